@@ -11,7 +11,7 @@ use crate::signature::{Signer, is_library};
 
 /// The name of a function that has none.
 const NAMELESS: &str = "<anonymous>";
-/// Frames among which the program's own code is looked for.
+/// How many of the youngest frames are searched for the program's own code.
 const FRAMES: usize = 64;
 
 /// A crash in short.
@@ -20,29 +20,29 @@ const FRAMES: usize = 64;
 pub struct Crash {
     /// Why the program died.
     pub reason: Option<CrashReason>,
-    /// The key that crashes are grouped by.
+    /// The key by which crashes are grouped; `docs/signature.md` explains it.
     pub signature: Option<String>,
     /// Where it died in its own code.
     pub place: Option<CrashPlace>,
 }
 
-/// The youngest place in the program's own code: below a panic's machinery and the standard library, if the crash
-/// happened there. Where every frame is machinery, the youngest of all.
+/// The youngest place in the program's own code: if the crash happened in a panic's machinery or the standard library,
+/// the place from which these were called. Where every frame is machinery, the youngest place of all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrashPlace {
     /// Index of the thread.
     pub thread: usize,
     /// Index of the frame in it.
     pub frame: usize,
-    /// The function, or the one inlined there; `func[N]` if it has no name.
+    /// The source function, which may be inlined in the frame; `func[N]` for a Wasm function without a name.
     pub function: Arc<str>,
     /// Where execution stood in it.
     pub location: Option<Location>,
 }
 
 impl Crash {
-    /// The crash of the thread that died for this reason: the first that has frames. `signer` remembers names from dump to
-    /// dump.
+    /// The crash of the thread that died for this reason, which is the first that has frames. `signer` remembers names
+    /// from dump to dump.
     ///
     /// Where an interpreter ran another program, it is that program's functions that count.
     pub(crate) fn new(
@@ -80,7 +80,7 @@ impl Crash {
     }
 }
 
-/// The place in an interpreted program's own source; the frame stays the one in which its interpreter gave up.
+/// The place in an interpreted program's own source, with the frame in which its interpreter gave up.
 fn in_script(place: CrashPlace, script: &[ScriptFrame]) -> CrashPlace {
     match script.iter().find(|frame| !is_library(&frame.file)).or(script.first()) {
         Some(ScriptFrame { function, file, line, column }) => CrashPlace {
@@ -92,7 +92,7 @@ fn in_script(place: CrashPlace, script: &[ScriptFrame]) -> CrashPlace {
     }
 }
 
-/// A frame of an interpreter's program, as one whose function is known by its name and place.
+/// A frame of an interpreted program in the form in which signatures are computed.
 fn resolved(frame: &InterpretedFrame) -> ResolvedFrame {
     ResolvedFrame {
         function: Some(frame.function.clone()),

@@ -9,19 +9,19 @@ use crate::lang::python::{self, Limits};
 use crate::model::CoreDump;
 use crate::runtimes::InterpretedFrame;
 
-/// Frames among which the evaluation loop is looked for, to tell whether a program is an interpreter.
+/// How many of the youngest frames are searched for an evaluation loop, to tell whether a program is an interpreter.
 const YOUNG_FRAMES: usize = 256;
 
 /// An interpreter that is known.
 struct Kind {
     /// The language of its programs, as JSON names it.
     language: &'static str,
-    /// What names of its modules have in them.
+    /// Texts of which the name of its module contains one.
     modules: &'static [&'static str],
-    /// Bytes that its modules hold.
+    /// Bytes that its module contains in any version.
     mark: &'static [u8],
-    /// The function that runs a program's functions: each call of it is one entry from outside. Compilers make parts of it
-    /// functions of their own.
+    /// The function that runs a program's functions, the evaluation loop: each call of it enters the program once.
+    /// Compilers split parts of it into functions of their own.
     evaluation: &'static str,
 }
 
@@ -48,7 +48,7 @@ pub(crate) enum Interpreter {
 pub struct Interpreted {
     /// The program's language, as JSON names it.
     pub language: &'static str,
-    /// What runs it, for people: `Python 3.14`.
+    /// The interpreter, for people: `Python 3.14`.
     pub title: String,
     /// Whether the interpreter's structures are known; without that there are no frames.
     pub is_known: bool,
@@ -56,14 +56,15 @@ pub struct Interpreted {
     pub entries: Vec<Vec<InterpretedFrame>>,
     /// Why older frames are missing, where the walk had to stop.
     pub broken: Option<String>,
-    /// Indices of the engine's frames that run these lists. Empty where it is not certain which they are.
+    /// For each list of `entries` the index of the engine's frame that runs it. Empty where these are not certain.
     placed: Vec<usize>,
 }
 
 impl Interpreter {
-    /// Looks for the interpreter of the program that crashed. Memory is searched only if a module is named after one, the
-    /// evaluation loop is among the frames, or the youngest of these has no name and its module holds what an interpreter
-    /// does. The oldest may be called as it is exported.
+    /// Looks for the interpreter of the program that crashed. Memory is searched only if a module is named after an
+    /// interpreter, if an evaluation loop is among the frames, or if the youngest frame's function has no name and its
+    /// module contains an interpreter's bytes. (The oldest function may have a name in such a module, that of its
+    /// export.)
     pub(crate) fn find(dump: &CoreDump<'_>, binaries: &Binaries, resolver: &Resolver<'_, '_>) -> Option<Interpreter> {
         let thread = dump.crashed_thread()?;
         let young = resolver.frame_count(thread).min(YOUNG_FRAMES);
@@ -89,7 +90,7 @@ impl Interpreter {
         None
     }
 
-    /// The exception that nothing caught, of a program that the interpreter runs no more.
+    /// The uncaught exception of a program after its interpreter has ended it.
     pub(crate) fn uncaught(&self, dump: &CoreDump<'_>) -> Option<python::Uncaught> {
         let Interpreter::Python(memory, place) = self else { return None };
         let memory = dump.memories.get(*memory)?;

@@ -1,8 +1,8 @@
-//! A pattern of the rules' data files: a text in which `*` is anything but `/` and `:`, `**` is anything, `#` is a digit, `{a,b}` is
-//! one of several texts, and `\` takes its meaning from the character after it. It must match the whole of a name or path.
+//! Patterns in the rules' data files, which must match the whole of a name or path: `*` matches anything but `/` and
+//! `:`, `**` anything, `#` a digit, `{a,b}` one of several texts, and `\` escapes the character after it.
 //!
-//! A tool that looks at one dump meets twenty names and two hundred rules: patterns cost nothing to read, and what they begin with
-//! tells most of them from a name.
+//! A tool that reads one dump matches some twenty names against two hundred rules. Unlike regular expressions, these
+//! patterns need no compilation, and most are ruled out by their literal prefix.
 
 use std::sync::OnceLock;
 
@@ -33,7 +33,7 @@ fn literal(pattern: &str) -> usize {
     pattern.find(['*', '#', '{', '\\']).unwrap_or(pattern.len())
 }
 
-/// Whether the whole text matches. A pattern has few stars, and names and paths are short: so each way is tried in turn.
+/// Whether the whole text matches, by backtracking: a pattern has few stars, and names and paths are short.
 fn matches(pattern: &str, text: &str) -> bool {
     let (own, rest) = pattern.split_at(literal(pattern));
     let Some(text) = text.strip_prefix(own) else { return false };
@@ -79,9 +79,10 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// A regular expression that is compiled when a text comes that it could match: compiling costs as much as reading a stack.
+/// A regular expression that is compiled only for a text that it could match, since compiling takes as long as reading
+/// a stack.
 pub struct Expression {
-    /// What every text that it matches looks like.
+    /// A pattern that matches every text that the expression matches.
     guard: Pattern,
     expression: &'static str,
     compiled: OnceLock<Option<Regex>>,
@@ -94,13 +95,13 @@ impl Expression {
         Some(Expression { guard: Pattern::new(guard.trim()), expression: expression.trim(), compiled: OnceLock::new() })
     }
 
-    /// The compiled expression, if the text could match it. `None` also for an expression that is none: the tests of its file
-    /// catch a mistake in a committed rule, and at run time the rest must go on.
+    /// The compiled expression, if the text could match it. `None` also for an invalid expression: tests catch a
+    /// mistake in a data file, and at run time the other rules must still work.
     pub fn for_text(&self, text: &str) -> Option<&Regex> {
         if self.guard.is_match(text) { self.compiled() } else { None }
     }
 
-    /// The compiled expression. `^` and `$` are the ends of a line.
+    /// The compiled expression, in which `^` and `$` match at line breaks.
     pub fn compiled(&self) -> Option<&Regex> {
         self.compiled.get_or_init(|| Regex::new(&format!("(?m){}", self.expression)).ok()).as_ref()
     }

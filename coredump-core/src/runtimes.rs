@@ -1,8 +1,8 @@
 //! Stacks that a language's own runtime keeps in linear memory, as plain data: goroutines, the frames of an interpreter.
 //!
-//! WebAssembly frames are only what the engine knows. A runtime that switches between tasks by itself, or interprets
-//! another language, has stacks of its own, and a dump of its memory holds them. The language's folder reads them from memory
-//! alone, without debug information. A structure that is not consistent is not shown, and a version that is not known is
+//! The frames of a dump are those of the engine. A runtime that switches between tasks by itself, or interprets another
+//! language, has stacks of its own in linear memory. The folder of the language (`lang/go`, `lang/python`, …) reads
+//! them from memory alone, without debug information. Inconsistent structures are not shown, and an unknown version is
 //! reported as such.
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub struct Runtime {
     pub thread: usize,
     /// Index of the module that the runtime is part of.
     pub module: u32,
-    /// Its tasks: the one that ran first.
+    /// Its tasks; the one that was running comes first.
     pub tasks: Vec<Task>,
     /// Whether there are more tasks than are listed.
     pub truncated: bool,
@@ -35,8 +35,9 @@ impl Runtime {
 }
 
 impl Runtime {
-    /// The runtime's own name of the function of one of the thread's frames, where it says more than the binary's: one that was
-    /// stripped has none, and Go's linker writes `_` into the name section for all but letters, digits, `_` and dots.
+    /// The runtime's own name for the function of one of the thread's frames, where it is better than the binary's: a
+    /// stripped binary has none, and Go's linker replaces everything but letters, digits, `_` and dots by `_` in the
+    /// name section.
     pub(crate) fn name(&self, frame: usize, known: Option<&str>) -> Option<&Arc<str>> {
         let own = self.names.get(frame)?.as_ref()?;
         let is_kept = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.');
@@ -49,17 +50,17 @@ impl Runtime {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Task {
-    /// The runtime's own number of it.
+    /// The runtime's own number for it.
     pub id: u64,
-    /// What it does, in the runtime's own words: `running`, `waiting`, `runnable`.
+    /// Its status, in the runtime's own words: `running`, `waiting`, `runnable`.
     pub status: String,
     /// Why it waits, in the runtime's own words: `chan receive`.
     pub wait_reason: Option<String>,
     /// Addresses of what it waits for: channels, or the word of a lock.
     pub waits_for: Vec<u64>,
-    /// The task that started it.
+    /// The number of the task that started it.
     pub parent: Option<u64>,
-    /// The statement that started it.
+    /// The statement that started it, with its function.
     pub created_by: Option<TaskFrame>,
     /// Its frames, youngest first; a call that was inlined is a frame of its own.
     pub frames: Vec<TaskFrame>,
@@ -94,7 +95,7 @@ pub struct TaskFrame {
     pub function_index: Option<u32>,
 }
 
-/// An activation of a function of a program that an interpreter runs.
+/// A frame of a program that an interpreter runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InterpretedFrame {
@@ -104,7 +105,7 @@ pub struct InterpretedFrame {
     pub file: Option<Arc<str>>,
     /// The line, counted from 1.
     pub line: Option<u32>,
-    /// The column in bytes of UTF-8, counted from 1.
+    /// The column, counted from 1 in bytes of UTF-8.
     pub column: Option<u32>,
     /// Its local variables that have a value.
     pub variables: Vec<InterpretedVariable>,
@@ -125,7 +126,7 @@ pub struct InterpretedVariable {
     pub name: String,
     /// The name of its value's type.
     pub type_name: String,
-    /// Its value, as Python's `repr()` writes it; `None` where it cannot be read.
+    /// Its value, as Python's `repr()` writes it; `None` if it cannot be read.
     pub value: Option<String>,
     /// Whether it is a parameter.
     pub is_parameter: bool,

@@ -1,8 +1,8 @@
-//! Asynchronous tasks: what each waits for, through all that it awaits.
+//! Asynchronous tasks: what each waits for, followed through the chain of awaited futures.
 //!
-//! A task that waits is on no stack. It is a value in memory: a state, the variables that live across the place where it
-//! waits, and what it waits for, which is such a value again. Where each of these lies is in the debug information of its type.
-//! Tasks are found in the executors that are known, and in the frames that poll one.
+//! A task that waits is on no stack. It is a value in memory: a state, the variables that live across the point at
+//! which it waits, and what it waits for, which is such a value again. The debug information of its type tells where
+//! each of these lies. Tasks are found in the executors that are known, and in frames that poll one.
 
 use std::cell::Cell;
 
@@ -11,10 +11,10 @@ use crate::binaries::{Binaries, Slot};
 use crate::model::CoreDump;
 use crate::variables::Variable;
 
-/// Tasks that are listed.
+/// How many tasks are listed.
 pub(crate) const MAX_TASKS: usize = 1 << 16;
 
-/// Variables of what is awaited, and their parts, in all of a dump's tasks of one language.
+/// How many variables of awaited functions, with their children, are kept in all tasks of one language.
 const MAX_VARIABLES: usize = 1 << 18;
 
 /// An asynchronous task.
@@ -23,24 +23,24 @@ const MAX_VARIABLES: usize = 1 << 18;
 pub struct AsyncTask {
     /// Its language, as JSON names it.
     pub language: &'static str,
-    /// What runs it, where that is known: `tokio`, `futures`, `asyncio`.
+    /// The executor that runs it, where that is known: `tokio`, `futures`, `asyncio`.
     pub executor: Option<&'static str>,
-    /// The executor's number of it.
+    /// The executor's id for it.
     pub id: Option<u64>,
-    /// The program's name of it.
+    /// The name that the program gave it.
     pub name: Option<String>,
-    /// What it does.
+    /// Its state.
     pub state: TaskState,
     /// Its address in linear memory.
     pub address: Option<u64>,
     /// What it does or waits for, the outermost function first; `None` where that is not known.
     pub future: Option<Await>,
-    /// A remark beside that: why something is not known.
+    /// A remark: why something is not known.
     pub note: Option<String>,
 }
 
 impl AsyncTask {
-    /// What it waits for in the end: the innermost futures.
+    /// The innermost futures, which are what it waits for in the end.
     pub fn leaves(&self) -> Vec<&Await> {
         let mut leaves = Vec::new();
         let waits = matches!(self.state, TaskState::Idle | TaskState::Scheduled | TaskState::Cancelled);
@@ -51,12 +51,12 @@ impl AsyncTask {
     }
 }
 
-/// What a task does.
+/// The state of a task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TaskState {
-    /// It is being polled: frames of a thread are its own.
+    /// It is being polled, by frames of a thread.
     Running,
-    /// Something woke it, and it will be polled.
+    /// It was woken, and will be polled.
     Scheduled,
     /// It waits.
     Idle,
@@ -64,7 +64,7 @@ pub enum TaskState {
     Complete,
     /// It was cancelled.
     Cancelled,
-    /// What says so makes no sense.
+    /// Its state in memory makes no sense.
     #[default]
     Unknown,
 }
@@ -83,31 +83,31 @@ impl TaskState {
     }
 }
 
-/// Something that is awaited: an asynchronous function, or a future that is none.
+/// An awaited future: that of an asynchronous function, or another one.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Await {
-    /// The function, or the future's type.
+    /// The function's name, or the future's type.
     pub name: String,
     /// Whether it is an asynchronous function or block.
     pub is_function: bool,
-    /// How far it is.
+    /// Its state.
     pub state: AwaitState,
-    /// The place in the source where it waits, or stands.
+    /// The source location at which it waits or stands.
     pub location: Option<Location>,
-    /// The frame that polls it: its thread and its index there.
+    /// The frame that polls it: the thread's index, and the frame's index in it.
     pub frame: Option<(usize, usize)>,
     /// Its address in linear memory.
     pub address: Option<u64>,
-    /// The variables that live across the place where it waits.
+    /// The variables that live across the point at which it waits.
     pub variables: Vec<Variable>,
-    /// The number of the task that it waits for.
+    /// The id of the task that it waits for, if it is a join handle.
     pub task: Option<u64>,
-    /// Why something is not known, or more of what it waits for.
+    /// Why something is not known, or more about what it waits for.
     pub note: Option<String>,
-    /// What it waits for.
+    /// The futures that it awaits.
     pub awaits: Vec<Await>,
-    /// Whether it was met before, at another place.
+    /// Whether it was met before, elsewhere in the tasks.
     pub(crate) is_repeated: bool,
 }
 
@@ -121,14 +121,14 @@ impl Await {
             _ => false,
         };
         if self.awaits.is_empty() && is_leaf {
-            // A function that polls by a closure says more than that closure's type.
+            // The name of a function that awaits a `PollFn` tells more than the type of the closure in that.
             let closure = self.name.contains("::PollFn<") && !self.is_function;
             leaves.push(around.filter(|around| closure && around.is_function).unwrap_or(self));
         }
     }
 }
 
-/// How far something is that is awaited.
+/// The state of an awaited future.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AwaitState {
     /// It was not polled yet.
@@ -141,7 +141,7 @@ pub enum AwaitState {
     Returned,
     /// It panicked.
     Panicked,
-    /// A future that is no function: what it does is its own affair.
+    /// A future that is no asynchronous function, whose state is not known.
     #[default]
     Pending,
     /// Its state makes no sense.
@@ -166,24 +166,24 @@ impl AwaitState {
 /// The tasks of a dump.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tasks {
-    /// The tasks that are known: first the one that ran.
+    /// The tasks that were found; the one that ran comes first.
     pub list: Vec<AsyncTask>,
-    /// Whether there are more than are listed.
+    /// Whether there may be more tasks than are listed.
     pub truncated: bool,
 }
 
-/// Room for the variables of what is awaited.
+/// A limit on the number of variables in all tasks.
 pub(crate) struct Room(Cell<usize>);
 
 impl Room {
-    /// The sentence that is printed where there is none.
+    /// The note where no room was left.
     pub(crate) const NONE: &'static str = "its variables are left out: there are too many";
 
     pub(crate) fn new() -> Room {
         Room(Cell::new(MAX_VARIABLES))
     }
 
-    /// The variables that `read` makes, if there is room for any.
+    /// Calls `read` for variables, if there is room left; `None` if not.
     pub(crate) fn take(&self, read: impl FnOnce() -> Vec<Variable>) -> Option<Vec<Variable>> {
         let left = self.0.get();
         if left == 0 {
@@ -195,15 +195,15 @@ impl Room {
     }
 }
 
-/// A variable and its parts.
+/// The number of nodes in a variable's tree.
 fn parts(variable: &Variable) -> usize {
     1 + variable.children.iter().map(parts).sum::<usize>()
 }
 
-/// What to say where no task was found: which modules could not be asked.
+/// The message if no task was found, which names the modules that could not be examined.
 pub fn none_found(binaries: &Binaries) -> String {
     const NONE: &str = "no asynchronous task was found";
-    // The other modules of a component belong to no program.
+    // Modules that wit-component made belong to no program.
     let is_glue = |slot: &&Slot| slot.name.starts_with("wit-component:");
     let mute = |slot: &&Slot| !is_glue(slot) && slot.found.as_ref().is_none_or(|found| !found.binary.has_dwarf());
     let mute: Vec<_> = binaries.slots().iter().filter(mute).take(MAX_INSTANCES).map(|slot| &*slot.name).collect();
@@ -216,7 +216,7 @@ pub fn none_found(binaries: &Binaries) -> String {
     }
 }
 
-/// The modules of a dump with their instances: those whose binaries are known for certain and have debug information.
+/// The modules of a dump with their instances, if their binaries are known for certain and have debug information.
 pub(crate) fn instances(dump: &CoreDump<'_>, binaries: &Binaries) -> Vec<(u32, Option<u32>)> {
     let certain = |module: u32| binaries.found(module).is_some_and(|found| found.verification.is_verified());
     let placed = (0..).zip(&dump.instances).filter_map(|(index, instance)| Some((instance.module?, Some(index))));
@@ -235,5 +235,5 @@ pub(crate) fn memory(dump: &CoreDump<'_>, instance: Option<u32>) -> Option<u32> 
     }
 }
 
-/// Instances that are looked at.
+/// How many instances are looked at.
 const MAX_INSTANCES: usize = 256;

@@ -1,28 +1,28 @@
-//! What a trapping instruction was about to do to a memory.
+//! The memory access that a trapping instruction was about to make.
 
 use wasmparser::Operator;
 
 use super::memarg::memory_access;
 use super::operands::{FrameState, Stopped, name};
 
-/// Distance from address 0, in bytes, up to which an address is taken for that of a field or an element of a null pointer.
+/// Distance from address 0, in bytes, up to which an access is taken for one through a null pointer.
 const NEAR_NULL: u64 = 1 << 16;
 
 /// An access outside a memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryAccess {
-    /// The first byte's address, if it is known.
+    /// Address of the first byte, if it is known.
     pub address: Option<u64>,
-    /// How many bytes, if that is known: a fill or copy has its size among its operands.
+    /// Size in bytes, if it is known: for a fill or copy it is an operand.
     pub size: Option<u64>,
-    /// Whether they were to be written (an atomic read-modify-write counts as one).
+    /// Whether it was a write (an atomic read-modify-write counts as one).
     pub write: bool,
 }
 
 impl MemoryAccess {
-    /// The distance from address 0, in bytes, of an address so near to it that a null pointer is the cause. Below 0 it
-    /// wraps round a memory with 32-bit addresses.
+    /// The signed distance in bytes from address 0, if the address is so near to 0 that a null pointer is the likely
+    /// cause. A negative distance wraps around the 32-bit address space.
     pub fn from_null(&self) -> Option<i64> {
         let address = self.address?;
         let wrapped = (1u64 << 32).checked_sub(address).filter(|distance| (1..=NEAR_NULL).contains(distance));
@@ -34,7 +34,7 @@ impl MemoryAccess {
     }
 }
 
-/// The access that this instruction was about to make when it trapped for leaving its memory.
+/// The access with which this instruction left its memory, if it trapped for that.
 pub fn attempted(stopped: &Stopped<'_>, scene: &FrameState<'_, '_>) -> Option<MemoryAccess> {
     let instruction = name(&stopped.operator);
     let outside = |memory: u32, address: u64, size: u64| {
@@ -55,14 +55,14 @@ pub fn attempted(stopped: &Stopped<'_>, scene: &FrameState<'_, '_>) -> Option<Me
     };
     match stopped.operator {
         Operator::MemoryFill { mem } => side(mem, 2, true).or(Some(MemoryAccess { address: None, size, write: true })),
-        // Either side may have been outside; it is said only of one that is known to be.
+        // Either range may have been outside: only one that is known to be is reported.
         Operator::MemoryCopy { dst_mem, src_mem } => side(src_mem, 1, false).or_else(|| side(dst_mem, 2, true)),
         Operator::MemoryInit { mem, .. } => side(mem, 2, true),
         _ => None,
     }
 }
 
-/// The instruction in the Wasm text format, with those of its immediates that a reader looks for.
+/// The instruction in the Wasm text format, with the immediates that help to explain a trap.
 pub fn text(operator: &Operator<'_>) -> String {
     use Operator as O;
     let plain = name(operator);

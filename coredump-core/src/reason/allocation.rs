@@ -1,5 +1,5 @@
-//! The allocation that was under way when the program died, or that failed before it gave up: how many bytes were asked
-//! for.
+//! The allocation that was under way when the program died, or that failed before it gave up, with the number of bytes
+//! asked for.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -12,13 +12,13 @@ use crate::signature::Signer;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Allocation {
-    /// The thread, counted from 0.
+    /// Index of the thread.
     pub thread: usize,
-    /// The frame of the function that was asked, 0 being the youngest.
+    /// Index of the allocating function's frame; the youngest is 0.
     pub frame: usize,
-    /// The function.
+    /// Name of the allocating function.
     pub function: String,
-    /// How many bytes it was asked for.
+    /// How many bytes were asked for.
     pub bytes: u64,
 }
 
@@ -29,7 +29,7 @@ impl fmt::Display for Allocation {
     }
 }
 
-/// A function and the parameters whose product is the size.
+/// The rules: a function's name, and the parameters whose product is the size.
 static RULES: LazyLock<Vec<(Pattern, Vec<usize>)>> = LazyLock::new(|| {
     let rule = |line: &'static str| {
         let (function, parameters) = line.rsplit_once(" |")?;
@@ -39,8 +39,8 @@ static RULES: LazyLock<Vec<(Pattern, Vec<usize>)>> = LazyLock::new(|| {
     super::rule_lines(include_str!("allocations.txt")).filter_map(rule).collect()
 });
 
-/// The request in whose functions the crash happened: of those on top of the stack, the oldest whose arguments are known for
-/// certain. `None` if there is none.
+/// The request in whose functions the crash happened. Of the allocating functions on top of the stack it is the oldest
+/// whose arguments are known for certain; `None` if there is none.
 pub fn allocation(crash: &Evidence<'_, '_>, signer: &Signer) -> Option<Allocation> {
     let mut found = Vec::new();
     for (index, frame) in crash.frames.iter().enumerate() {

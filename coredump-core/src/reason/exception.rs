@@ -1,8 +1,8 @@
-//! What an exception that nothing caught was, in its language's terms.
+//! An uncaught exception in its language's terms.
 //!
-//! C++ throws a pointer to the exception's header for the unwinder; the type and the object lie at fixed distances from it
-//! (libc++abi, `cxa_exception.h` and `private_typeinfo.h`). Rust's panics pass through the same tag with a header of their
-//! own, which its class tells apart.
+//! C++ throws a pointer to the exception's unwinder header, from which the type and the object lie at fixed distances
+//! (libc++abi, `cxa_exception.h` and `private_typeinfo.h`). Rust's panics use the same tag; their header has a
+//! different exception class.
 
 use crate::gc;
 use crate::memory::Memory;
@@ -10,20 +10,20 @@ use crate::model::{CoreDump, RefTarget, Thrown, ThrownValue};
 use crate::module::Module;
 use crate::symbols::demangle;
 
-/// The classes of exceptions: `CLNGC++\0` of libc++abi, `CLNGC++\1` of one that `std::rethrow_exception` made, and
-/// `MOZ\0RUST` of Rust's panics, as numbers.
+/// Exception classes as numbers: `CLNGC++\0` of libc++abi, `CLNGC++\1` of a dependent exception
+/// (`std::rethrow_exception`), and `MOZ\0RUST` of Rust's panics.
 const CPP: u64 = 0x434C_4E47_432B_2B00;
 const CPP_DEPENDENT: u64 = CPP | 1;
 const RUST: u64 = 0x4D4F_5A00_5255_5354;
 
-/// Base classes that are followed, along one line.
+/// How many base classes are followed along one path.
 const DEPTH: usize = 16;
-/// Bases of a class that are looked at.
+/// How many bases of a class are looked at.
 const BASES: u64 = 16;
-/// Longest name of a type and longest text, in bytes.
+/// Longest name of a type and longest message, in bytes.
 const MAX_TEXT: u64 = 4096;
 
-/// An exception that nothing caught.
+/// An uncaught exception.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exception {
     /// The name of its tag.
@@ -32,18 +32,18 @@ pub struct Exception {
     pub language: Option<&'static str>,
     /// Its type, in that language's notation.
     pub ty: Option<String>,
-    /// What it says: of C++'s standard exceptions, the text that they were made with; of a number or a C string that was
-    /// thrown, that.
+    /// Its message: for C++'s standard exceptions the text that they were made with; for a thrown number or C string
+    /// its value.
     pub message: Option<String>,
     /// The exception that caused it.
     pub cause: Option<Box<gc::Thrown>>,
-    /// The exceptions that were thrown while it was under way, and are kept with it.
+    /// The exceptions that it suppressed (Kotlin).
     pub suppressed: Vec<gc::Thrown>,
-    /// What it carries.
+    /// The values that it carries, in the tag's order.
     pub values: Vec<ThrownValue>,
     /// How often it was thrown again.
     pub rethrown: Option<u64>,
-    /// Whether the frames are those of the last throw only.
+    /// Whether the frames are those of the last throw, because the first is not known.
     pub last_only: bool,
 }
 
@@ -58,7 +58,8 @@ impl Exception {
     }
 }
 
-/// What is known of `thrown`, of which `objects` are those of its program; its module works with `memory`.
+/// Describes `thrown`. `objects` are the objects of its program, and `memory` is the memory of the module that threw
+/// it.
 pub fn describe<'d>(
     thrown: &Thrown,
     dump: &CoreDump<'d>,
@@ -124,7 +125,7 @@ impl Cpp<'_, '_, '_> {
         (ty != 0).then_some((ty, object))
     }
 
-    /// The mangled name of the type that the type info at `ty` describes.
+    /// The mangled name of the type whose type info is at `ty`.
     fn mangled(&self, ty: u64) -> Option<String> {
         let width = self.memory.pointer_size();
         let (name, whole) = self.memory.c_string(self.word(ty.checked_add(width)?)?, MAX_TEXT).ok()?;
@@ -132,10 +133,10 @@ impl Cpp<'_, '_, '_> {
         String::from_utf8(name).ok().filter(|_| plausible)
     }
 
-    /// The name of that type as people write it.
+    /// The demangled name of the type whose type info is at `ty`.
     fn name(&self, ty: u64) -> Option<String> {
         let mangled = self.mangled(ty)?;
-        // A type is demangled as that of its type info.
+        // The demangler takes symbols only, so the type's name is made into that of its type info.
         let symbol = format!("_ZTI{mangled}");
         let demangled = demangle::demangle(&symbol);
         demangled.strip_prefix("typeinfo for ").map(str::to_owned)
@@ -166,7 +167,7 @@ impl Cpp<'_, '_, '_> {
                 if !self.says_its_text(object) {
                     return None;
                 }
-                // A vtable pointer, then the characters (`__libcpp_refstring`).
+                // The object is a vtable pointer, then a pointer to the characters (`__libcpp_refstring`).
                 self.text(self.word(base.checked_add(self.memory.pointer_size())?)?)?
             }
         })
@@ -177,8 +178,8 @@ impl Cpp<'_, '_, '_> {
         (address != 0).then(|| String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Where in `object` its `std::runtime_error` or `std::logic_error` begins, if it has one. What follows a type info's
-    /// name tells whether it has bases: one, or flags, a count and the bases with their offsets.
+    /// Where in `object` its `std::runtime_error` or `std::logic_error` base begins, if it has one. After its name, a
+    /// type info has nothing, one base, or flags, a count and the bases with their offsets.
     fn standard_base(&self, ty: u64, object: u64, depth: usize) -> Option<u64> {
         if matches!(self.mangled(ty)?.as_str(), "St13runtime_error" | "St11logic_error") {
             return Some(object);
@@ -192,7 +193,7 @@ impl Cpp<'_, '_, '_> {
             return (0..count).find_map(|index| {
                 let base = behind.checked_add(8)?.checked_add(index * 2 * width)?;
                 let offset = self.word(base.checked_add(width)?)?;
-                // Bit 0 says that the base is virtual: its place is in the object's vtable.
+                // Bit 0 says that the base is virtual, so that its offset is in the object's vtable.
                 let place = object.checked_add(offset >> 8).filter(|_| offset & 1 == 0)?;
                 self.standard_base(self.word(base)?, place, depth)
             });
@@ -200,10 +201,10 @@ impl Cpp<'_, '_, '_> {
         self.standard_base(self.word(behind)?, object, depth)
     }
 
-    /// Whether `what()` of an object returns the text that it was made with: not where the program has a function of its
-    /// own for it. Where the names do not tell, the text is what it says.
+    /// Whether `what()` of an object returns the text that it was made with, and is not overridden by the program.
+    /// Where the functions' names do not tell, it is taken for not overridden.
     fn says_its_text(&self, object: u64) -> bool {
-        // Two destructors come first in the vtable.
+        // `what()` comes after two destructors in the vtable.
         let width = self.memory.pointer_size();
         let slot = self.word(object).and_then(|vtable| self.word(vtable.checked_add(2 * width)?));
         let element = slot.and_then(|slot| self.dump.tables.first()?.elements.get(slot as usize));

@@ -2,7 +2,7 @@
 
 use wasmparser::{MemArg, Operator};
 
-/// The memory, size in bytes and number of operands above the address of a load or store.
+/// For a load or store: the memory argument, the size in bytes, and how many operands lie above the address.
 pub fn memory_access(operator: &Operator<'_>, instruction: &str) -> Option<(MemArg, u64, usize)> {
     let memarg = memarg(operator)?;
     let (_, access) = instruction.split_once('.')?;
@@ -18,7 +18,7 @@ pub fn memory_access(operator: &Operator<'_>, instruction: &str) -> Option<(MemA
     let narrow = digits.parse::<u64>().ok().filter(|bits| bits % 8 == 0).map(|bits| bits / 8);
     let size = match access {
         "notify" => 4,
-        // `v128.load8x8_s` and its like read eight bytes.
+        // `v128.load8x8_s` and similar instructions read eight bytes.
         access if access.starts_with("load") && access.contains('x') => 8,
         _ => narrow.unwrap_or(natural),
     };

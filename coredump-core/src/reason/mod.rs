@@ -1,5 +1,5 @@
-//! Why a program died: as the capturing program recorded it, else as the trapping instruction and the functions on top of
-//! the stack tell it. What neither tells is not guessed.
+//! Why a program died: as the capturing program recorded it, else as inferred from the trapping instruction and the
+//! functions on top of the stack. Beyond these, nothing is guessed.
 
 mod access;
 mod allocation;
@@ -28,7 +28,7 @@ pub use exception::Exception;
 use operands::{FrameState, Stopped};
 pub use script::ScriptFrame;
 
-/// Frames looked at: panics and recursions show among the youngest.
+/// How many of the youngest frames are searched for panics and recursion.
 const FRAMES: usize = 64;
 
 /// Why a program died.
@@ -37,12 +37,12 @@ const FRAMES: usize = 64;
 pub struct CrashReason {
     /// A stable name: `integer-divide-by-zero`, `unreachable`, ….
     pub kind: String,
-    /// What the engine said, or what the instruction says.
+    /// The engine's message, or a description of the trap from the instruction.
     pub message: Option<String>,
-    /// What code and dump prove beside that: the address of an access, the callee of an indirect call, a shadow stack
-    /// that ran out.
+    /// What code and dump prove in addition: the address of an access, the callee of an indirect call, an overflow of
+    /// the shadow stack.
     pub detail: Option<String>,
-    /// Whether the dump records this, or it was inferred.
+    /// Whether the dump records the reason, or it was inferred.
     pub source: ReasonSource,
     /// The tail of what the guest wrote to its standard error, if that was recorded.
     pub guest_stderr: Option<String>,
@@ -50,9 +50,9 @@ pub struct CrashReason {
     pub panic: Option<Panic>,
     /// The instruction that trapped, in the Wasm text format.
     pub instruction: Option<String>,
-    /// What it was about to do to a memory, if that is why it trapped.
+    /// The memory access that it was about to make, if it trapped for that.
     pub memory_access: Option<MemoryAccess>,
-    /// The exception that nothing caught.
+    /// The uncaught exception.
     pub exception: Option<Exception>,
     /// The allocation in whose functions it died, or after whose failure it gave up.
     pub allocation: Option<Allocation>,
@@ -63,7 +63,7 @@ pub struct CrashReason {
 pub enum ReasonSource {
     /// The program that captured the dump recorded it.
     Recorded,
-    /// It follows from the code and the stack.
+    /// It was inferred from the code and the stack.
     Inferred,
 }
 
@@ -83,15 +83,15 @@ impl ReasonSource {
 pub struct Panic {
     /// The runtime's language: `rust`, `c`, `c++`, `zig`, `go`, `nim`, `assemblyscript`, `python`, `javascript`.
     pub language: &'static str,
-    /// What it said.
+    /// Its message.
     pub message: Option<String>,
-    /// Where in the source, as the runtime tells it.
+    /// Where in the source it gave up, as the runtime reports it: `file:line:column` or the like.
     pub location: Option<String>,
-    /// Where this was found.
+    /// Where the panic was found.
     pub source: PanicSource,
-    /// The functions of an interpreted program that the exception went through, innermost first; else empty.
+    /// For an interpreted program, the functions that the exception propagated through, innermost first; else empty.
     pub frames: Vec<ScriptFrame>,
-    /// The exceptions that it goes back to, from one to the next, as the traceback or memory tells.
+    /// The chain of exceptions that led to it, from a traceback or from memory.
     pub chain: Vec<Chained>,
 }
 
@@ -100,7 +100,7 @@ pub struct Panic {
 pub enum PanicSource {
     /// In what the guest wrote to its standard error.
     GuestStderr,
-    /// In the functions on the stack: in their arguments and variables, or in what they left in memory.
+    /// On the stack: in arguments and variables of its functions, or in what they left in memory.
     Stack,
 }
 
@@ -115,8 +115,8 @@ impl PanicSource {
 }
 
 impl CrashReason {
-    /// The reason in one line: the panic's own words if there are any, else what is known of the trap, else the kind.
-    /// A message of several lines stays one.
+    /// The reason as text: the panic's message if there is one, else what is known of the trap, else the kind. A
+    /// message of several lines keeps its lines.
     pub fn summary(&self) -> String {
         let kind = &self.kind;
         let told = self.panic.as_ref().map(|panic| match (&panic.message, &panic.location) {
@@ -131,8 +131,8 @@ impl CrashReason {
         }
     }
 
-    /// Adds the exception of an interpreted program that `find` finds in memory, where the program gave up and its own words are
-    /// not known: an interpreter's runtime says no more than that something was thrown.
+    /// If the program gave up and no message of its own is known, adds the exception of an interpreted program that
+    /// `find` finds in memory: an interpreter's runtime itself reports only that something was thrown.
     pub(crate) fn with_exception(self, find: impl FnOnce() -> Option<Uncaught>) -> CrashReason {
         let said = |panic: &Panic| panic.source == PanicSource::GuestStderr && !script::only_threw(panic);
         let known = self.panic.as_ref().is_some_and(|panic| said(panic) || !panic.frames.is_empty());
@@ -145,14 +145,14 @@ impl CrashReason {
         }
     }
 
-    /// Whether it is an uncaught exception of an interpreted program: place and signature of the crash are then those of
-    /// the traceback that it printed.
+    /// Whether it is an uncaught exception of an interpreted program, so that place and signature of the crash come
+    /// from its traceback.
     pub fn is_script(&self) -> bool {
         self.panic.as_ref().is_some_and(|panic| !panic.frames.is_empty())
     }
 
-    /// The last line that the program wrote to its standard error, if it ended by itself and nothing better is known of
-    /// why: programs say so before they exit or abort.
+    /// The last line that the program wrote to its standard error, if it ended by itself and nothing better is known:
+    /// programs often print the reason before they exit or abort.
     pub fn last_words(&self) -> Option<&str> {
         let better = self.panic.as_ref().is_some_and(|panic| panic.source == PanicSource::GuestStderr);
         let said = self.guest_stderr.as_deref().filter(|_| gives_up(&self.kind) && !better)?;
@@ -160,8 +160,8 @@ impl CrashReason {
     }
 }
 
-/// Why the program died; `None` if nothing tells. The crashed thread is the first that has frames; `signer` remembers names
-/// from dump to dump.
+/// Why the program died; `None` if that is not known. The crashed thread is the first that has frames; `signer`
+/// remembers names from dump to dump.
 #[doc(hidden)]
 pub fn find(
     dump: &CoreDump<'_>,
@@ -181,8 +181,8 @@ pub fn find(
             (reason.kind.clone(), reason.message.clone(), ReasonSource::Recorded, Vec::from_iter(detail))
         }
         (None, Some((kind, message))) => (kind.to_owned(), Some(message), ReasonSource::Inferred, Vec::new()),
-        // Optimised code is blamed for an instruction before the one that trapped. Where the functions on top of the stack
-        // are those in which programs give up, that is what this one did.
+        // In optimised code the recorded offset may be of an instruction before the one that trapped. If the functions
+        // on top of the stack are those in which programs give up, the program gave up.
         (None, None) if crash.gave_up(signer) => {
             ("unreachable".to_owned(), Some(trap::UNREACHABLE.to_owned()), ReasonSource::Inferred, Vec::new())
         }
@@ -209,7 +209,7 @@ pub fn find(
         exception::describe(thrown, dump, &objects, memory, crash.binary(0).map(|binary| binary.module()))
     });
     let summary = exception.as_ref().and_then(Exception::summary);
-    // The runtime's function says only that something was thrown.
+    // The interpreter's runtime reports only that something was thrown.
     let panic = match (panic, &summary) {
         (Some(panic), Some(summary)) if panic.source == PanicSource::Stack => {
             Some(Panic { message: Some(summary.clone()), ..panic })
@@ -217,7 +217,8 @@ pub fn find(
         (panic, _) => panic,
     };
     let detail = detail.or(summary);
-    // Only a trap stands on the instruction that raised it; optimised code may stand on the branch before it.
+    // Only after a trap does the frame stand on the instruction that raised it, and in optimised code it may stand on a
+    // branch before it.
     let raised = trapped.filter(|trapped| raises && is_trap(&kind) && !is_branch(&trapped.operator));
     let instruction = raised.as_ref().map(|trapped| access::text(&trapped.operator));
     let outside = |trapped: &Stopped<'_>| access::attempted(trapped, &crash.scene(0)?);
@@ -255,12 +256,12 @@ fn youngest(dump: &CoreDump<'_>, resolver: &Resolver<'_, '_>) -> Vec<ResolvedFra
     (0..FRAMES).map_while(|frame| resolver.frame(thread, frame)).collect()
 }
 
-/// Whether the instruction says more of such a trap than the engine's message does.
+/// Whether the instruction tells more about a trap of this kind than the engine's message.
 fn says_more(kind: &str) -> bool {
     kind.ends_with("-out-of-bounds") || kind.starts_with("indirect-call-")
 }
 
-/// Whether such an end is that of an instruction of the program: not one from outside or in the host.
+/// Whether this kind is a trap of an instruction, and not an end from outside or in the host.
 fn is_trap(kind: &str) -> bool {
     !matches!(
         kind,
@@ -268,18 +269,18 @@ fn is_trap(kind: &str) -> bool {
     )
 }
 
-/// Whether an instruction only decides what comes next.
+/// Whether an instruction is a branch.
 fn is_branch(operator: &wasmparser::Operator<'_>) -> bool {
     use wasmparser::Operator as O;
     matches!(operator, O::If { .. } | O::Br { .. } | O::BrIf { .. } | O::BrTable { .. })
 }
 
-/// Whether a program that gives up by itself ends this way.
+/// Whether a program that gives up by itself ends with a reason of this kind.
 fn gives_up(kind: &str) -> bool {
     matches!(kind, "unreachable" | "exit" | "host-call" | "host-error" | "exception")
 }
 
-/// A crash and where to look.
+/// A crash, with the dump, binaries and frames to examine.
 struct Evidence<'c, 'd> {
     dump: &'c CoreDump<'d>,
     binaries: &'c Binaries,
@@ -327,7 +328,7 @@ impl<'c, 'd> Evidence<'c, 'd> {
         }
     }
 
-    /// What the youngest frame tells.
+    /// The trap of the youngest frame.
     fn trap(&self, trapped: Option<&Stopped<'c>>) -> Option<trap::Trap> {
         if let Some(trapped) = trapped {
             return trap::raised(trapped, self.binary(0)?, &self.scene(0)?);
@@ -338,7 +339,8 @@ impl<'c, 'd> Evidence<'c, 'd> {
         }
     }
 
-    /// Whether the youngest frame is one of a program's own that gives up, and can end it.
+    /// Whether the program gave up: the stack shows a panic, and the youngest frame's function has an `unreachable`
+    /// that can have ended the program.
     fn gave_up(&self, signer: &Signer) -> bool {
         let ends = || {
             let mut operators = self.binary(0)?.module().operators(self.frame(0)?.function?)?;
@@ -352,8 +354,8 @@ impl<'c, 'd> Evidence<'c, 'd> {
         ends().is_some() && panics::panic(self, None, signer).is_some()
     }
 
-    /// A function that trapped before its first instruction, below other calls of itself, ran out of stack. Few calls did
-    /// not: one was interrupted there.
+    /// A function that trapped before its first instruction, after many calls of itself, ran out of stack. With few
+    /// calls it was interrupted instead.
     fn overflow(&self) -> Option<trap::Trap> {
         let thread = self.dump.threads.get(self.thread).filter(|thread| thread.recurses_deeply())?;
         let youngest = thread.frames.first().filter(|_| self.dump.layout == Layout::Standard)?;
@@ -362,7 +364,7 @@ impl<'c, 'd> Evidence<'c, 'd> {
     }
 }
 
-/// The lines of a data file that are rules.
+/// The rules in a data file: its lines without comments and empty lines.
 fn rule_lines(file: &'static str) -> impl Iterator<Item = &'static str> {
     file.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }

@@ -1,4 +1,4 @@
-//! What stood on the operand stack before an instruction, as far as code and dump tell it for certain.
+//! Reconstructs the operand stack before an instruction, as far as code and dump prove it.
 //!
 //! A trapping instruction has already popped its operands, so a dump does not hold them. But the code that pushed them is
 //! there: constants are what they are, and a local, a global or a byte of memory still has the value it was read with
@@ -15,41 +15,42 @@ use crate::model::{CoreDump, Frame, Value};
 use crate::module::constant_bits;
 use crate::unwind::moved::may_be_joined_after;
 
-/// Instructions of one straight line that are followed.
+/// How many instructions of one straight line are followed.
 const MAX_LINE: usize = 100_000;
 
 /// An instruction and its operands.
 pub struct Stopped<'s> {
     /// The instruction.
     pub operator: Operator<'s>,
-    /// Its operands, the last pushed first, as bits. Shorter than the instruction needs where nothing is known.
+    /// Its operands as bits, the last pushed first; `None` for an unknown one. The list may be shorter than the
+    /// instruction needs.
     operands: Vec<Option<u64>>,
 }
 
 impl Stopped<'_> {
-    /// The operand pushed `depth` before the last one.
+    /// The operand pushed `depth` operands before the last one.
     pub fn operand(&self, depth: usize) -> Option<u64> {
         self.operands.get(depth).copied().flatten()
     }
 }
 
-/// The state a frame can be asked for.
+/// The state that a frame has in the dump: locals, globals and memories.
 pub struct FrameState<'f, 'd> {
     /// The dump.
     pub dump: &'f CoreDump<'d>,
     /// The frame.
     pub frame: &'f Frame,
-    /// Whether no younger frame ran after it stopped here: it is the one that trapped.
+    /// Whether it is the youngest frame, so that nothing ran after it stopped.
     pub youngest: bool,
-    /// What the code proves of a Wasm local that the dump leaves out.
+    /// Gives the value of a Wasm local that the dump leaves out, where the code proves it.
     pub proved: Box<dyn Fn(u32) -> Option<Value> + 'f>,
 }
 
 impl<'d> FrameState<'_, 'd> {
-    /// A memory by the module's index.
+    /// A memory, by its index in the frame's module.
     pub fn memory(&self, index: u32) -> Option<&Memory<'d>> {
         if self.dump.instances.is_empty() {
-            // Older layouts list no instances: there is one, and its memories are the dump's.
+            // Older layouts list no instances: then there is one, and the dump's memories are its own.
             return self.dump.memories.get(index as usize);
         }
         let instance = self.dump.instances.get(self.frame.instance? as usize)?;
@@ -115,7 +116,7 @@ fn evaluate(line: &[Operator<'_>], scene: &FrameState<'_, '_>) -> Vec<Option<u64
     let mut stack: Vec<Option<u64>> = Vec::new();
     for (position, operator) in line.iter().enumerate() {
         use Operator as O;
-        // A callee may have written memory and globals after this frame stopped.
+        // In an older frame, a callee may have written memory and globals since.
         let memory_kept = scene.youngest && last.memory.is_none_or(|write| write < position);
         let globals_kept = scene.youngest && last.global.is_none_or(|write| write < position);
         match *operator {
@@ -169,7 +170,7 @@ fn evaluate(line: &[Operator<'_>], scene: &FrameState<'_, '_>) -> Vec<Option<u64
                 stack.pop();
                 stack.pop();
             }
-            // How many it pops does not matter: below what is pushed from here on, nothing is known.
+            // However many operands it pops, nothing is known of the stack below what is pushed from here on.
             _ => stack.clear(),
         }
     }
@@ -197,7 +198,7 @@ fn load(stack: &mut Vec<Option<u64>>, scene: &FrameState<'_, '_>, memarg: MemArg
     stack.push(loaded);
 }
 
-/// Where in a straight line each thing is written last.
+/// The last write to each local, global and memory in a straight line of code.
 #[derive(Default)]
 struct LastWrites {
     locals: HashMap<u32, usize>,
@@ -230,7 +231,7 @@ impl LastWrites {
                 O::Call { .. } | O::CallIndirect { .. } | O::CallRef { .. } => {
                     (last.memory, last.global) = (Some(position), Some(position));
                 }
-                // Whatever else it is, it may write memory.
+                // Any other instruction may write memory.
                 _ => last.memory = Some(position),
             }
         }

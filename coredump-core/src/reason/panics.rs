@@ -1,4 +1,4 @@
-//! Panics that the stack shows: which function the program called to give up, and with which arguments.
+//! Panics found on the stack: which function the program called to give up, and with which arguments.
 
 use std::sync::LazyLock;
 
@@ -13,12 +13,12 @@ use crate::signature::Signer;
 
 /// Longest text read from memory, in bytes.
 const MAX_TEXT: u64 = 4096;
-/// Arguments looked at.
+/// How many arguments are looked at.
 const MAX_ARGUMENTS: usize = 16;
 
 struct Rule {
     function: Pattern,
-    /// The Wasm parameters that the function has, where that tells it from others of its name.
+    /// The number of Wasm parameters, where it distinguishes the function from others of its name.
     parameters: Option<usize>,
     language: &'static str,
     says: &'static str,
@@ -40,8 +40,8 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     super::rule_lines(include_str!("panics.txt")).filter_map(rule).collect()
 });
 
-/// The panic in whose machinery the crash happened: of the functions on top of the stack that are machinery, the oldest
-/// that is known for it.
+/// The panic in whose machinery the crash happened. Of the functions of machinery on top of the stack, it is the oldest
+/// that has a rule.
 pub fn panic(crash: &Evidence<'_, '_>, trapped: Option<&Stopped<'_>>, signer: &Signer) -> Option<Panic> {
     let mut found = None;
     for (index, frame) in crash.frames.iter().enumerate() {
@@ -54,7 +54,7 @@ pub fn panic(crash: &Evidence<'_, '_>, trapped: Option<&Stopped<'_>>, signer: &S
         }
     }
     if let Some((index, rule)) = found {
-        // Where the function is another module's, the texts are in the memory of the module that called it.
+        // If the function is another module's, the texts are in the memory of the calling module.
         let imported = crash.frames.get(index + 1).is_some_and(|caller| caller.module != crash.frames[index].module);
         let home = if imported && rule.language == "assemblyscript" { index + 1 } else { index };
         return Some(told(crash, rule, home, &arguments(crash, index)));
@@ -62,8 +62,8 @@ pub fn panic(crash: &Evidence<'_, '_>, trapped: Option<&Stopped<'_>>, signer: &S
     host_panic(crash, trapped?)
 }
 
-/// What clang says of the `unreachable` on which the program died: the text stands in the name of a function that is said to
-/// be inlined there (`__builtin_verbose_trap` since clang 19, sanitizers that trap since 22).
+/// The reason that clang encoded for the `unreachable` on which the program died: it is in the name of an artificial
+/// inlined function there (`__builtin_verbose_trap` since clang 19, trapping sanitizers since 22).
 pub fn verbose_trap(crash: &Evidence<'_, '_>) -> Option<Panic> {
     let frame = crash.frames.first()?;
     let name = frame.inlines.first()?.function.as_deref()?;
@@ -80,14 +80,13 @@ pub fn verbose_trap(crash: &Evidence<'_, '_>) -> Option<Panic> {
     })
 }
 
-/// The rule for a function; one that asks for a number of parameters knows nothing of a function whose number is unknown,
-/// unless it asks for none.
+/// The rule for a function. A function whose number of parameters is unknown counts as one without parameters.
 fn rule(function: &str, parameters: Option<usize>) -> Option<&'static Rule> {
     let fits = |rule: &Rule| rule.parameters.is_none_or(|count| count == parameters.unwrap_or(0));
     RULES.iter().find(|rule| fits(rule) && rule.function.is_match(function))
 }
 
-/// Whether the function of a frame, which has this name, is known for giving up.
+/// Whether the function of a frame, which has this name, is one that programs call to give up.
 pub fn is_known(crash: &Evidence<'_, '_>, index: usize, name: &str) -> bool {
     rule(name, parameters(crash, index)).is_some()
 }
@@ -97,7 +96,7 @@ fn parameters(crash: &Evidence<'_, '_>, index: usize) -> Option<usize> {
     Some(crash.binary(index)?.module().signature(crash.frame(index)?.function?)?.params.len())
 }
 
-/// A call of the host that means giving up (`env.abort` of AssemblyScript).
+/// A host call that means giving up (`env.abort` of AssemblyScript).
 fn host_panic(crash: &Evidence<'_, '_>, trapped: &Stopped<'_>) -> Option<Panic> {
     let Operator::Call { function_index } = trapped.operator else { return None };
     let module = crash.binary(0)?.module();
@@ -141,7 +140,7 @@ pub fn arguments(crash: &Evidence<'_, '_>, index: usize) -> Vec<Option<u64>> {
         match call.operator {
             Operator::Call { function_index } | Operator::ReturnCall { function_index } => match same {
                 true => function_index == function,
-                // Another module's function is called by the import that stands for it.
+                // Another module's function is called through an import.
                 false => {
                     crash.binary(index + 1).is_some_and(|caller| function_index < caller.module().imported_functions())
                 }
@@ -158,8 +157,8 @@ pub fn arguments(crash: &Evidence<'_, '_>, index: usize) -> Vec<Option<u64>> {
     (0..count).map(argument).collect()
 }
 
-/// A rule's text with its placeholders filled in. If one of them is not known, what stands before the first colon, unless
-/// that has placeholders too.
+/// A rule's text with its placeholders filled in. If one of them is not known, only the text before the first colon, if
+/// that has no placeholders.
 fn fill(says: &str, arguments: &[Option<u64>], memory: Option<&Memory<'_>>) -> Option<String> {
     let general = || says.split_once(": ").map(|(general, _)| general.to_owned()).filter(|text| !text.contains('{'));
     filled(says, arguments, memory).or_else(general)
@@ -169,7 +168,7 @@ fn fill(says: &str, arguments: &[Option<u64>], memory: Option<&Memory<'_>>) -> O
 fn filled(says: &str, arguments: &[Option<u64>], memory: Option<&Memory<'_>>) -> Option<String> {
     let argument = |index: &str| {
         let index: isize = index.parse().ok()?;
-        // Counted from the end where the compiler puts arguments of its own before the program's.
+        // A negative index counts from the end, for functions where the compiler puts arguments of its own first.
         let index = if index < 0 { arguments.len().checked_add_signed(index)? } else { index as usize };
         arguments.get(index).copied().flatten()
     };
@@ -248,7 +247,7 @@ pub fn unchanged(binary: &crate::binaries::Binary, function: u32, count: usize) 
     unchanged
 }
 
-/// The instruction a frame stands at.
+/// The instruction at which a frame stands, with its operands.
 pub fn stopped<'c>(crash: &Evidence<'c, '_>, index: usize) -> Option<Stopped<'c>> {
     let frame = crash.frame(index)?;
     let place =

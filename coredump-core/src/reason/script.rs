@@ -1,4 +1,4 @@
-//! Programs of interpreted languages: the traceback that an interpreter prints when nothing catches an exception.
+//! Tracebacks that interpreters print for uncaught exceptions, found in the guest's standard error.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use regex::{Captures, Regex};
 use super::{Panic, PanicSource};
 use crate::lang::python::{Chained, Uncaught};
 
-/// Functions of one traceback that are kept: the youngest.
+/// How many functions of one traceback are kept, of the youngest.
 const MAX_FRAMES: usize = 256;
 /// Longest line of a traceback that is read, in bytes.
 const MAX_LINE: usize = 4096;
@@ -38,30 +38,30 @@ static AT_WORD: LazyLock<Option<Regex>> =
 static SCRIPT_ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"(?:^|Uncaught (?:\(in promise\) )?)([A-Z][A-Za-z0-9]*(?:Error|Exception)(?:$|: .*))$").ok()
 });
-/// What CPython prints between the tracebacks of exceptions that go back to each other, and whether the younger was raised
-/// `from` the older.
+/// What CPython prints between the tracebacks of chained exceptions, and whether the later one was raised `from` the
+/// earlier.
 const BETWEEN: [(&str, bool); 2] = [
     ("The above exception was the direct cause of the following exception:", true),
     ("During handling of the above exception, another exception occurred:", false),
 ];
-/// Exceptions before the last that are kept.
+/// How many exceptions before the last are kept.
 const MAX_CHAIN: usize = 64;
-/// What the runtime of componentize-py says when a function of the program's has thrown.
+/// What componentize-py's runtime prints when a function of the program has thrown.
 const PYTHON_THREW: &str = "Python function threw an unexpected exception";
 
-/// The exception that ended the program: its traceback is the last thing in the text, but for the words in which the runtime
-/// gives up because of it.
+/// The exception that ended the program. Its traceback is the last thing in the text, except for the runtime's own
+/// message that follows from it.
 pub fn uncaught(text: &str) -> Option<Panic> {
     let lines: Vec<&str> = text.lines().map(|line| line.trim_end_matches('\r')).collect();
     python(&lines).or_else(|| spider_monkey(&lines)).or_else(|| v8(&lines))
 }
 
-/// Whether all that was said is that a function of the program's has thrown.
+/// Whether the message only says that a function of the program has thrown.
 pub fn only_threw(panic: &Panic) -> bool {
     panic.message.as_deref().is_some_and(|message| message.contains(PYTHON_THREW))
 }
 
-/// The exception that ended the program, as it is in memory.
+/// The exception that ended the program, from memory.
 pub fn in_memory(found: Uncaught) -> Option<Panic> {
     let frames = found.frames.iter().take(MAX_FRAMES).map(|frame| {
         Some(ScriptFrame {
@@ -96,17 +96,17 @@ fn frame(captures: &Captures<'_>, function: usize, file: usize, line: usize, col
     })
 }
 
-/// CPython: a line for each function, the oldest first, with its source below, at last the exception.
+/// CPython's format: a line for each function, oldest first, each followed by its source line, and then the exception.
 fn python(lines: &[&str]) -> Option<Panic> {
     let last = last_traceback(lines)?;
     let (mut frames, error, rest) = traceback(&last.lines)?;
-    // What the program says after it has gone on.
+    // The text that the program printed after the traceback, if it went on.
     let after = last.rest.unwrap_or(rest);
     let panicked = |pair: &[&str]| {
         pair[0].starts_with("thread '") && pair[0].contains(" panicked at ") && pair[1].contains(PYTHON_THREW)
     };
     let given_up = after.windows(2).position(panicked);
-    // A message may have more lines: where the runtime gives up because of the exception, all that is before that.
+    // The message may have more lines: all text before the runtime's own message, if there is one.
     let more = given_up.map_or(after, |at| &after[..at]);
     let more: Vec<&str> = more.iter().map(|line| line.trim_end()).collect();
     let more = &more[..more.iter().rposition(|line| !line.is_empty()).map_or(0, |at| at + 1)];
@@ -119,7 +119,8 @@ fn python(lines: &[&str]) -> Option<Panic> {
     Some(Panic { chain: before(&lines[..last.begin]), ..panic("python", Some(error), frames)? })
 }
 
-/// What a traceback of CPython begins with, and that of a group of exceptions, which stands in a margin with those of its members.
+/// The first line of a CPython traceback, and that of an exception group, whose traceback is indented by a margin
+/// together with those of its members.
 const TRACEBACK: &str = "Traceback (most recent call last):";
 const GROUP: &str = "  + Exception Group Traceback (most recent call last):";
 const MARGIN: &str = "  | ";
@@ -128,9 +129,9 @@ const MARGIN: &str = "  | ";
 struct Traceback<'l, 't> {
     /// The line that it begins with.
     begin: usize,
-    /// The lines after that, without a margin.
+    /// The lines after the first, without the margin.
     lines: Cow<'l, [&'t str]>,
-    /// What comes after the margin; `None` of one without a margin, for only what it says tells where it ends.
+    /// The lines after those with a margin; `None` for a traceback without a margin, whose end only its contents show.
     rest: Option<&'l [&'t str]>,
 }
 
@@ -147,7 +148,7 @@ fn last_traceback<'l, 't>(lines: &'l [&'t str]) -> Option<Traceback<'l, 't>> {
     Some(Traceback { begin, lines: Cow::Owned(own), rest: Some(&after[end..]) })
 }
 
-/// The functions of a traceback, the oldest first, the exception, and the lines after it.
+/// Reads a traceback: its functions, oldest first, the line of the exception, and the lines after it.
 fn traceback<'l, 't>(lines: &'l [&'t str]) -> Option<(Vec<ScriptFrame>, &'t str, &'l [&'t str])> {
     let mut frames = Vec::new();
     for (nth, line) in lines.iter().enumerate() {
@@ -160,8 +161,8 @@ fn traceback<'l, 't>(lines: &'l [&'t str]) -> Option<(Vec<ScriptFrame>, &'t str,
     None
 }
 
-/// The exceptions before the last, from one to the next: the youngest is printed last. `lines` are those before the last
-/// traceback.
+/// The chained exceptions before the last one, latest first; they are printed in the order in which they were raised.
+/// `lines` are the lines before the last traceback.
 fn before(mut lines: &[&str]) -> Vec<Chained> {
     let mut chain = Vec::new();
     while chain.len() < MAX_CHAIN {
@@ -175,7 +176,7 @@ fn before(mut lines: &[&str]) -> Vec<Chained> {
     chain
 }
 
-/// StarlingMonkey: the message, `Stack:`, a line for each function, the youngest first.
+/// StarlingMonkey's format: the message, `Stack:`, a line for each function, youngest first.
 fn spider_monkey(lines: &[&str]) -> Option<Panic> {
     let begin = lines.iter().rposition(|line| *line == "Stack:")?;
     let found: Vec<_> = lines[begin + 1..].iter().map_while(|line| matched(&AT_SIGN, line)).collect();
@@ -185,7 +186,7 @@ fn spider_monkey(lines: &[&str]) -> Option<Panic> {
         return None;
     }
     let frames = found.iter().take(MAX_FRAMES).map(|found| frame(found, 1, 2, 3, 4)).collect::<Option<Vec<_>>>()?;
-    // What componentize-js puts around an export is no function of the program's.
+    // componentize-js's wrapper around an export is no function of the program.
     let own = |frame: &ScriptFrame| !frame.file.ends_with("/sources/initializer.js");
     let message = begin.checked_sub(1).map(|at| lines[at].to_owned()).filter(|line| !line.trim().is_empty());
     panic("javascript", message, frames.into_iter().filter(own).collect())
@@ -196,7 +197,7 @@ fn at_word<'t>(line: &'t str) -> Option<Captures<'t>> {
     if line.starts_with("    at ") { matched(&AT_WORD, line) } else { None }
 }
 
-/// V8, QuickJS: the message, a line for each function, the youngest first.
+/// The format of V8 and QuickJS: the message, a line for each function, youngest first.
 fn v8(lines: &[&str]) -> Option<Panic> {
     let last = lines.iter().rposition(|line| !line.trim().is_empty())?;
     at_word(lines[last])?;
@@ -285,7 +286,7 @@ mod tests {
         let given_up = "\nthread '<unnamed>' (1) panicked at runtime/src/lib.rs:1707:25:\nPython function threw an unexpected exception\n";
         assert_eq!(told(&format!("{group}{given_up}")), Some(wanted));
         assert_eq!(told(&format!("{group}going on\n")), None);
-        // It goes back to another exception, and another one to it.
+        // The group has another exception as its cause, and is the cause of one itself.
         let after = "\nThe above exception was the direct cause of the following exception:\n\n";
         let chain = |text: &str| uncaught(text).map(|panic| panic.chain).unwrap_or_default();
         let first = Chained { message: "KeyError: 'gift'".to_owned(), is_cause: true };

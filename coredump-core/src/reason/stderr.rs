@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::{Panic, PanicSource};
 use crate::rule::Expression;
 
-/// Longest message taken over, in bytes.
+/// Longest message that is kept, in bytes.
 const MAX_MESSAGE: usize = 4096;
 
 static PATTERNS: LazyLock<Vec<(&'static str, Expression)>> = LazyLock::new(|| {
@@ -17,7 +17,7 @@ static PATTERNS: LazyLock<Vec<(&'static str, Expression)>> = LazyLock::new(|| {
     lines.filter_map(pattern).collect()
 });
 
-/// Bytes at the end of the text that are looked at: a program that gives up says so last.
+/// How many bytes at the end of the text are looked at: a program that gives up prints the reason last.
 const TAIL: usize = 64 << 10;
 
 /// The last panic that the end of the text reports.

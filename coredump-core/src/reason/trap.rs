@@ -12,7 +12,7 @@ use crate::module::ItemKind;
 /// A trap's stable name and what it says.
 pub type Trap = (&'static str, String);
 
-/// What is said of `unreachable`.
+/// The message for `unreachable`.
 pub const UNREACHABLE: &str = "`unreachable` was executed";
 
 /// The trap that this instruction raised; `None` if it can raise none.
@@ -80,8 +80,8 @@ pub fn raised(stopped: &Stopped<'_>, binary: &Binary, scene: &FrameState<'_, '_>
     })
 }
 
-/// A division is by zero, unless it is signed: then the least integer by -1 traps too. What of its operands is known tells
-/// which, if it agrees with either.
+/// A division traps if the divisor is zero; a signed one also for the least integer divided by -1. The operands that
+/// are known decide, if they agree with either.
 fn division(stopped: &Stopped<'_>, instruction: &str, width: u32) -> Trap {
     let mask = u64::MAX >> (64 - width);
     let (least, minus_one) = (1 << (width - 1), mask);
@@ -99,9 +99,9 @@ fn division(stopped: &Stopped<'_>, instruction: &str, width: u32) -> Trap {
     }
 }
 
-/// A conversion is of NaN, or of a number that the integer cannot hold.
+/// A conversion to an integer traps for NaN, and for a number that the integer cannot hold.
 fn conversion(stopped: &Stopped<'_>, instruction: &str) -> Trap {
-    // As in `i64.trunc_f32_u`.
+    // The operand's type is in the name, as in `i64.trunc_f32_u`.
     let number = stopped.operand(0).map(|bits| match instruction.contains("_f32_") {
         true => f64::from(f32::from_bits(bits as u32)),
         false => f64::from_bits(bits),
@@ -156,7 +156,7 @@ fn indirect_call(
             _ => {}
         }
     }
-    // What the table held when the module was instantiated; the program may have changed it since.
+    // This is the table as it was when the module was instantiated; the program may have changed it since.
     match module.table_function(table, index) {
         Some(function) if module.signature(function) != module.signature_of_type(type_index) => {
             wrong_type(binary, index, function, type_index)
@@ -182,7 +182,7 @@ fn wrong_type(binary: &Binary, index: u64, function: u32, type_index: u32) -> Tr
     ("indirect-call-type-mismatch", message)
 }
 
-/// A call that the youngest frame stands at went to the host.
+/// A call at which the youngest frame stands went to the host.
 fn host_call(binary: &Binary, function: u32) -> Option<Trap> {
     let import = binary.module().imported(ItemKind::Function, function)?;
     Some(("host-call", format!("in a call of the host's {}.{}", import.module, import.name)))
@@ -197,7 +197,7 @@ fn access(stopped: &Stopped<'_>, scene: &FrameState<'_, '_>, instruction: &str) 
     let size_of_memory = memory.map(|memory| format!(" of {} bytes", memory.size)).unwrap_or_default();
     let width = if size == 1 { "1 byte".to_owned() } else { format!("{size} bytes") };
     let address = stopped.operand(operands).and_then(|base| base.checked_add(memarg.offset));
-    // An address inside the memory cannot be the one that trapped.
+    // An address inside of the memory cannot have trapped for being outside.
     let outside =
         |address: &u64| memory.is_none_or(|memory| address.checked_add(size).is_none_or(|end| end > memory.size));
     Some(match address {
@@ -212,7 +212,7 @@ fn access(stopped: &Stopped<'_>, scene: &FrameState<'_, '_>, instruction: &str) 
                 format!("{instruction} of {width} at address {address:#x}{near}, outside the memory{size_of_memory}");
             ("memory-out-of-bounds", message)
         }
-        // Inside of the memory, so that is why.
+        // An atomic access inside of the memory can only have trapped for its alignment.
         Some(address) if atomic && memory.is_some() && address % size != 0 && !outside(&address) => {
             ("unaligned-atomic", format!("{instruction} of {width} at address {address:#x}, which is unaligned"))
         }

@@ -1,22 +1,23 @@
-//! A panic's words where nobody recorded standard error: the runtimes put them together in memory before they print them.
+//! A panic's message where standard error was not recorded: runtimes build the message in memory before they print it.
 
 use super::{Evidence, Panic, PanicSource, stderr};
 use crate::memory::Memory;
 use crate::regions;
 use crate::variables::{Inspector, Limits};
 
-/// How far below the stack pointer Rust's words are looked for: its hook calls a few functions deep.
+/// How many bytes below the stack pointer are searched for Rust's message: its panic hook calls a few functions deep.
 const DEPTH: u64 = 1 << 14;
-/// The buffer in which `std::panicking::default_hook` puts its words together. Longer ones are printed without.
+/// Size in bytes of the buffer in which `std::panicking::default_hook` builds the message. Longer messages are printed
+/// unbuffered.
 const BUFFER: usize = 512;
-/// Bytes of the buffer that must be untouched after the words.
+/// How many bytes of the buffer must be untouched after the message.
 const GAP: usize = 64;
-/// Frames on top of the stack that may be Zig's panic.
+/// How many frames on top of the stack may belong to Zig's panic.
 const FRAMES: usize = 8;
 /// The longest message of Zig that is not cut off (`std.debug.panicExtra`).
 const LONGEST: u64 = 0x1000;
 
-/// The panic with all that it said, if that is still in memory.
+/// The panic with its whole message, if that is still in memory.
 pub fn completed(crash: &Evidence<'_, '_>, panic: Panic) -> Panic {
     match panic.language {
         "rust" => rust(crash, panic.location.as_deref()).unwrap_or(panic),
@@ -28,25 +29,25 @@ pub fn completed(crash: &Evidence<'_, '_>, panic: Panic) -> Panic {
     }
 }
 
-/// What Rust's hook printed, at the place where the panic is known to be from.
+/// The message that Rust's hook printed, if it names the source location that is known for the panic.
 fn rust(crash: &Evidence<'_, '_>, location: Option<&str>) -> Option<Panic> {
     let index = crash.memory()?;
     let pointer = regions::stack_pointer(crash.dump, crash.binaries, index)?;
     left_over(crash.dump.memories.get(index as usize)?, pointer, location)
 }
 
-/// The hook's buffer in the part of the stack that is not in use any more, below all that is on the stack now.
+/// Looks for the hook's buffer in the unused part of the stack, below the stack pointer.
 ///
-/// The hook goes on to print a note, and that reaches into the end of the buffer: after the words it has to be as it was
-/// made for a while. What is written over words is seen in them: numbers and addresses on a stack of a few megabytes have
-/// bytes that are zero.
+/// After the message the hook prints a note, whose frames overwrite the end of the buffer: so the first `GAP` bytes
+/// after the message must still be as they were initialised. A message that was overwritten itself contains zero bytes,
+/// since numbers and addresses on a stack of a few megabytes have some.
 fn left_over(memory: &Memory<'_>, pointer: u64, location: Option<&str>) -> Option<Panic> {
     const START: &[u8] = b"thread '";
     let low = pointer.saturating_sub(DEPTH);
     let bytes = memory.bytes(low, pointer.min(memory.size).checked_sub(low)?).ok()?;
     let mut found = None;
     for at in memchr::memmem::find_iter(&bytes, START) {
-        // Newer versions begin with an empty line.
+        // Newer versions of Rust print an empty line first.
         let at = if at > 0 && bytes[at - 1] == b'\n' { at - 1 } else { at };
         let Some(buffer) = bytes.get(at..at + BUFFER) else { break };
         let end = buffer.iter().position(|&byte| byte == 0).unwrap_or(BUFFER);
@@ -60,7 +61,7 @@ fn left_over(memory: &Memory<'_>, pointer: u64, location: Option<&str>) -> Optio
             continue;
         };
         let panic = Panic { source: PanicSource::Stack, ..panic };
-        // Two that differ: one is of another panic.
+        // Two different messages were found, so one is of another panic.
         if found.as_ref().is_some_and(|found| *found != panic) {
             return None;
         }
@@ -96,7 +97,7 @@ fn zig(crash: &Evidence<'_, '_>) -> Option<String> {
             }
             () => None,
         };
-        // The oldest: those above it are of a panic within the panic.
+        // The oldest frame counts: those above it are of a panic within the panic.
         said = words.or(said);
     }
     said

@@ -1,5 +1,6 @@
-//! The grouping key of a crash: which functions it happened in, written so that the same mistake gives the same key after a
-//! rebuild, and another mistake another. `docs/signature.md` explains the rules; they are data files in this folder.
+//! The grouping key of a crash: the functions in which it happened, in a form such that the same bug gives the same key
+//! after a rebuild, and another bug another key. `docs/signature.md` explains the rules, which are data files in this
+//! folder.
 
 mod name;
 mod rules;
@@ -13,11 +14,11 @@ use crate::locked::Locked;
 
 use rules::RULES;
 
-/// Functions in a signature.
+/// The most functions in a signature.
 const MAX_FUNCTIONS: usize = 5;
-/// Longest cycle of functions that counts as one recursion.
+/// Longest cycle of functions that counts as recursion.
 const MAX_CYCLE: usize = 8;
-/// Names whose stable form is remembered.
+/// How many names are remembered with their stable form.
 const MAX_KNOWN: usize = 1 << 16;
 
 /// The signature of a crash; `None` if no frame is known. The crashed thread is the first.
@@ -35,7 +36,7 @@ pub struct Signer {
 /// A function's name, and its source file.
 type Key = (Arc<str>, Option<Arc<str>>);
 
-/// A function's stable name and what it is.
+/// A function's stable name and its role.
 #[derive(Clone, Debug)]
 struct Function {
     name: Arc<str>,
@@ -44,11 +45,11 @@ struct Function {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
-    /// The program's own.
+    /// A function of the program's own code.
     Own,
-    /// Panics, standard libraries.
+    /// A function of a panic's machinery or a standard library.
     Machinery,
-    /// What calls the program's own code first.
+    /// Start-up code, which calls the program's own code.
     Entry,
 }
 
@@ -75,12 +76,12 @@ impl Signer {
                 break;
             }
         }
-        // A crash of nothing but machinery still has a name.
+        // If all functions are machinery, the signature is made of these.
         if own.functions.is_empty() { all.finish() } else { own.finish() }
     }
 
-    /// The signature of an interpreted program: the functions of its traceback with their files, innermost first. Whose a
-    /// function is, its file alone tells; `None` if there is none of the program's own.
+    /// The signature of an interpreted program, from the functions of its traceback with their files, innermost first.
+    /// The file alone decides whether a function is the program's own; `None` if none is.
     pub fn script_signature<'t>(&self, functions: impl IntoIterator<Item = (&'t str, &'t str)>) -> Option<String> {
         let mut own = Path::default();
         for (name, file) in functions {
@@ -91,8 +92,8 @@ impl Signer {
         own.finish()
     }
 
-    /// A function's name in the form in which rules match it, and whether it belongs to a panic's machinery, a standard
-    /// library or start-up code, not to the program itself.
+    /// A function's name in its stable form, and whether the function belongs to a panic's machinery, a standard
+    /// library or start-up code.
     pub fn classify(&self, name: &Arc<str>, file: Option<&Arc<str>>) -> (Arc<str>, bool) {
         let function = self.function(name, file);
         (function.name, function.role != Role::Own)
@@ -120,7 +121,7 @@ impl Signer {
     }
 }
 
-/// Whether a source file is one of a runtime or a standard library.
+/// Whether a source file belongs to a runtime or a standard library.
 pub(crate) fn is_library(file: &str) -> bool {
     RULES.paths.is_match(&file.replace('\\', "/"))
 }
@@ -132,8 +133,8 @@ fn source_functions(frame: &ResolvedFrame) -> impl Iterator<Item = (Option<&Arc<
     named.map(|(function, location)| (function.as_ref(), location.as_ref().map(|location| &location.file)))
 }
 
-/// A function without a name: its index is all there is, though a rebuild may move it. One whose binary is not there (an
-/// adapter that the engine made between components is in no file) counts only where nothing has a name.
+/// A function without a name is identified by its index, though a rebuild may change that. If its binary was not found
+/// (an adapter that the engine made between components is in no file), it counts only where no function has a name.
 fn unnamed(frame: &ResolvedFrame) -> Function {
     let name = match frame.function_index {
         Some(index) => format!("func[{index}]"),
@@ -143,10 +144,10 @@ fn unnamed(frame: &ResolvedFrame) -> Function {
     Function { name: name.into(), role }
 }
 
-/// The functions on the way down, with recursion folded.
+/// The functions from the crash outwards, with recursion folded.
 #[derive(Debug, Default)]
 struct Path {
-    /// As they come, as long as a cycle may show.
+    /// The functions as they come, as many as are needed to detect a cycle.
     top: Vec<Arc<str>>,
     /// Each function once.
     functions: Vec<Arc<str>>,
@@ -168,8 +169,8 @@ impl Path {
     }
 
     fn finish(mut self) -> Option<String> {
-        // Functions that call each other in turns: where in the cycle the stack ran out is chance, so the cycle begins
-        // with the name that sorts first.
+        // Functions that call each other in a cycle: it is chance where in the cycle the stack ran out, so the cycle
+        // begins with the name that sorts first.
         let cycle = (2..=MAX_CYCLE)
             .find(|&length| self.top.len() >= 2 * length && self.top[..length] == self.top[length..2 * length]);
         if let Some(length) = cycle
@@ -229,7 +230,7 @@ mod tests {
             "shop::main",
         ];
         assert_eq!(signature_of(&[&own[..], &smol].concat()), "shop::price | shop::order::{closure}");
-        // A future that the program itself waits for is polled by its own frames.
+        // The program's own frames poll a future that the program waits for.
         let root = [
             "tokio::runtime::park::CachedParkThread::block_on",
             "tokio::runtime::runtime::Runtime::block_on",
@@ -284,12 +285,13 @@ mod tests {
         assert!(is_machinery("core::panicking::panic", None));
         assert!(is_machinery("helper", Some("/rustc/0123/library/core/src/panicking.rs")));
         assert!(!is_machinery("helper", Some("src/main.rs")));
-        // Allocators that programs bring: what was asked of them is known by the functions around these.
+        // Allocators that programs bring along are machinery too.
         assert!(is_machinery("wee_alloc::alloc_with_refill", None));
         assert!(is_machinery("<talc::wasm::WasmDynamicTalc as core::alloc::global::GlobalAlloc>::alloc", None));
         assert!(!is_machinery("talcum::powder", None));
         assert!(is_machinery("std::__1::vector<int, std::__1::allocator<int> >::at(unsigned long) const", None));
-        // Go's library, but not a program below the folder of all Go programs, or a package of the program's own that has such a name.
+        // Go's library is machinery; a program in the folder of all Go programs, or its own package of such a name, is
+        // not.
         assert!(is_machinery("sync.(*Mutex).Lock", None) && is_machinery("sync.runtime_Semacquire", None));
         assert!(is_machinery("strings.Repeat", Some("/usr/local/go/src/strings/strings.go")));
         assert!(!is_machinery("shop/sync.(*Stock).Lock", Some("/Users/me/go/src/shop/sync/stock.go")));

@@ -1,8 +1,8 @@
-//! A function's name without what changes from build to build.
+//! Function names without the parts that change from build to build.
 
 use super::rules::RULES;
 
-/// Longest name that is read, in bytes; the rest is cut off.
+/// The most bytes of a name that are read; the rest is cut off.
 const MAX_READ: usize = 16 * 1024;
 /// Longest stable name, in characters.
 const MAX_LENGTH: usize = 200;
@@ -30,13 +30,14 @@ struct Open {
     dropped: bool,
 }
 
-/// Leaves out bracketed arguments: `f<int>(char)`, `f::<T>` and Go's `f[int]` become `f`. Kept are the brackets that are part of a name:
-/// Rust's `<T as Trait>::f`, `(anonymous namespace)`, Go's `main.(*T).f`, `operator<` and `operator()`, Python's `f.<locals>.g`.
+/// Leaves out bracketed arguments: `f<int>(char)`, `f::<T>` and Go's `f[int]` become `f`. Brackets that are part of a
+/// name are kept: Rust's `<T as Trait>::f`, `(anonymous namespace)`, Go's `main.(*T).f`, `operator<` and `operator()`,
+/// Python's `f.<locals>.g`.
 fn without_arguments(name: &str) -> String {
     let mut kept = String::with_capacity(name.len());
     let mut open: Vec<Open> = Vec::new();
     let mut dropping = 0usize;
-    // Ends of the last parameter list and of the last word before it, at the outermost level.
+    // Ends of the last parameter list and of the last identifier before it, at the outermost level.
     let mut parameters = None;
     let mut word = 0;
     let mut previous = ' ';
@@ -47,8 +48,8 @@ fn without_arguments(name: &str) -> String {
         previous = letter;
         if opens {
             let dropped = match letter {
-                // Go's arguments, or what Rust tells two crates of one name apart by: not part of a type, as in `<[T]>::len`, or
-                // of a name, as `operator[]`.
+                // Go's type arguments, or the hash that tells two Rust crates of one name apart: not the brackets of a
+                // type, as in `<[T]>::len`, or of a name, as in `operator[]`.
                 '[' => kept.ends_with(is_identifier) && !name[at..].starts_with("[]"),
                 '<' => ends_in_operator(&kept) || !(kept.is_empty() || kept.ends_with([' ', '&', '*', '(', '<', '.'])),
                 _ => {

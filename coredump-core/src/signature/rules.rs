@@ -12,19 +12,19 @@ pub static RULES: LazyLock<Rules> = LazyLock::new(|| Rules {
     paths: set(include_str!("paths.txt")),
 });
 
-/// See the data files for what each is.
+/// The rules; the data files explain them.
 pub struct Rules {
-    /// What is taken out of names.
+    /// Replacements in names, in order.
     pub replacements: Vec<(Expression, &'static str)>,
-    /// Names of machinery.
+    /// Names of functions that are machinery.
     pub machinery: Patterns,
-    /// Names at which a signature ends.
+    /// Names of functions at which a signature ends.
     pub entry: Patterns,
-    /// Paths of machinery.
+    /// Paths of source files that are machinery.
     pub paths: Patterns,
 }
 
-/// Patterns of which one must match.
+/// A list of patterns.
 pub struct Patterns(Vec<Pattern>);
 
 impl Patterns {
@@ -34,7 +34,7 @@ impl Patterns {
     }
 }
 
-/// The lines that are rules.
+/// The rules in a data file: its lines without comments and empty lines.
 fn lines(file: &'static str) -> impl Iterator<Item = &'static str> {
     file.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }

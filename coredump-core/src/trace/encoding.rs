@@ -1,60 +1,60 @@
-//! Texts of other systems: in UTF-16, as Windows' shells write them, or with lines that end in a carriage return alone. What is
-//! read is UTF-8 whose lines end in line feeds; any other text is read as it is.
+//! Converts texts of other systems to UTF-8 with line feeds: text in UTF-16, as shells of Windows write it, and text
+//! whose lines end in a carriage return alone. Any other text is passed on as it is.
 
 use std::io::{self, Read};
 
-/// Bytes by whose zeros UTF-16 is known where no mark stands in front.
+/// How many bytes are checked for the zeros of UTF-16 where there is no byte order mark.
 const START: usize = 8;
 /// Bytes that are read at once.
 const CHUNK: usize = 1 << 16;
 
-/// How characters are written.
+/// The encoding of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
-    /// In bytes.
+    /// UTF-8, or anything else that consists of bytes.
     Bytes,
-    /// In UTF-16, the less significant byte first.
+    /// UTF-16, little endian.
     LittleEndian,
-    /// In UTF-16, the more significant byte first.
+    /// UTF-16, big endian.
     BigEndian,
 }
 
-/// What lines end in.
+/// How lines end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ends {
     /// No line has ended yet.
     Unknown,
-    /// A line feed, also after a carriage return: they are left alone.
+    /// With a line feed, or a carriage return and a line feed: line ends are not changed.
     LineFeed,
-    /// A carriage return alone.
+    /// With a carriage return alone.
     CarriageReturn,
 }
 
-/// A reader of text.
+/// A reader that converts text.
 pub(super) struct Text<R> {
     reader: R,
     form: Option<Form>,
     ends: Ends,
-    /// Whether the character before was a carriage return that was made a line feed.
+    /// Whether the previous byte was a carriage return that became a line feed.
     returned: bool,
-    /// UTF-16 that was read and is not whole: half of a character, or of a pair.
+    /// Bytes of UTF-16 that are incomplete: half of a unit, or of a surrogate pair.
     half: Vec<u8>,
-    /// What is ready to be read.
+    /// Converted bytes that are ready to be read.
     ready: Vec<u8>,
-    /// How much of that was.
+    /// How many bytes of `ready` were read.
     given: usize,
 }
 
 impl<R: Read> Text<R> {
-    /// Reads the bytes that `reader` gives.
+    /// Converts the text that `reader` gives.
     pub fn new(reader: R) -> Text<R> {
         let (half, ready) = (Vec::new(), Vec::new());
         Text { reader, form: None, ends: Ends::Unknown, returned: false, half, ready, given: 0 }
     }
 
-    /// Reads the beginning, which tells the form.
+    /// Reads the beginning of the text, which tells the encoding.
     fn begin(&mut self) -> io::Result<Form> {
-        // As much as comes at once, and enough to tell: nobody waits for more of it.
+        // Reads as much as comes at once, and no more than is needed to tell, so that nobody waits for input.
         let mut start = vec![0; CHUNK];
         let mut filled = 0;
         while filled < START {
@@ -88,7 +88,7 @@ impl<R: Read> Text<R> {
         Ok(form)
     }
 
-    /// Makes what can be made of more UTF-16.
+    /// Decodes more UTF-16, as far as it is complete.
     fn decode(&mut self, bytes: &[u8], form: Form) {
         self.half.extend_from_slice(bytes);
         let unit = |pair: &[u8]| match form {
@@ -96,7 +96,7 @@ impl<R: Read> Text<R> {
             _ => u16::from_le_bytes([pair[0], pair[1]]),
         };
         let mut units: Vec<u16> = self.half.chunks_exact(2).map(unit).collect();
-        // The first half of a pair waits for the second.
+        // The first half of a surrogate pair is kept until the second comes.
         if units.last().is_some_and(|last| (0xD800..0xDC00).contains(last)) {
             units.pop();
         }
@@ -105,7 +105,7 @@ impl<R: Read> Text<R> {
         self.ready.extend_from_slice(text.as_bytes());
     }
 
-    /// Reads more until there is something, or nothing follows.
+    /// Reads until some bytes are ready, or the input ends.
     fn fill(&mut self, form: Form) -> io::Result<()> {
         self.ready.clear();
         self.given = 0;
@@ -124,15 +124,15 @@ impl<R: Read> Text<R> {
         Ok(())
     }
 
-    /// Makes line feeds of the ends of lines; returns how many bytes are left.
+    /// Turns line ends into line feeds; returns how many bytes are left.
     fn end_lines(&mut self, bytes: &mut [u8]) -> usize {
         if self.ends == Ends::Unknown {
             let first = memchr::memchr2(b'\n', b'\r', bytes);
             self.ends = match first.map(|at| &bytes[at..]) {
                 None => Ends::Unknown,
-                // What follows may still be a line feed.
+                // A line feed may follow in the next bytes.
                 Some([b'\r']) => Ends::Unknown,
-                // Progress is written over, too: only a text without a line feed has no others.
+                // Progress bars use carriage returns too: lines end in them only if the text has no line feed.
                 Some([b'\r', rest @ ..]) if memchr::memchr(b'\n', rest).is_none() => Ends::CarriageReturn,
                 Some(_) => Ends::LineFeed,
             };
@@ -174,7 +174,7 @@ impl<R: Read> Read for Text<R> {
                 }
             };
             let left = self.end_lines(&mut buffer[..read]);
-            // Nothing may be left of something, and that is not the end.
+            // Converting may leave no bytes of some that were read: that is not the end of the text.
             if left > 0 || read == 0 {
                 return Ok(left);
             }
@@ -186,7 +186,7 @@ impl<R: Read> Read for Text<R> {
 mod tests {
     use super::*;
 
-    /// What is read of bytes that come in pieces of so many.
+    /// The converted text of bytes that come in pieces of `piece` bytes.
     fn read(bytes: &[u8], piece: usize) -> String {
         struct Pieces<'b>(&'b [u8], usize);
         impl Read for Pieces<'_> {

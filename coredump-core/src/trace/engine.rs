@@ -1,4 +1,4 @@
-//! The engines whose traces are known, and what their offsets mean.
+//! The engines whose traces are recognised, and what their offsets mean.
 
 /// An engine, or the host that prints in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,27 +42,27 @@ pub(crate) enum Base {
     Function,
 }
 
-/// Where an offset stands to its instruction.
+/// On which side of its instruction an offset points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stand {
-    /// On its first byte.
+    /// To its first byte.
     On,
-    /// Behind its last byte.
+    /// After its last byte.
     Behind,
 }
 
 /// What the offsets of a trace mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rule {
-    /// What they count from.
+    /// From which byte they count.
     pub base: Base,
-    /// Where that of the youngest frame stands to the instruction that failed.
+    /// Where the youngest frame's offset points, relative to the instruction that failed.
     pub youngest: Stand,
-    /// Where that of another frame stands to its call.
+    /// Where a caller's offset points, relative to its call.
     pub caller: Stand,
 }
 
-/// From the file; on the instruction, on the calls: what most engines print.
+/// What most engines print: offsets in the file, to the first byte of the instruction or call.
 const FILE: Rule = Rule { base: Base::File, youngest: Stand::On, caller: Stand::On };
 
 impl Engine {
@@ -84,7 +84,7 @@ impl Engine {
         }
     }
 
-    /// What its offsets may mean, the usual first. Where there are several, the function bodies decide.
+    /// The possible meanings of its offsets, the usual first. Where there are several, the function bodies decide.
     pub(crate) fn rules(self) -> &'static [Rule] {
         match self {
             // The classic interpreter stops after the instruction; code compiled ahead of time records its first byte.
@@ -95,7 +95,7 @@ impl Engine {
         }
     }
 
-    /// Whether frames have numbers, so that traces that are printed at the same time can be distinguished.
+    /// Whether its frames are numbered, so that interleaved traces can be told apart.
     pub(super) fn numbers(self) -> bool {
         matches!(self, Engine::Wasmtime | Engine::Wasm3 | Engine::ProxyWasm | Engine::Wamr)
     }

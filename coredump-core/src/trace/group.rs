@@ -1,17 +1,17 @@
-//! Which frames belong to one trace, where the lines of several come in turns.
+//! Assigns frames to traces, whose lines may be interleaved.
 
 use super::formats::{self, Recognised};
 use super::{Engine, Printed, Trace, message};
 
-/// Frames kept of one trace. The others are passed over.
+/// How many frames of one trace are kept. Further ones are ignored.
 pub(super) const MAX_FRAMES: usize = 1 << 16;
-/// Traces that may be open at once.
+/// How many traces may be open at once.
 const MAX_OPEN: usize = 64;
-/// Traces that may begin in one line; what would begin another is passed over.
+/// How many traces may begin in one line. Further ones are ignored.
 const MAX_OF_LINE: usize = 256;
-/// Lines of the same stream, after the last frame, among which the engine's message is looked for.
+/// How many lines of the same stream after the last frame are searched for the engine's message.
 const AFTER: u32 = 6;
-/// Lines of any stream after which a trace is over.
+/// After how many lines of any stream, without a frame of it, a trace is over.
 const MAX_IDLE: u64 = 1000;
 
 /// A trace that is not over.
@@ -19,44 +19,44 @@ const MAX_IDLE: u64 = 1000;
 struct Open {
     id: usize,
     trace: Trace,
-    /// What stands before each of its lines.
+    /// The prefix of its lines, from `stream`.
     stream: String,
-    /// The number its next frame must have.
+    /// The number that its next frame must have.
     next: u32,
-    /// Lines of its stream since its last frame.
+    /// How many lines of its stream came since its last frame.
     idle: u32,
-    /// The line in which its last frame, or its headline, stood.
+    /// The line of its last frame or its headline.
     touched: u64,
     /// Whether more frames can follow.
     accepts: bool,
 }
 
-/// A line, or a part of one, with what is known of its place.
+/// A line, or a part of one, and where it is.
 pub(super) struct Line<'l> {
-    /// Without colours.
+    /// The text without colours.
     pub text: &'l str,
-    /// What stands before it in its line, where it is only a part.
+    /// The text before it in its line, if it is only a part of one.
     pub front: &'l str,
-    /// Its number.
+    /// The number of the line.
     pub number: u64,
 }
 
-/// The traces that are not over, and those that are.
+/// The open traces, and those that are over.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     open: Vec<Open>,
     made: usize,
-    /// A line, and how many traces began in it.
+    /// The number of a line, and how many traces began in it.
     begun: (u64, usize),
     done: Vec<(usize, Trace)>,
 }
 
-/// The frame of a trace that a line was found to be.
+/// Where the frame in a line belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Placed {
     /// The trace's number.
     pub trace: usize,
-    /// The frame in it.
+    /// The index of the frame in it.
     pub frame: usize,
     /// Where in the text the frame begins.
     pub start: usize,
@@ -81,7 +81,7 @@ impl Groups {
         done
     }
 
-    /// Takes a line. `before` gives the lines above it, the nearest last.
+    /// Processes a line and returns the frames in it. `before` gives the lines above it, the nearest last.
     pub fn line(&mut self, line: &Line<'_>, before: impl FnOnce() -> Vec<String>) -> Vec<Placed> {
         self.expire(line.number);
         let stream = stream(line.front);
@@ -106,7 +106,7 @@ impl Groups {
                 let open = self.open.iter_mut().filter(ours).max_by_key(|open| open.touched);
                 if let Some(open) = open.filter(|open| same_stream(&open.stream, &stream, line.text)) {
                     (open.idle, open.touched) = (0, line.number);
-                    // Further ones are of the same frame's inlined functions.
+                    // Only the first offset counts: further ones are of the frame's inlined functions.
                     if let Some(frame) = open.trace.frames.last_mut() {
                         frame.offset.get_or_insert(offset);
                     }
@@ -134,12 +134,12 @@ impl Groups {
         }
     }
 
-    /// Ends the traces of a line that held all of them.
+    /// Ends the traces that are in this line as a whole.
     pub fn end_of_line(&mut self, number: u64) {
         self.close_if(|open| open.trace.line == number && open.touched == number && !open.trace.frames.is_empty());
     }
 
-    /// Notes that a line was the last of the text and has no end.
+    /// Notes that this line is the last of the text and lacks a line feed.
     pub fn cut(&mut self, number: u64) {
         for open in self.open.iter_mut().filter(|open| open.touched == number) {
             open.trace.cut = true;
@@ -163,7 +163,7 @@ impl Groups {
             .extend(ended.into_iter().filter(|open| !open.trace.frames.is_empty()).map(|open| (open.id, open.trace)));
     }
 
-    /// Whether another trace may begin in a line: counts it.
+    /// Counts a trace that begins in a line; returns whether the limit allows it.
     fn may_begin(&mut self, line: u64) -> bool {
         if self.begun.0 != line {
             self.begun = (line, 0);
@@ -173,7 +173,7 @@ impl Groups {
     }
 
     fn begin(&mut self, engine: Engine, stream: String, line: u64, before: impl FnOnce() -> Vec<String>) -> &mut Open {
-        // A stream prints one trace at a time, unless the numbers tell them apart.
+        // A stream has one trace at a time, unless frame numbers tell several apart.
         for open in self.open.iter_mut().filter(|open| open.stream == stream) {
             open.accepts &= open.trace.engine.numbers() && engine.numbers();
         }
@@ -211,13 +211,14 @@ impl Groups {
             let kin = open.trace.engine == engine
                 || (open.trace.frames.is_empty() && engine.numbers() == open.trace.engine.numbers());
             let next = frame.number.is_none_or(|number| number == open.next);
-            // A headline may be indented less than its frames, and stand after a time that they have not.
+            // A headline may be indented less than its frames, and follow a timestamp that these do not have.
             let same = open.stream == stream || (open.trace.frames.is_empty() && open.touched + 2 >= line);
             open.accepts && kin && next && same
         };
         let joins: Vec<usize> = (0..self.open.len()).filter(|&index| fits(&self.open[index])).collect();
         let chosen = if engine.numbers() {
-            // The trace that has waited longest gets its next frame now. Frames without numbers are not printed in turns.
+            // The trace whose last frame is longest ago gets this frame. Frames without numbers are assumed not to be
+            // interleaved.
             joins.iter().copied().min_by_key(|&index| {
                 (self.open[index].trace.frames.is_empty() && frame.number != Some(0), self.open[index].touched)
             })
@@ -231,7 +232,7 @@ impl Groups {
         }
         let open = match chosen {
             Some(index) => &mut self.open[index],
-            // A frame without an offset says too little to begin a trace.
+            // A frame without an offset is too little evidence to begin a trace.
             None if frame.offset.is_none() && frame.number.is_some_and(|number| number > 0) => return None,
             None if !self.may_begin(line) => return None,
             None => self.begin(engine, stream.clone(), line, before),
@@ -252,27 +253,28 @@ impl Groups {
 }
 
 impl Open {
-    /// Takes a line of its stream that is no frame.
+    /// Processes a line of its stream that is no frame.
     fn other(&mut self, text: &str) {
         if formats::belongs(text, self.trace.engine) {
             return;
         }
         self.idle += 1;
         self.accepts &= self.trace.engine.numbers() || (self.trace.frames.is_empty() && self.idle < 3);
-        // The line after a trace is its message only where the engine prints it there; else it may be the headline of the next trace.
+        // The line after a trace is taken for its message only if the engine prints it there; otherwise it may be the
+        // headline of the next trace.
         if self.trace.message.is_none() && !self.trace.frames.is_empty() {
             self.trace.message = message::of_line(text);
         }
     }
 }
 
-/// The white space a line begins with.
+/// The white space at the beginning of a line.
 fn indent(text: &str) -> &str {
     &text[..text.len() - text.trim_start().len()]
 }
 
-/// What stands before a frame, so that the lines of one program are known: numbers (times, counters) may differ, and so may
-/// the white space in front of the frame.
+/// The prefix before a frame in a normalised form, by which the lines of one program are recognised: digits (times,
+/// counters) and white space before the frame may differ.
 fn stream(front: &str) -> String {
     let mut stream = String::new();
     for character in front.trim_end().chars().take(512) {
@@ -285,7 +287,7 @@ fn stream(front: &str) -> String {
     stream
 }
 
-/// Whether a line, with what stands before it, is of this stream.
+/// Whether a line, with the text before it, is of this stream.
 fn same_stream(stream: &str, front: &str, text: &str) -> bool {
     match stream.strip_prefix(front) {
         Some("") => true,

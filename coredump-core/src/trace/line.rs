@@ -1,18 +1,18 @@
-//! A line of text taken apart: what escapes and colours hide, and where more text can be put in.
+//! Takes a line of text apart: removes escapes and colours, and finds where text can be inserted.
 
 /// Backslashes before a character that are counted: JSON in JSON in JSON has four.
 const MAX_ESCAPES: usize = 9;
 
-/// Part of a line: all of it, or what stands between two escaped line ends in it.
+/// A part of a line: all of it, or the text between two escaped line ends in it.
 #[derive(Debug)]
 pub(super) struct Segment {
-    /// The text without colours; tabs that were escaped are tabs.
+    /// The text without colours, with escaped tabs as tabs.
     pub text: String,
     /// Where in the line it begins.
     pub start: usize,
-    /// Where it ends: more text can be put in there.
+    /// Where in the line it ends, and text can be inserted.
     pub end: usize,
-    /// How often it is quoted: 1 inside of a JSON string, 2 inside of one inside of another.
+    /// How deep it is quoted: 1 in a JSON string, 2 in a JSON string within another.
     pub depth: u32,
 }
 
@@ -24,7 +24,7 @@ pub(super) fn segments(line: &[u8]) -> Vec<Segment> {
             segments.push(Segment { text: clean(&line[start..end]), start, end, depth });
         }
     };
-    // What a line without quotes of JSON holds in quotes is no string of it: the names of functions may hold some.
+    // Quotes in a line that is neither JSON nor key-value pairs begin no string: names of functions may contain quotes.
     let quotes = memchr::memmem::find(line, b"{\"").or_else(|| memchr::memmem::find(line, b"=\""));
     let mut depth = 0;
     let mut start = 0;
@@ -33,7 +33,7 @@ pub(super) fn segments(line: &[u8]) -> Vec<Segment> {
         match line[at] {
             b'"' if quotes.is_some_and(|first| at > first) && (backslashes + 1).is_power_of_two() => {
                 let level = (backslashes + 1).trailing_zeros();
-                // A quote of the level that is open closes it; a quote of the next level opens that.
+                // A quote at the open level closes it; a quote at the next level opens that.
                 let (end, next) = match () {
                     () if level + 1 == depth => (at - backslashes, level),
                     () if level == depth => (at - backslashes, depth + 1),
@@ -44,7 +44,7 @@ pub(super) fn segments(line: &[u8]) -> Vec<Segment> {
             }
             b'n' if backslashes.is_power_of_two() && backslashes < MAX_ESCAPES => {
                 let level = backslashes.trailing_zeros() + 1;
-                // In a Windows path this may be no line end: nothing is lost by a split there.
+                // In a Windows path this may be no line end, but splitting there does no harm.
                 if level < depth || (depth == 0 && level > 1) {
                     continue;
                 }
@@ -63,7 +63,7 @@ pub(super) fn segments(line: &[u8]) -> Vec<Segment> {
     segments
 }
 
-/// Text without colours and the like, with tabs for escaped ones.
+/// The text without control sequences, with escaped tabs as tabs.
 pub(super) fn clean(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     if !text.contains(['\x1b', '\\', '\r']) {

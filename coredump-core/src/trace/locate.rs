@@ -1,4 +1,4 @@
-//! The binaries of a trace: looked for where those of a dump are, and judged by its frames.
+//! Finds the binaries of a trace: in the same places as those of a dump, and judged by the trace's frames.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -15,16 +15,16 @@ use crate::locate::{CallOffset, Convention, Options, Searched, stages};
 use crate::model::{self, CoreDump, Frame, ModuleRecord, Reason, Thread};
 use crate::producers::Base;
 
-/// What the offsets in a model of a trace mean, whatever the engine printed.
+/// The meaning of code offsets in the model of a trace, to which the engine's offsets are converted.
 const CONVENTION: Convention = Convention { base: Base::Body, call: CallOffset::AtCall };
-/// Refusals kept for one module.
+/// How many refusals are kept for one module.
 const MAX_REFUSED: usize = 16;
-/// Frames of one module of which is said that several functions have their names.
+/// For how many frames of one module it is reported that several functions have the frame's name.
 const MAX_AMBIGUOUS: usize = 8;
-/// Modules of one trace that are looked for.
+/// How many modules of one trace are looked for.
 const MAX_MODULES: usize = 64;
 
-/// Looks for the binaries of traces. One is for many traces: what it opened and read it keeps.
+/// Looks for the binaries of traces. It keeps the files that it opened, so one locator should be used for many traces.
 pub struct Locator<'s> {
     store: &'s Store,
     options: Options,
@@ -34,7 +34,7 @@ pub struct Locator<'s> {
 /// A trace as a dump, with its binaries.
 #[non_exhaustive]
 pub struct Located {
-    /// The trace, as what a dump would have held.
+    /// The trace in the form of a dump.
     pub dump: CoreDump<'static>,
     /// The binaries of its modules.
     pub binaries: Binaries,
@@ -51,11 +51,11 @@ struct Fitting {
     modules: Vec<Arc<Binary>>,
     places: Vec<CodePlace>,
     rank: Rank,
-    /// Another rule fits as well and gives other places.
+    /// Whether another rule fits as well and gives other places.
     doubt: bool,
 }
 
-/// What makes one file that fits better than another.
+/// The criteria by which one file fits better than another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     same_name: bool,
@@ -117,7 +117,7 @@ impl<'s> Locator<'s> {
             for (&frame, place) in group.frames.iter().zip(&found.places) {
                 let binary = &found.modules[place.module];
                 let module = *placed.entry(place.module).or_insert_with(|| {
-                    // Two names in a trace can stand for one module.
+                    // Two names in a trace can be of one module.
                     let known = slots
                         .iter()
                         .position(|slot| slot.found.as_ref().is_some_and(|known| Arc::ptr_eq(&known.binary, binary)));
@@ -190,7 +190,7 @@ impl<'s> Locator<'s> {
                 }
                 match judged {
                     Ok(found) => {
-                        // Nothing speaks for a file that was only lying there.
+                        // A file that was found by listing a folder needs some evidence.
                         let checked = found.rank.checked + found.rank.names > 0;
                         if checked || stage.searched == Searched::Named {
                             fitting.push(found);
@@ -210,7 +210,7 @@ impl<'s> Locator<'s> {
         None
     }
 
-    /// Whether the frames can stand in a file: its module, or a component's modules together, or one of those.
+    /// Whether the frames fit a file: its module, or a component's modules together, or one of these.
     fn judge_file(&mut self, path: &Path, trace: &Trace, group: &Group) -> Result<Fitting, String> {
         let opened = self.store.open(path);
         let modules = match opened.as_ref() {
@@ -222,7 +222,7 @@ impl<'s> Locator<'s> {
         if all.is_ok() {
             return all;
         }
-        // A component's modules may have been taken out of it before they were run, as jco does.
+        // A component's modules may have been extracted from it before they were run, as jco does.
         let inner = modules.into_iter().filter(|module| module.start() > 0);
         let parts = inner.filter_map(|module| self.judge(vec![module], trace, group, Counted::InModule).ok());
         let mut parts: Vec<Fitting> = parts.filter(|part| part.rank.checked > 0).collect();
@@ -264,7 +264,7 @@ impl<'s> Locator<'s> {
         let mut file = File { modules, counted, names: &mut self.names };
         let mut places = Vec::with_capacity(group.frames.len());
         let (mut named, mut misnamed, mut wrong) = (0, 0, None);
-        // Frames that stand at the same place need to be looked at once: a recursion may have thousands.
+        // Frames at the same place are checked once: a recursion may have thousands.
         let mut known: HashMap<_, CodePlace> = HashMap::new();
         for &index in &group.frames {
             let printed = &trace.frames[index];
@@ -289,7 +289,7 @@ impl<'s> Locator<'s> {
             }
             places.push(place);
         }
-        // Some demanglers turn a function `a` into "signed char": a few other names prove nothing.
+        // Some demanglers turn a function `a` into "signed char", so a few wrong names prove nothing.
         if let Some((index, place)) = wrong.filter(|_| misnamed > named) {
             let name = place.function.and_then(|function| modules[place.module].function_name(function)).unwrap_or("?");
             let printed = trace.frames[index].function.as_deref().unwrap_or("?");
@@ -303,7 +303,7 @@ impl<'s> Locator<'s> {
     }
 }
 
-/// What is said of frames whose functions are known by names that several have.
+/// Warnings for frames whose functions are known only by a name that several functions have.
 fn ambiguous(trace: &Trace, group: &Group, found: &Fitting) -> Vec<String> {
     let places = group.frames.iter().zip(&found.places).filter(|(_, place)| place.function.is_none());
     let places = places.filter(|(_, place)| place.candidates.len() > 1).take(MAX_AMBIGUOUS);
@@ -412,7 +412,7 @@ fn best(mut fitting: Vec<Fitting>, trace: &Trace, refused: &mut Vec<Refused>) ->
     fitting.into_iter().reduce(|best, other| if richness(&other) > richness(&best) { other } else { best })
 }
 
-/// The trace without what its last line holds: it may be a part of it.
+/// The trace without the frame in its last line, which may be cut off.
 fn without_last(trace: &Trace) -> Trace {
     let mut shorter = trace.clone();
     if let Some(last) = shorter.frames.last_mut() {
@@ -421,7 +421,7 @@ fn without_last(trace: &Trace) -> Trace {
     shorter
 }
 
-/// How much the modules of a file say of their sources without other files.
+/// How many symbols the modules of a file carry themselves, as a number to compare by.
 fn richness(found: &Fitting) -> usize {
     let sections = [".debug_line", ".debug_info", "external_debug_info", "sourceMappingURL", "name"];
     let of = |module: &Arc<Binary>| {
@@ -431,7 +431,7 @@ fn richness(found: &Fitting) -> usize {
     found.modules.iter().map(of).max().unwrap_or(0)
 }
 
-/// The frames of a trace by the names of their modules, in the order in which these come.
+/// The frames of a trace, grouped by the names of their modules, in order of appearance.
 fn groups(trace: &Trace) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut by_name: HashMap<Option<&str>, usize> = HashMap::new();
@@ -458,13 +458,13 @@ fn record(name: Option<&str>) -> ModuleRecord<'static> {
     ModuleRecord { name: name.map(str::to_owned), path: path.map(str::to_owned), ..ModuleRecord::default() }
 }
 
-/// What to call a module.
+/// A module's name in messages.
 fn shown(record: &ModuleRecord<'_>, binary: Option<&Binary>) -> String {
     let file = binary.and_then(|binary| binary.path()?.file_name()).map(|name| name.to_string_lossy().into_owned());
     record.name.clone().or(file).unwrap_or_else(|| "of the trace".to_owned())
 }
 
-/// Why it died, as the text says it.
+/// The reason for the crash, from the text around the trace.
 fn reason(trace: &Trace) -> Option<Reason> {
     let message = trace.message.as_deref()?;
     let kind = super::message::kind(message)?;

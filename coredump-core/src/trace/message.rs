@@ -1,6 +1,6 @@
-//! What stands beside a trace: the engine's words for the trap, and the program's own last ones.
+//! Finds the text beside a trace: the engine's message for the trap, and the program's own last words.
 
-/// The kinds of traps and the words that engines have for them.
+/// The kinds of traps and the messages that engines have for them.
 const MESSAGES: &str = include_str!("messages.txt");
 
 /// The words before the message in a line that reports a trap: many hosts print "unreachable" alone.
@@ -21,9 +21,9 @@ const BEFORE: [&str; 14] = [
     "memory fault at wasm address",
 ];
 
-/// Bytes of a line in which a message is looked for.
+/// How many bytes of a line are searched for a message.
 const MAX_LINE: usize = 16 << 10;
-/// Bytes of a message that are kept.
+/// How many bytes of a message are kept.
 const MAX_MESSAGE: usize = 1024;
 
 /// The message that a line holds, from the words that introduce it.
@@ -35,22 +35,23 @@ pub(super) fn of_line(line: &str) -> Option<String> {
     Some(message[..message.floor_char_boundary(MAX_MESSAGE)].to_owned())
 }
 
-/// The kind of reason that a message tells, if one.
+/// The kind of reason that a message stands for, if any.
 pub fn kind(message: &str) -> Option<&'static str> {
     kind_in(&message.to_ascii_lowercase()).filter(|kind| *kind != "-")
 }
 
 fn kind_in(lower: &str) -> Option<&'static str> {
-    // JavaScriptCore quotes the call: the program's words, not the engine's (findings/javascriptcore-quotes-the-caller.sh).
+    // JavaScriptCore's messages quote the call, whose text is the program's and not the engine's
+    // (findings/javascriptcore-quotes-the-caller.sh).
     let lower = lower.split(" (evaluating '").next()?;
     let rules = MESSAGES.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('\t'));
     rules.into_iter().find(|(_, words)| lower.contains(words)).map(|(kind, _)| kind)
 }
 
-/// Lines of the program's own last words that are kept.
+/// How many lines of the program's own last words are kept.
 const MAX_SAID: usize = 4;
 
-/// The program's own last words, in lines that stand before a trace: a panic, a failed assertion.
+/// The program's own last words, from the lines before a trace: a panic, a failed assertion.
 pub(super) fn last_words(lines: &[&str]) -> Option<String> {
     let begins = |line: &&str| {
         line.contains("panicked at")
@@ -61,7 +62,7 @@ pub(super) fn last_words(lines: &[&str]) -> Option<String> {
             || line.contains("terminating")
     };
     let start = lines.iter().rposition(begins)?;
-    // Rust's message may itself begin with these words: its first line is the one with the place.
+    // Rust's message may itself contain these words: the first line of a panic is the one with the location.
     let start = match start.checked_sub(1) {
         Some(above) if lines[above].contains("panicked at") => above,
         _ => start,
@@ -94,7 +95,7 @@ mod tests {
             assert_eq!(kind(&of_line(line).expect(line)), Some("integer-divide-by-zero"), "{line}");
         }
         assert_eq!(kind("RuntimeError: null function or function signature mismatch"), None);
-        // Bun 1.4.5: the export is called so.
+        // This is from Bun 1.4.5, for an export with this name.
         let quoted = r#"RuntimeError: Out of bounds memory access (evaluating 'api["integer overflow"](65536)')"#;
         assert_eq!(kind(&of_line(quoted).unwrap()), Some("memory-out-of-bounds"));
         assert_eq!(kind("RuntimeError: null function"), Some("indirect-call-to-null"));

@@ -1,7 +1,7 @@
-//! Stack traces that engines print: found in any text, and turned into what a dump is turned into.
+//! Stack traces that engines print: found in any text, and shown as dumps are.
 //!
-//! [`Scanner`] finds them, [`Locator`] looks for their binaries and makes a [`CoreDump`](crate::model::CoreDump) of each,
-//! which then goes the way of every dump. `docs/traces.md` tells what is recognised.
+//! [`Scanner`] finds them. [`Locator`] looks for their binaries and turns each into a
+//! [`CoreDump`](crate::model::CoreDump). `docs/traces.md` lists the formats that are recognised.
 
 mod encoding;
 mod engine;
@@ -31,15 +31,15 @@ pub struct Trace {
     pub line: u64,
     /// Its frames, youngest first.
     pub frames: Vec<Printed>,
-    /// What the engine or host said of the failure, where that stands beside the frames.
+    /// The engine's or host's message, if it is beside the frames.
     pub message: Option<String>,
     /// Lines before the trace that may be the program's own last words.
     pub said: Option<String>,
-    /// Whether it had more frames than are kept, or the text around it was cut.
+    /// Whether it had more frames than are kept, or some of its text was dropped.
     pub truncated: bool,
-    /// Whether the text ends in the line of its last frame, without a line feed: the line may be cut off.
+    /// Whether the text ends in the line of its last frame without a line feed, so that the line may be cut off.
     pub cut: bool,
-    /// Whether its lines stood among those of another trace, and only their order distinguished them.
+    /// Whether its lines were interleaved with those of another trace, and only the order of frames told them apart.
     pub tangled: bool,
 }
 
@@ -49,16 +49,16 @@ pub struct Trace {
 pub struct Printed {
     /// Its number in the trace, youngest 0, where the format has one.
     pub number: Option<u32>,
-    /// What the engine calls the module: a name, a file or a URL.
+    /// The engine's name for the module: a name, a file or a URL.
     pub module: Option<String>,
     /// The function's name.
     pub function: Option<String>,
-    /// Whether the name is from debug info, so it may be that of an inlined function.
+    /// Whether the name is from debug info, so that it may be that of an inlined function.
     pub source_name: bool,
     /// The function's index.
     pub index: Option<u32>,
-    /// Where it stood; what it counts from, `Engine::rules` tells.
+    /// Its offset in bytes. From which byte it counts depends on the engine (`Engine::rules`).
     pub offset: Option<u64>,
-    /// Size of the module's file in bytes, as its name in the trace tells.
+    /// Size of the module's file in bytes, if the module's name in the trace contains it.
     pub size: Option<u64>,
 }

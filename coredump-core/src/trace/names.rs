@@ -1,4 +1,4 @@
-//! Functions by the names that engines print: as they stand in the module, or demangled in the engine's own way.
+//! Finds functions by the names that engines print: as they are in the module, or demangled in the engine's own way.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use crate::binaries::Binary;
 use crate::module::ItemKind;
 use crate::symbols::demangle;
 
-/// Functions of one name that are remembered.
+/// How many functions of one name are remembered.
 const MAX_SAME: usize = 64;
 
 /// The functions of a module by name.
@@ -37,14 +37,15 @@ impl FunctionsByName {
         }
     }
 
-    /// The functions that an engine may print so.
+    /// The functions that an engine may print under this name.
     pub fn called(&self, printed: &str) -> &[u32] {
         let exact = self.functions.get(printed).or_else(|| self.functions.get(&*plain(printed)));
         exact.map_or(&[], Vec::as_slice)
     }
 }
 
-/// Whether an engine may print a function so: by its name, or by one under which it is exported. `None` if it has no name.
+/// Whether an engine may print a function under this name, which may be its own or that of an export. `None` if it has
+/// no name.
 pub(super) fn is_called(binary: &Binary, function: u32, printed: &str) -> Option<bool> {
     let name = binary.function_name(function)?;
     let exported = || {
@@ -54,13 +55,13 @@ pub(super) fn is_called(binary: &Binary, function: u32, printed: &str) -> Option
     Some(same(printed, name) || exported())
 }
 
-/// Whether an engine may print a function of this name so.
+/// Whether an engine may print a function with this name as `printed`.
 fn same(printed: &str, name: &str) -> bool {
     printed == name || plain(printed) == plain(&demangle(name))
 }
 
-/// A demangled name without what only some demanglers print: `std[cbe7e9478c45f7a8]::process::abort`, `trap::baz::h762888613eddaec0`,
-/// the turbofish's colons.
+/// A demangled name without the parts that only some demanglers print: `std[cbe7e9478c45f7a8]::process::abort`,
+/// `trap::baz::h762888613eddaec0`, the turbofish's colons.
 fn plain(name: &str) -> std::borrow::Cow<'_, str> {
     let hash = |text: &str| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let name = match name.rsplit_once("::h") {

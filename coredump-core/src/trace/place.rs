@@ -1,4 +1,4 @@
-//! Where the frames of a trace stand in a file, if its offsets follow a rule.
+//! Places the frames of a trace in a file, under a rule for what its offsets mean.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,24 +13,24 @@ use crate::module::Module;
 /// A frame's place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct CodePlace {
-    /// Which of the file's core modules.
+    /// Index among the file's core modules.
     pub module: usize,
     /// The function; `None` where several may be meant.
     pub function: Option<u32>,
-    /// Offset from the body's start, on the instruction or the call; `None` where the trace has none.
+    /// Offset in bytes from the body's start, of the instruction or call; `None` where the trace has no offset.
     pub code_offset: Option<u32>,
-    /// Functions of the printed name, where that is all there is to go by and there are several.
+    /// The functions with the printed name, if there are several and nothing else identifies the function.
     pub candidates: Vec<u32>,
     /// Whether the printed name is that of the function; `None` if there is nothing to compare.
     pub name: Option<bool>,
 }
 
-/// What an offset "in the file" counts from, where the file is a component.
+/// From which byte a file offset counts, if the file is a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Counted {
-    /// The start of the component.
+    /// From the start of the component.
     InFile,
-    /// The start of the core module in it, which was run by itself.
+    /// From the start of the core module in it, which was run by itself.
     InModule,
 }
 
@@ -84,7 +84,7 @@ impl File<'_> {
                 continue;
             };
             let found = module.function_at(own).and_then(|function| {
-                // On the size of its body: it was about to be entered.
+                // The offset may be on the size field of the body, if the function was about to be entered.
                 let relative = own.saturating_sub(module.body(function)?.start);
                 Some((index, function, u32::try_from(relative).ok()?))
             });
@@ -100,7 +100,7 @@ impl File<'_> {
         }
     }
 
-    /// A frame of which only the function is known.
+    /// Places a frame of which only the function is known.
     fn unplaced(&mut self, frame: &Printed) -> Result<CodePlace, String> {
         let place = |module, function| CodePlace { module, function: Some(function), ..CodePlace::default() };
         if let Some(index) = frame.index {
@@ -148,7 +148,7 @@ fn instruction_before(module: &Module<'_>, function: u32, offset: u32) -> Option
     None
 }
 
-/// The functions that a function calls by name.
+/// The functions that a function calls directly.
 pub(super) fn calls(module: &Module<'_>, function: u32) -> HashSet<u32> {
     let mut targets = HashSet::new();
     let Some(mut operators) = module.operators(function) else { return targets };

@@ -1,4 +1,5 @@
-//! Text with traces in it, read in pieces of bounded size. Where nothing can be a trace, lines are not looked at.
+//! Finds traces in text, which is read in pieces of bounded size. Lines that cannot be part of a trace are skipped
+//! quickly.
 
 use std::io::{self, Read};
 use std::sync::LazyLock;
@@ -11,24 +12,24 @@ use super::{Trace, line};
 
 /// Bytes read at once.
 const CHUNK: usize = 1 << 18;
-/// Bytes of one line that are looked at together; of a longer one the rest counts as other lines.
+/// The most bytes of a line; the rest of a longer line counts as further lines.
 const MAX_LINE: usize = 1 << 20;
-/// Bytes of text around traces that are kept until the traces are over.
+/// How many bytes of text around traces are kept until the traces are over.
 const MAX_BLOCK: usize = 16 << 20;
-/// Traces that are kept until others, whose lines stand among theirs, are over.
+/// How many traces are kept until others, interleaved with them, are over.
 const MAX_TRACES: usize = 4096;
-/// Bytes before a trace in which the program's last words are looked for.
+/// How many bytes before a trace are searched for the program's last words.
 const HISTORY: usize = 4096;
 
-/// What some part of each trace holds.
+/// Texts of which every trace contains at least one.
 static ANCHORS: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| {
     let anchors = ["0x", "wasm-function[", "acktrace:", "stack trace:", "calling stack:", ".wasm:", "#00"];
     anchors.iter().map(|anchor| Finder::new(anchor.as_bytes())).collect()
 });
 
-/// Bytes before a string in its line that tell whose it is.
+/// How many bytes before a string in its line are used to tell streams apart.
 const MAX_FRONT: usize = 1024;
-/// Lines of one string above a trace that are looked at.
+/// How many lines above a trace, in the same string, are looked at.
 const MAX_ABOVE: usize = 64;
 
 /// Reads text and finds the traces in it. Text in UTF-16 is read as UTF-8, and lines that end in a carriage return alone as
@@ -36,9 +37,9 @@ const MAX_ABOVE: usize = 64;
 pub struct Scanner<R> {
     reader: Text<R>,
     buffer: Vec<u8>,
-    /// Where the next block begins; what stands before it was given out.
+    /// Where the next block begins in the buffer; the text before it was returned.
     begin: usize,
-    /// Up to where the buffer was looked at.
+    /// Up to which byte the buffer was searched.
     at: usize,
     /// The number of the line at `at`.
     line: u64,
@@ -54,23 +55,23 @@ pub struct Block<'b> {
     pub text: &'b [u8],
     /// Its traces, in the order in which they begin.
     pub traces: Vec<Trace>,
-    /// Where their frames stand, in the order of the text.
+    /// The positions of their frames, in the order of the text.
     pub marks: Vec<Mark>,
 }
 
-/// Where in a text a frame stands.
+/// The position of a frame in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Mark {
     /// Index of the trace in the block.
     pub trace: usize,
-    /// The frame in it.
+    /// Index of the frame in the trace.
     pub frame: usize,
-    /// Where in the text more can be put in about it.
+    /// Byte index in the text at which more about the frame can be inserted.
     pub at: usize,
-    /// How often the text is quoted there: 0 for a line, 1 in a JSON string, 2 in one inside of another.
+    /// How deep the text is quoted there: 0 for a plain line, 1 in a JSON string, 2 in a JSON string within another.
     pub depth: u32,
-    /// What stands before the frame in its line, without colours.
+    /// The text before the frame in its line, without colours.
     pub front: String,
 }
 
@@ -89,7 +90,8 @@ impl<R: Read> Scanner<R> {
         }
     }
 
-    /// The next piece of the text; `None` at its end. All pieces together are the text, in UTF-8.
+    /// The next piece of the text; `None` at its end. All pieces together are the whole text, in UTF-8. Fails as the
+    /// reader does.
     pub fn next_block(&mut self) -> io::Result<Option<Block<'_>>> {
         self.forget();
         loop {
@@ -108,7 +110,7 @@ impl<R: Read> Scanner<R> {
         }
     }
 
-    /// Whether no more is kept until the traces are over.
+    /// Whether the limits on what is kept are reached, so that open traces must be ended.
     fn is_full(&self) -> bool {
         self.at - self.begin > MAX_BLOCK || self.groups.over() >= MAX_TRACES
     }
@@ -120,13 +122,13 @@ impl<R: Read> Scanner<R> {
         let begin = std::mem::replace(&mut self.begin, self.at);
         for mark in &mut marks {
             mark.at -= begin;
-            // The trace's number is among those that are over: all are.
+            // The search cannot fail, since all traces are over.
             mark.trace = numbers.binary_search(&mark.trace).unwrap_or_default();
         }
         Block { text: &self.buffer[begin..self.at], traces, marks }
     }
 
-    /// Drops what was given out, but for what may still tell why the next trace is there.
+    /// Drops text that was returned, except the last part, which may have the last words before the next trace.
     fn forget(&mut self) {
         let dropped = self.begin.saturating_sub(HISTORY);
         if dropped > CHUNK || self.begin == self.buffer.len() {
@@ -150,7 +152,7 @@ impl<R: Read> Scanner<R> {
         Ok(())
     }
 
-    /// Looks at all lines that are whole. Ends early, after a line, when traces were found and all of them are over.
+    /// Searches all complete lines. Stops after a line at which traces were found and all of them are over.
     fn look(&mut self) {
         let rest = &self.buffer[self.at..];
         let whole = match memchr::memrchr(b'\n', rest) {
@@ -180,7 +182,7 @@ impl<R: Read> Scanner<R> {
         }
     }
 
-    /// Looks at the line from `start` to `self.at`.
+    /// Searches the line from `start` to `self.at`.
     fn look_at(&mut self, start: usize) {
         let bytes = &self.buffer[start..self.at];
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
@@ -224,9 +226,9 @@ impl<R: Read> Scanner<R> {
     }
 }
 
-/// Where the string begins that a part of a line stands in. `strings` are the beginnings of those that are open, by depth.
+/// Where the string begins that contains a segment. `strings` are the beginnings of the open strings, by depth.
 fn begin_of_string(strings: &mut Vec<usize>, segment: &line::Segment) -> usize {
-    // What stands between two quotes of the same string are parts of the same depth, one after the other.
+    // The segments of one string follow each other and have the same depth.
     strings.resize(segment.depth as usize + 1, segment.start);
     strings[segment.depth as usize]
 }

@@ -1,4 +1,4 @@
-//! Traces of each form, within other text.
+//! Tests with traces of each format, within other text.
 
 use std::io::Read;
 

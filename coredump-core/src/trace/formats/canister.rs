@@ -1,4 +1,5 @@
-//! The Internet Computer: under `Canister Backtrace:`, a function a line, or `unknown function at index 672`.
+//! The Internet Computer: after `Canister Backtrace:` a line for each function, with its name or as `unknown function
+//! at index 672`.
 
 use super::super::{Engine, Printed};
 use super::{Recognised, named};

@@ -1,5 +1,5 @@
-//! JavaScriptCore: `divide@crash.wasm:wasm-function[51]` since August 2025, before that `crash.wasm.wasm-function[divide]@[wasm code]`
-//! with the index where there is no name. It knows no offsets.
+//! JavaScriptCore: `divide@crash.wasm:wasm-function[51]` since August 2025, before that
+//! `crash.wasm.wasm-function[divide]@[wasm code]` with the index where there is no name. It prints no offsets.
 
 use super::super::{Engine, Printed};
 use super::{Recognised, decimal, named};
@@ -26,7 +26,7 @@ pub fn frame(line: &str) -> Option<Recognised> {
     let (function, module) = front.trim_start().split_once('@')?;
     let module = Some(module).filter(|module| *module != "<?>").and_then(named);
     let start = front.len() - front.trim_start().len();
-    // A function without a name has its index in the name's place.
+    // A function without a name has its index instead.
     let function = named(function).filter(|name| name.parse() != Ok(index));
     let frame = Printed { module, function, index: Some(index), ..Printed::default() };
     Some(Recognised::Frame(Engine::JavaScriptCore, frame, start))

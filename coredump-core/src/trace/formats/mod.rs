@@ -1,4 +1,4 @@
-//! One file for each engine's format: how a line of it reads.
+//! Recognises lines of stack traces; each engine's format is in a file of its own.
 
 mod canister;
 mod javascriptcore;
@@ -13,14 +13,14 @@ mod wazero;
 
 use super::{Engine, Printed};
 
-/// The part of a stack trace that a line was recognised as.
+/// What a line was recognised as.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Recognised {
-    /// A frame; it begins at this byte of the line.
+    /// A frame, which begins at this byte of the line.
     Frame(Engine, Printed, usize),
     /// Several frames in one line.
     Frames(Engine, Vec<Printed>),
-    /// Where the frame above stands in the code section.
+    /// The offset in the code section of the frame in the line above.
     Offset(Engine, u64),
     /// The headline of a trace: frames follow.
     Headline(Engine),
@@ -66,10 +66,11 @@ pub(super) fn belongs(line: &str, engine: Engine) -> bool {
     match engine {
         Engine::V8 | Engine::OldV8 | Engine::Wasmer => text.starts_with("at "),
         Engine::SpiderMonkey | Engine::JavaScriptCore => text.contains('@') && text.contains(':'),
-        // The source of the frame above: `/builtin.zig:858:17 (inlined)`, `at src/c/sum.c:25:29`, `- share`.
+        // These lines have the source of the frame above: `/builtin.zig:858:17 (inlined)`, `at src/c/sum.c:25:29`, `-
+        // share`.
         Engine::Wazero => wazero::own(line).starts_with(' ') && text.contains(':'),
         Engine::Wasmtime => text.starts_with("at ") || text.starts_with("- "),
-        // A frame of JavaScript, whose address counts the places that were met: `#3 0x80001022 in callMain /app.js:4275:13`.
+        // A frame of JavaScript, whose address is only a running number: `#3 0x80001022 in callMain /app.js:4275:13`.
         Engine::Sanitizer => text.starts_with('#') && text.contains(" in "),
         _ => false,
     }

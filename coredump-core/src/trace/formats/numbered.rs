@@ -1,4 +1,4 @@
-//! `0:   0x3b62 - crash.wasm!divide`: Wasmtime, wasm3, and hosts of proxy-wasm.
+//! Wasmtime, wasm3, and hosts of proxy-wasm: `0:   0x3b62 - crash.wasm!divide`.
 
 use super::super::{Engine, Printed};
 use super::{Recognised, decimal, hexadecimal, named};
@@ -35,7 +35,7 @@ pub fn frame(line: &str, after: Option<Engine>) -> Option<Recognised> {
 
 /// Where `12:   0x3b62` at the end of a text begins, and its numbers.
 fn before(text: &str) -> Option<(usize, u32, u64)> {
-    // As many as an offset has, so that a long line is not looked at again and again.
+    // At most as many digits as an offset has, so that a long line is not scanned again and again.
     let digits = text.bytes().rev().take(16).take_while(u8::is_ascii_hexdigit).count();
     let front = text[..text.len() - digits].strip_suffix("0x")?;
     let (offset, "") = hexadecimal(&text[front.len()..])? else { return None };
@@ -43,7 +43,7 @@ fn before(text: &str) -> Option<(usize, u32, u64)> {
     let front = front.strip_suffix(':')?;
     let digits = front.bytes().rev().take_while(u8::is_ascii_digit).count();
     let start = front.len() - digits;
-    // Not a time (`12:00:07: 0x10 - x`) or the end of a word.
+    // It must not be part of a time (`12:00:07: 0x10 - x`) or the end of a word.
     let apart =
         front[..start].chars().next_back().is_none_or(|before| before.is_whitespace() || "|>\"'".contains(before));
     let number = front[start..].parse().ok().filter(|_| apart)?;
@@ -53,7 +53,7 @@ fn before(text: &str) -> Option<(usize, u32, u64)> {
 /// The module and the function of `module!function`.
 fn split(name: &str) -> (Option<&str>, &str) {
     match name.split_once('!') {
-        // The never type in a function's name: `fn() -> !`.
+        // A `!` may also be the never type in a function's name: `fn() -> !`.
         Some((module, function)) if module == "<unknown>" || !module.contains([' ', '<', '(']) => {
             (Some(module), function)
         }
@@ -75,7 +75,7 @@ fn index(function: &str, engine: Engine) -> (Option<u32>, Option<&str>) {
     }
 }
 
-/// `0: overflow!down`: where the stack ran out, Wasmtime knows no offset.
+/// A frame without an offset, `0: overflow!down`, as Wasmtime prints it where the stack overflowed.
 pub fn without_offset(line: &str) -> Option<Recognised> {
     let colon = line.find(": ")?;
     let digits = line[..colon].bytes().rev().take_while(u8::is_ascii_digit).count();

@@ -3,7 +3,7 @@
 use super::super::{Engine, Printed};
 use super::{Recognised, decimal, hexadecimal, named};
 
-/// A frame. What stands behind the function is its offset in the file once more.
+/// A frame. The number after the function is the offset in the file again.
 pub fn frame(line: &str) -> Option<Recognised> {
     let start = line.find('#')?;
     let (_, rest) = decimal(&line[start + 1..])?;
@@ -17,7 +17,7 @@ pub fn frame(line: &str) -> Option<Recognised> {
         Some((function, again)) if hexadecimal(again) == Some((offset, "")) => function,
         _ => function,
     };
-    // Frames of JavaScript take part in the count, so that those of modules have gaps.
+    // Frames of JavaScript are numbered too, so that the numbers of module frames have gaps.
     let frame =
         Printed { module: named(module), function: named(function), offset: Some(offset), ..Printed::default() };
     Some(Recognised::Frame(Engine::Sanitizer, frame, start))

@@ -12,11 +12,12 @@ pub fn frame(line: &str) -> Option<Recognised> {
     if rest.starts_with(|next: char| next.is_alphanumeric()) {
         return None;
     }
-    // What a log puts in front of a line ends with a space; the names of functions may hold some as well, in `<…>` and `(…)`.
+    // The prefix that a log puts before a line ends with a space; names of functions may contain spaces too, in `<…>`
+    // and `(…)`.
     let start = line[..at].rfind(['\t', '|']).map_or(0, |tab| tab + 1);
     let start = start + (line[start..at].len() - line[start..at].trim_start().len());
     let url = &line[at + 1..function];
-    // `http://host/a.js line 36 > WebAssembly.instantiate`: compiled by a script, and not named.
+    // A module that a script compiled has no name, but `http://host/a.js line 36 > WebAssembly.instantiate`.
     let module = (!url.contains(" > ")).then_some(url);
     let name = &line[start..at];
     let name =

@@ -1,5 +1,5 @@
-//! V8: `at crash.wasm.divide (wasm://wasm/crash.wasm-003aa54a:wasm-function[51]:0x3b62)`, and what browsers and Deno make of
-//! it: `at divide (http://host/crash.wasm:wasm-function[51]:0x3b62)`, `at crash.wasm:0x3b62`.
+//! V8: `at crash.wasm.divide (wasm://wasm/crash.wasm-003aa54a:wasm-function[51]:0x3b62)`, and the variants of browsers
+//! and Deno: `at divide (http://host/crash.wasm:wasm-function[51]:0x3b62)`, `at crash.wasm:0x3b62`.
 
 use super::super::{Engine, Printed};
 use super::{Recognised, decimal, hexadecimal, named};
@@ -33,10 +33,11 @@ pub fn frame(line: &str) -> Option<Recognised> {
     short(start, head, place)
 }
 
-/// The console of Chrome: `at crash.wasm:0x3b62`; puppeteer's form of Firefox's frames: `at f (http://host/crash.wasm:15202:1)`,
-/// where the line is the offset. Deno, of a module that it fetched: `at f (http://host/crash.wasm:1:15203)`, where columns count from
-/// 1; puppeteer, of an uncaught error: `at $f (…)` in the same form. What its `evaluate` throws (`…wasm:0:15202`) is none: the frames are
-/// in the order of the calls there, and the youngest may be missing.
+/// Frames in a short form. Chrome's console: `at crash.wasm:0x3b62`. Puppeteer, for Firefox's frames: `at f
+/// (http://host/crash.wasm:15202:1)`, where the line is the offset. Deno, for a module that it fetched: `at f
+/// (http://host/crash.wasm:1:15203)`, where the column is the offset plus 1; puppeteer, for an uncaught error, the same
+/// form with `at $f (…)`. The errors of puppeteer's `evaluate` (`…wasm:0:15202`) are not recognised: their frames are
+/// listed oldest first, and the youngest may be missing.
 fn short(start: usize, head: Option<&str>, place: &str) -> Option<Recognised> {
     let (url, position) =
         place.split_once(".wasm:").or_else(|| place.split_once(".wasm?").map(|(url, _)| (url, "")))?;
@@ -54,7 +55,7 @@ fn short(start: usize, head: Option<&str>, place: &str) -> Option<Recognised> {
     };
     let (module, _) = module(url);
     let function = head.map(|head| own_name(head, module)).filter(|name| *name != "<anonymous>");
-    // A debugger's name of a function: `$f`, and `$func51` for one without a name.
+    // A debugger's name for a function: `$f`, and `$func51` for one without a name.
     let function = match function.and_then(|name| name.strip_prefix('$')) {
         Some(name)
             if name.strip_prefix("func").is_some_and(|index| index.bytes().all(|byte| byte.is_ascii_digit())) =>
@@ -78,14 +79,14 @@ fn parts(line: &str) -> Option<(usize, Option<&str>, &str)> {
     let rest = line[at + 3..].trim_end();
     match rest.strip_suffix(')').and_then(|rest| rest.rsplit_once(" (")) {
         Some((head, place)) => Some((at, Some(head.strip_prefix("async ").unwrap_or(head)), place)),
-        // A place in parentheses that is cut off.
+        // The place in parentheses is cut off.
         None if rest.contains(" (") => None,
         None => Some((at, None, rest)),
     }
 }
 
-/// The module's name and its size, of a URL. `wasm://wasm/crash.wasm-003aa54a`: of a file of more than 16,383 bytes the number
-/// is no hash but four times its size, and two.
+/// The module's name and its size in bytes, from a URL such as `wasm://wasm/crash.wasm-003aa54a`. For a file of more
+/// than 16,383 bytes, the hexadecimal number is no hash, but four times the size plus two.
 pub(super) fn module(url: &str) -> (Option<&str>, Option<u64>) {
     let Some(name) = url.strip_prefix("wasm://wasm/") else {
         return (Some(url).filter(|url| !url.is_empty() && *url != "wasm://wasm"), None);
@@ -100,7 +101,7 @@ pub(super) fn module(url: &str) -> (Option<&str>, Option<u64>) {
     (name, size.filter(|&size| size > HASHED))
 }
 
-/// A function's name without that of its module, which V8 puts in front with a dot.
+/// A function's name without the module's name and a dot, which V8 puts in front.
 fn own_name<'n>(head: &'n str, module: Option<&str>) -> &'n str {
     // With a URL, the module's name is not known: names of files end so.
     match module.and_then(|module| head.strip_prefix(module)).and_then(|rest| rest.strip_prefix('.')) {

@@ -22,7 +22,7 @@ pub fn frame(line: &str) -> Option<Recognised> {
     };
     let name = name.trim_end();
     let index = name.strip_prefix("$f").and_then(|index| index.parse().ok());
-    // Other traces of that form: `#00 pc 0001a2b4 /system/lib/libc.so`, `#00 0x7f12 in main`.
+    // Traces of native code have a similar form: `#00 pc 0001a2b4 /system/lib/libc.so`, `#00 0x7f12 in main`.
     let other = offset.is_none() && index.is_none() && (name.starts_with("pc ") || name.starts_with("0x"));
     if other || name.is_empty() {
         return None;

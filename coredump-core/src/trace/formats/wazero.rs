@@ -1,13 +1,14 @@
-//! wazero: under `wasm stack trace:`, `main.runtime._panic(i32) i32`, or `.$1049(i32)` without a name; below it, where there is
-//! debug info, the offset in the code section and the source: `0x5ef: src/c/sum.c:25:29`.
+//! wazero: after `wasm stack trace:` a line for each frame, as `main.runtime._panic(i32) i32`, or `.$1049(i32)` for a
+//! function without a name. With debug info a line with the offset in the code section and the source follows: `0x5ef:
+//! src/c/sum.c:25:29`.
 
 use super::super::{Engine, Printed};
 use super::{Recognised, hexadecimal, named};
 
-/// Bytes of a frame: a name with the types of its function.
+/// The most bytes of a frame: a name with the types of its function.
 const MAX_FRAME: usize = 16 << 10;
 
-/// What wazero wrote of a line: all of it stands after tabs, whatever a log puts in front of them.
+/// The part of a line that wazero wrote: it begins with tabs, whatever a log puts before them.
 pub fn own(line: &str) -> &str {
     match line.rfind('\t') {
         Some(tab) => &line[tab + 1..],
@@ -29,7 +30,7 @@ pub fn frame(line: &str) -> Option<Recognised> {
     if text.len() > MAX_FRAME || text.starts_with("0x") || text.contains("://") {
         return None;
     }
-    // The parameters' types are the last parentheses but for those of several results.
+    // The parameters' types are in the last parentheses, or in the last but one if there are several results.
     let types = |inner: &str| inner.is_empty() || inner.split(',').all(|ty| TYPES.contains(&ty));
     let (name, _) = text.rmatch_indices('(').take(2).find_map(|(open, _)| {
         let (inner, results) = text[open + 1..].split_once(')')?;
