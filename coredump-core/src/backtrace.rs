@@ -14,7 +14,7 @@ use crate::runtimes::{Runtime, Task, TaskFrame};
 pub use crate::symbols::Location;
 use crate::symbols::{SourceFrame, demangle};
 
-/// A thread.
+/// A thread of the dump, with its frames resolved.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ResolvedThread {
@@ -39,11 +39,13 @@ pub struct ResolvedFrame {
     pub module: Option<u32>,
     /// Function index; imports count.
     pub function_index: Option<u32>,
-    /// Code offset as the producer wrote it; `None` where that is a 0 which stands for a place that it does not know.
+    /// Code offset in bytes, as the producer wrote it; `None` where the producer writes 0 for a place that it does not
+    /// know.
     pub code_offset: Option<u32>,
-    /// File offset in the core module (of a caller, of its call), where the binary is known.
+    /// Byte offset in the core module's file: of the instruction at which execution stood; in a caller, of the call.
+    /// `None` where the binary is not known.
     pub module_offset: Option<u64>,
-    /// DWARF address of the same.
+    /// The same place as a DWARF address: a byte offset in the code section's contents.
     pub dwarf_pc: Option<u64>,
     /// The function's name, demangled.
     pub function: Option<Arc<str>>,
@@ -51,13 +53,13 @@ pub struct ResolvedFrame {
     pub raw_name: Option<Arc<str>>,
     /// Where execution stood in the function's own source: with inlines, the line of the inlined call.
     pub location: Option<Location>,
-    /// Whether it was only entered: none of its instructions had run.
+    /// Whether the function had only been entered: none of its instructions had run.
     pub entered: bool,
-    /// Where the source declares the function, if it is not known where in it execution stood.
+    /// Where the source declares the function, if it is not known at which line of it execution stood.
     pub declared: Option<Location>,
     /// The calls that were inlined there, innermost first.
     pub inlines: Arc<[InlinedFrame]>,
-    /// Whether it is no frame of the engine: a language's runtime keeps it in linear memory.
+    /// Whether the frame comes from a stack that a language's runtime keeps in linear memory, and not from the engine.
     pub in_memory: bool,
 }
 
@@ -74,22 +76,23 @@ pub struct InlinedFrame {
 /// A function of the source that was active in a frame: one that was inlined there, or the Wasm function itself.
 #[derive(Clone, Debug, Default)]
 pub struct Call<'f> {
-    /// Its name, demangled; of a Wasm function without one `func[N]`.
+    /// Its name, demangled; `func[N]` for a Wasm function without a name.
     pub function: Option<Arc<str>>,
     /// Where execution stood in it.
     pub location: Option<&'f Location>,
-    /// Whether it was only entered: none of its instructions had run.
+    /// Whether the function had only been entered: none of its instructions had run.
     pub entered: bool,
-    /// Where the source declares it, if it is not known where in it execution stood.
+    /// Where the source declares the function, if it is not known at which line of it execution stood.
     pub declared: Option<&'f Location>,
-    /// Its offset in the Wasm function, in bytes as far as the dump has it, if its offset in the module is not known.
+    /// The recorded code offset in the Wasm function, in bytes, where no binary gives the offset in the module.
     pub offset: Option<u32>,
     /// Whether it was inlined.
     pub inlined: bool,
 }
 
 impl ResolvedFrame {
-    /// The functions of the source that were active in the frame, those that were inlined first, innermost first.
+    /// The source functions that were active in the frame: the inlined ones, innermost first, then the Wasm function
+    /// itself.
     pub fn calls(&self) -> impl Iterator<Item = Call<'_>> {
         let inlined = self.inlines.iter().map(|inline| Call {
             function: inline.function.clone(),
@@ -136,10 +139,10 @@ pub struct Resolver<'r, 'a> {
 /// youngest frame is kept apart from those of other threads: it trapped.
 type Key = (Option<u32>, Option<u32>, Option<u32>, Option<usize>);
 
-/// Instructions that are looked at for the next line.
+/// How many instructions after a loop's head are searched for one that has a line.
 const AHEAD: usize = 100;
 
-/// Places remembered.
+/// How many resolved places are remembered.
 const MAX_KNOWN: usize = 1 << 20;
 
 impl<'r, 'a> Resolver<'r, 'a> {
@@ -220,7 +223,8 @@ impl<'r, 'a> Resolver<'r, 'a> {
         Some(ResolvedFrame { index, instance: frame.instance, ..known })
     }
 
-    /// Lets `look` look at a frame that stands at the same place, if not this one.
+    /// Calls `look` with the frame, or with another one that was resolved at the same place: all but the index is the
+    /// same.
     fn at_place<R>(
         &self,
         thread: usize,
@@ -278,7 +282,7 @@ impl<'r, 'a> Resolver<'r, 'a> {
             }
             resolved.inlines = inlined.iter().map(InlinedFrame::from).collect();
         }
-        // Elsewhere the place itself says enough, and declarations take a search of all units.
+        // A frame that stopped at an instruction needs no declaration, and finding one takes a search of all units.
         if place.stop != Stop::Instruction && resolved.location.is_none() && resolved.inlines.is_empty() {
             resolved.declared = found.binary.declaration(function);
         }
@@ -286,8 +290,9 @@ impl<'r, 'a> Resolver<'r, 'a> {
     }
 }
 
-/// The code of a loop's head often has no line of its own. A program that was interrupted there goes on to the
-/// next line, whatever its values are: in the same function, inlined or not.
+/// The frames at the next line after the head of a loop, which often has no line of its own: a program that was
+/// interrupted there runs on to that line, whatever its values are. `None` if that line is in another function, inlined
+/// or not.
 fn line_ahead(binary: &Binary, function: u32, module_offset: u64) -> Option<Arc<[SourceFrame]>> {
     let here = binary.lookup(function, module_offset);
     let ahead = branch::ahead(binary.module(), function, module_offset).take(AHEAD);
@@ -300,9 +305,9 @@ fn line_ahead(binary: &Binary, function: u32, module_offset: u64) -> Option<Arc<
 /// Where the stack of the task that ran meets the frames of the engine.
 struct TaskStack {
     runtime: Runtime,
-    /// Places of the engine's frames, by index, where the runtime's own table knows them.
+    /// The engine's frames, by index, as the runtime's own table resolves them.
     placed: Vec<Option<ResolvedFrame>>,
-    /// Number of the engine's frames that are younger than what follows.
+    /// Number of the engine's frames that are younger than the frames in `continued`.
     young: usize,
     /// Older frames, of which the engine knows nothing any more.
     continued: Vec<ResolvedFrame>,

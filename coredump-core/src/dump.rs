@@ -58,7 +58,7 @@ impl Store {
 }
 
 self_cell!(
-    /// The contents of a dump's file, with its bytes.
+    /// The contents of a dump's file, which borrow from its bytes.
     struct Recorded {
         owner: Bytes,
         #[covariant]
@@ -105,20 +105,21 @@ impl Draft {
         Draft::new(Bytes::Owned(bytes.into()))
     }
 
-    /// Reads the dump in bytes that were opened or mapped; if they are compressed (gzip, Zstandard), in what is packed in them.
-    /// Fails as [`Draft::open`] does, and where more than 8 GiB come out.
+    /// Reads the dump in bytes that were opened or mapped, unpacked if they are compressed (gzip, Zstandard). Fails as
+    /// [`Draft::open`] does, and where they unpack to more than 8 GiB.
     pub fn new(bytes: Bytes) -> Result<Draft> {
         let bytes = unpacked(bytes, MAX_PIPED)?;
         Ok(Draft { recorded: Recorded::try_new(bytes, |bytes| read(bytes))?, path: None })
     }
 
-    /// The same dump, known by the path of its file: binaries are looked for beside it.
+    /// Sets the path of the dump's file, beside which binaries are looked for.
     #[must_use]
     pub fn at(self, path: Option<&Path>) -> Draft {
         Draft { path: path.map(Path::to_owned), ..self }
     }
 
-    /// The contents of the file. Where [`CoreDump::alternatives`] is not empty, the frames may turn out to be others.
+    /// The contents of the file. Where [`CoreDump::alternatives`] is not empty, finding the binaries may replace the
+    /// frames.
     pub fn recorded(&self) -> &CoreDump<'_> {
         self.recorded.borrow_dependent()
     }
@@ -174,7 +175,7 @@ struct Settled {
     located: OnceLock<Located>,
     reason: OnceLock<Option<CrashReason>>,
     crash: OnceLock<Crash>,
-    /// Where an interpreter is in memory: the memory is searched once.
+    /// Where an interpreter's structures are in memory, which is searched once.
     interpreter: OnceLock<Option<Interpreter>>,
 }
 
@@ -184,7 +185,7 @@ struct DumpWithBinaries {
     binaries: Binaries,
 }
 
-/// Ways to look at a dump, and what they remember.
+/// Resolves frames, variables and objects of a dump, and remembers what it read.
 struct Views<'a> {
     resolver: Resolver<'a, 'a>,
     inspector: Inspector<'a>,
@@ -212,7 +213,7 @@ fn located_in(recorded: &Arc<Recorded>, binaries: Binaries) -> Located {
 }
 
 impl Dump {
-    /// Opens the dump in a file and finds its binaries: where the dump says that they were, or beside the dump.
+    /// Opens the dump in a file and finds its binaries at the paths that the dump records, or beside the dump.
     ///
     /// For other places, and for dumps that share a [`Store`], there is [`Draft::find_binaries`]. Fails as
     /// [`Draft::open`] does; a binary that is not found is no failure.
@@ -353,8 +354,8 @@ impl Dump {
         reason::allocation(self.recorded(), self.binaries(), self.resolver(), &self.0.store.0.signer)
     }
 
-    /// Whether a function belongs to a panic's machinery, a standard library or the code that starts a program, by its name
-    /// or its source file: what [`Crash`] looks through for the program's own code.
+    /// Whether a function belongs to a panic's machinery, a standard library or the code that starts a program, by its
+    /// name or its source file. [`Crash`] passes over such functions to find the program's own code.
     pub fn is_machinery(&self, function: &Arc<str>, location: Option<&Location>) -> bool {
         self.0.store.0.signer.classify(function, location.map(|location| &location.file)).1
     }
@@ -445,8 +446,8 @@ impl Dump {
         self.recorded().memories.get(index as usize)
     }
 
-    /// A memory as it was before the program ran; `None` unless the binaries of all instances that have it are known for
-    /// certain, and say where each of their data segments lies.
+    /// A memory as it was before the program ran, by its index in the dump; `None` unless the binaries of all instances
+    /// that have it are known for certain, and say where each of their data segments lies.
     pub fn initial_memory(&self, index: u32) -> Option<Memory<'_>> {
         regions::initial(self.recorded(), self.binaries(), index)
     }
@@ -472,12 +473,13 @@ impl Dump {
         Heap::find(self.recorded(), self.binaries(), memory, &self.regions(memory))
     }
 
-    /// The statics in a memory, by address. Reads the debug info of all binaries that have it.
+    /// The variables of static storage in a memory, by address. Reads all debug info of the binaries whose instances
+    /// have the memory.
     pub fn statics(&self, memory: u32) -> regions::Symbols {
         regions::Symbols::new(self.recorded(), self.binaries(), memory)
     }
 
-    /// The names of each of the dump's globals: instances may call a shared one differently.
+    /// For each of the dump's globals its names: instances that share a global may name it differently.
     pub fn global_names(&self) -> Vec<Vec<String>> {
         regions::global_names(self.recorded(), self.binaries())
     }
@@ -528,7 +530,8 @@ impl Thread {
         (0..self.recorded().frames.len()).map(move |index| Frame::new(&thread, index))
     }
 
-    /// The shadow stack pointer of each frame at its code offset, youngest first; `None` where it is not certain.
+    /// For each frame, youngest first, the address in the shadow stack pointer at the frame's code offset; `None` where
+    /// it is not certain.
     pub fn stack_pointers(&self) -> Vec<Option<u64>> {
         self.dump.inspector().stack_pointers(self.index)
     }
@@ -538,20 +541,20 @@ impl Thread {
         self.dump.recorded().crashed_thread() == Some(self.index)
     }
 
-    /// The runtime of a language that ran one of its tasks on this thread.
+    /// The language runtime that ran one of its tasks on this thread; `None` if none did.
     pub fn runtime(&self) -> Option<&Runtime> {
         self.dump.runtime().filter(|runtime| runtime.thread == self.index)
     }
 
-    /// The frames that follow, of which the engine knows nothing any more: a language's runtime keeps them in linear memory.
+    /// The older frames that the engine does not know of, because a language's runtime keeps them in linear memory.
     pub fn continued(&self) -> impl Iterator<Item = ResolvedFrame> + '_ {
         let recorded = self.recorded().frames.len();
         let resolver = self.dump.resolver();
         (recorded..resolver.frame_count(self.index)).filter_map(move |index| resolver.frame(self.index, index))
     }
 
-    /// Number of calls that were inlined where the frame with this index stands: as many as [`Frame::inlines`] has, for
-    /// less.
+    /// Number of calls that were inlined where the frame with this index stands: the length of [`Frame::inlines`],
+    /// without resolving names.
     pub fn inlined(&self, index: usize) -> usize {
         self.dump.resolver().inlined(self.index, index)
     }
@@ -668,16 +671,16 @@ impl Frame {
         self.resolved().calls()
     }
 
-    /// The contents of a source file that one of the frame's locations names, as far as the debug info itself holds them: DWARF 5 may have its text
-    /// and its MD5, a source map its text.
+    /// What the debug info holds of a source file that one of the frame's locations names: DWARF 5 may have its text
+    /// and its MD5, a source map its text. `None` if it holds neither.
     pub fn embedded_source(&self, file: &str) -> Option<EmbeddedSource> {
         let resolved = self.resolved();
         let binary = self.dump().binaries().binary(resolved.module?)?;
         binary.embedded_source(resolved.function_index?, file)
     }
 
-    /// The variables in scope: those of inlined functions first, innermost first, at last those of the Wasm function
-    /// itself. Where the binary has no debug information, in a garbage-collected program, the locals that have names or
+    /// The variables in scope: those of inlined functions first, innermost first, then those of the Wasm function
+    /// itself. In a garbage-collected program whose debug information has no variables, the locals that have names or
     /// refer to objects. Empty where the binary is not certain.
     ///
     /// ```
@@ -742,8 +745,9 @@ impl Frame {
         self.evaluate_in(0, expression, limits)
     }
 
-    /// As [`Frame::evaluate_within`], as one of the functions that were inlined there sees it, counted as in
-    /// [`Frame::variables`]: 0 is the innermost, and their number the function itself. It fails as [`Frame::evaluate`] does.
+    /// As [`Frame::evaluate_within`], in the scope of one of the functions that were active in the frame. `scope`
+    /// counts as in [`Frame::variables`]: 0 is the innermost inlined function, and the last one the Wasm function
+    /// itself. It fails as [`Frame::evaluate`] does.
     ///
     /// ```
     /// use coredump_core::Limits;
@@ -775,8 +779,9 @@ impl Frame {
         }
     }
 
-    /// A Wasm local, global or operand, as the frame's debug information refers to it: also what the dump leaves out, where
-    /// the code proves it; the stack pointer is that of this frame. The error says why it is not known.
+    /// The value of a Wasm local, global or operand, as location descriptions of this frame see it. A value that the
+    /// dump leaves out is given where the code proves it, and the stack pointer is the one of this frame. The error
+    /// says why the value is not known.
     ///
     /// ```
     /// use coredump_core::model::Value;
@@ -797,8 +802,8 @@ impl Frame {
         self.dump().inspector().register(self.thread.index, self.index, register)
     }
 
-    /// The name of an address in a vtable of C++ in the frame's program, as `vtable for Horse+8`; `None` where it
-    /// is no such address for certain.
+    /// The name of an address in a C++ vtable of the frame's program, as `vtable for Horse+8`; `None` where it is not
+    /// certain that a vtable is there.
     pub fn vtable_name(&self, address: u64) -> Option<String> {
         self.dump().inspector().vtable_name(self.thread.index, self.index, address)
     }

@@ -13,13 +13,14 @@ pub enum ErrorKind {
     Io,
     /// The bytes are not a WebAssembly binary at all.
     NotWasm,
-    /// WebAssembly, but of another sort than asked for: an ordinary module instead of a dump, a dump instead of a module.
+    /// The bytes are WebAssembly of another kind than was asked for: an ordinary module instead of a dump, a dump
+    /// instead of a module.
     WrongFile,
     /// The file ends in the middle of something.
     Truncated,
-    /// Something in the file breaks its format.
+    /// Something in the file violates its format.
     Malformed,
-    /// Well formed, but beyond a bound this project sets against hostile input.
+    /// The file is well formed, but exceeds a limit that is set against hostile input (`docs/limits.md`).
     TooLarge,
     /// A binary does not belong to the dump.
     Mismatch,
@@ -53,13 +54,13 @@ impl ErrorKind {
 pub struct Error {
     /// The sort of failure.
     pub kind: ErrorKind,
-    /// The attempt and its failure, in one line.
+    /// What was attempted and how it failed, in one line.
     pub message: String,
     /// The file it happened in, where there is one.
     pub path: Option<PathBuf>,
     /// Byte offset in that file.
     pub offset: Option<u64>,
-    /// A line that was read, and the character it is about, counted from 1.
+    /// The line that the error is about, and the column of its character, counted from 1.
     pub excerpt: Option<Box<(String, usize)>>,
     /// A hint: something that the user can try.
     pub hint: Option<String>,
@@ -79,12 +80,12 @@ impl Error {
         error
     }
 
-    /// The bytes at `offset` break the format.
+    /// An error for bytes at `offset` that violate the format.
     pub fn malformed(offset: u64, message: impl Into<String>) -> Self {
         Error::new(ErrorKind::Malformed, message).at(offset)
     }
 
-    /// The file ends at `offset`, in the middle of something.
+    /// An error for a file that ends at `offset`, in the middle of something.
     pub fn truncated(offset: u64, message: impl Into<String>) -> Self {
         Error::new(ErrorKind::Truncated, message).at(offset)
     }
@@ -101,7 +102,7 @@ impl Error {
         self
     }
 
-    /// Sets the line that was read, and the character the error is about, counted from 1.
+    /// Sets the line that the error is about, and the column of its character, counted from 1.
     pub fn excerpt(mut self, line: impl Into<String>, column: usize) -> Self {
         self.excerpt = Some(Box::new((line.into(), column)));
         self

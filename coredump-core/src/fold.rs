@@ -1,12 +1,12 @@
-//! Recursion: runs of the same few frames, shown once.
+//! Folds recursion: runs of the same few frames are shown once.
 
 use std::ops::Range;
 
 use crate::model::Frame;
 
-/// Frames that a repeated block may have.
+/// The most frames of a repeated block.
 const MAX_PERIOD: usize = 16;
-/// Folding must save at least so many frames.
+/// The fewest frames that folding must save.
 const MIN_SAVED: usize = 3;
 
 /// A part of a backtrace.
@@ -14,18 +14,18 @@ const MIN_SAVED: usize = 3;
 pub enum Part {
     /// These frames, one by one.
     Frames(Range<usize>),
-    /// These frames: those before them again.
+    /// Frames that repeat the block before them.
     Repeat {
-        /// The frames that need not be shown.
+        /// The indices of the frames that need not be shown.
         frames: Range<usize>,
-        /// How many frames are repeated.
+        /// How many frames the repeated block has.
         period: usize,
-        /// How many times they are repeated.
+        /// How many times the block is repeated in `frames`.
         times: usize,
     },
 }
 
-/// Divides a thread's frames into parts; those that stand at the same place are the same.
+/// Divides a thread's frames into parts. Frames with the same instance, function and code offset count as the same.
 pub fn frames(frames: &[Frame]) -> Vec<Part> {
     let key = |index: usize| (frames[index].instance, frames[index].function, frames[index].code_offset);
     fold(frames.len(), |a, b| key(a) == key(b))
@@ -40,7 +40,7 @@ fn fold(count: usize, same: impl Fn(usize, usize) -> bool) -> Vec<Part> {
         let best = (1..=MAX_PERIOD.min(count - start))
             .map(|period| (repeats(start, period, count, &same), period))
             .filter(|&(times, period)| times * period >= MIN_SAVED)
-            // The longest run; of equal ones the shortest block.
+            // The longest run is taken; of equally long runs the one with the shortest block.
             .max_by_key(|&(times, period)| (times * period, std::cmp::Reverse(period)));
         let Some((times, period)) = best else {
             start += 1;

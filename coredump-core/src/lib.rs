@@ -30,7 +30,7 @@
 //!
 //! Modules use each other in one direction only, which `docs/architecture.md` lists.
 
-// Some items and names are there for `internals` alone.
+// Some items are used only with the feature `internals`.
 #![cfg_attr(not(feature = "internals"), allow(dead_code, unused_imports))]
 
 mod backtrace;

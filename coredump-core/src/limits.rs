@@ -1,6 +1,6 @@
-//! The bounds set against hostile input, in one place; `docs/limits.md` explains them.
+//! The limits set against hostile input, in one place; `docs/limits.md` explains them.
 //!
-//! What is not bounded by a number here costs at most a fixed multiple of the file's own size.
+//! Everything without a limit here costs at most a fixed multiple of the file's own size.
 
 use std::borrow::Cow;
 
@@ -22,10 +22,11 @@ pub const MAX_ITEMS: usize = 1 << 20;
 /// Modules of one dump whose binaries are looked for, those that frames run in first.
 pub const MAX_LOCATED: usize = 1000;
 
-/// Files of folders that are tried for modules of one dump that no path or name leads to.
+/// How many files are tried, found by listing folders, for modules of one dump that no path or name leads to.
 pub const MAX_TRIED: usize = 1 << 16;
 
-/// Bytes of large files in folders that are hashed for modules of one dump that no path or name leads to.
+/// How many bytes of large files are hashed, found by listing folders, for modules of one dump that no path or name
+/// leads to.
 pub const MAX_HASHED: u64 = 4 << 30;
 
 /// Data segments read from one dump.
@@ -34,7 +35,7 @@ pub const MAX_SEGMENTS: usize = 1 << 22;
 /// Bytes kept of a name in a dump (thread, module, section, program), and shown of a function's name or a source's path.
 pub const MAX_NAME: usize = 4096;
 
-/// Bytes of a section of ours that holds JSON.
+/// Bytes of one of our sections that hold JSON.
 pub const MAX_JSON: usize = 64 << 20;
 
 /// Bytes read from a pipe or device: what a dump can hold of memory (4 GiB), and as much again.
@@ -43,19 +44,19 @@ pub const MAX_PIPED: u64 = 8 << 30;
 /// Bytes of guest memory put together in one read, when they do not lie in one piece in the file.
 pub const MAX_READ: u64 = 1 << 30;
 
-/// Entries, rows and ranges of one module's debug info that are read, besides four for each of its bytes.
+/// Entries, rows and ranges of one module's debug info that are read, in addition to four for each of its bytes.
 pub const MAX_DEBUG_STEPS: u64 = 1 << 27;
 
 /// Bytes of abbreviation tables kept for one module.
 pub const MAX_ABBREVIATIONS: usize = 16 << 20;
 
-/// Bytes taken of a name in debug info or a module, mangled as it may be.
+/// Bytes kept of a name in debug info or a module, mangled or not.
 pub const MAX_SYMBOL: usize = 64 << 10;
 
 /// Bytes of one message on standard error.
 pub const MAX_MESSAGE: usize = 16 << 10;
 
-/// The beginning of `text` with `…`, if it is longer than `limit` bytes.
+/// The text; if it is longer than `limit` bytes, its beginning with `…`.
 pub fn shorten(text: &str, limit: usize) -> Cow<'_, str> {
     match text.len() > limit {
         true => Cow::Owned(format!("{}…", &text[..text.floor_char_boundary(limit)])),

@@ -1,4 +1,5 @@
-//! Text from a dump, a module or guest memory is data: nothing in it may steer a terminal or reorder a line.
+//! Makes text from a dump, a module or guest memory safe to print: nothing in it may control a terminal or reorder a
+//! line.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -31,7 +32,7 @@ pub fn escape_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Makes text safe for a page of HTML or a picture in SVG, in a text or a quoted attribute: no markup comes of it.
+/// Makes text safe for HTML or SVG, as text or in a quoted attribute: it cannot become markup.
 ///
 /// ```
 /// use coredump_core::text::markup;
@@ -84,8 +85,9 @@ pub fn path(path: &Path) -> String {
     escape_bytes(path.as_os_str().as_encoded_bytes())
 }
 
-/// A path or other argument of a command, as a person can paste it into a shell (POSIX; what cannot be printed needs bash,
-/// zsh or ksh). A name that begins with `-` gets `./` in front, so that no tool takes it for an option.
+/// A path or other argument of a command, quoted so that it can be pasted into a POSIX shell (with characters that
+/// cannot be printed, into bash, zsh or ksh). A name that begins with `-` gets `./` in front, so that no tool takes it
+/// for an option.
 pub fn shell(argument: &OsStr) -> String {
     let bytes = argument.as_encoded_bytes();
     let start = if bytes.starts_with(b"-") { "./" } else { "" };
@@ -106,7 +108,7 @@ pub fn shell(argument: &OsStr) -> String {
             }
             b' '..=b'~' => quoted.push(char::from(*byte)),
             byte => {
-                // Three octal digits end by themselves, two hexadecimal ones do not in every shell.
+                // An octal escape ends after three digits; a hexadecimal one does not end after two in every shell.
                 let _ = write!(quoted, "\\{byte:03o}");
             }
         }
@@ -114,8 +116,8 @@ pub fn shell(argument: &OsStr) -> String {
     quoted + "'"
 }
 
-/// Whether a character is not to be printed raw: C0 and C1 controls, DEL, and Unicode's directional and other format
-/// characters, line and paragraph separators, tags, joiners and fillers that show nothing.
+/// Whether a character must be escaped: C0 and C1 controls, DEL, and Unicode's directional and other format characters,
+/// line and paragraph separators, tags, joiners and invisible fillers.
 pub fn is_unsafe(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,
@@ -186,7 +188,7 @@ mod tests {
         assert!(matches!(markup("plain"), Cow::Borrowed("plain")));
     }
 
-    /// A shell reads the quoted text as the text itself.
+    /// A shell must read the quoted text as the text itself.
     #[test]
     fn a_shell_takes_a_quoted_argument_for_what_it_was() {
         use std::os::unix::ffi::OsStrExt;

@@ -11,9 +11,9 @@ use crate::locate::{Convention, Options, Searched, stages};
 use crate::model::{CoreDump, ModuleRecord};
 use crate::module::Module;
 
-/// Bytes from which on a file in a folder is hashed only if the frames fit its code.
+/// Size in bytes from which a file in a folder is hashed only after the frames were found to fit its code.
 const LARGE: u64 = 64 << 20;
-/// Refusals kept for one module.
+/// How many refusals are kept for one module.
 const MAX_REFUSED: usize = 16;
 
 /// The search for one module's binary.
@@ -28,7 +28,8 @@ pub(super) struct Finder<'d> {
     left: &'d Left,
 }
 
-/// The work that is still allowed on files of folders to which no path or name leads, for all modules of a dump together.
+/// The work that may still be spent on files that were found only by listing a folder, for all modules of a dump
+/// together.
 pub(super) struct Left {
     /// Files that may be tried.
     pub trials: Cell<usize>,
@@ -43,7 +44,8 @@ impl Default for Left {
 }
 
 impl<'d> Finder<'d> {
-    /// The search for the binary of `record`, which ran at `sites`; `only`: there is no other module.
+    /// The search for the binary of `record`, whose frames stand at `sites`. `only` says that the dump has no other
+    /// module.
     pub fn new(
         store: &'d Store,
         dump: &'d CoreDump<'d>,
@@ -55,13 +57,13 @@ impl<'d> Finder<'d> {
         Finder { store, dump, record, sites, only, refused: Vec::new(), left }
     }
 
-    /// Looks at every candidate.
+    /// Looks at the candidates, stage by stage, until one of them fits.
     pub fn run(mut self, index: usize, options: &Options) -> Slot {
         let mut found = None;
         let dump = self.dump;
         for (number, stage) in stages(dump, self.record, index, options, self.store.folders()).enumerate() {
             found = self.best_of(&stage.paths, stage.searched);
-            // Behind the two stages of `-m`, the dump's own copy comes before any file.
+            // After the two stages of `-m`, the copy that the dump embeds comes before any file.
             if found.is_none() && number == 1 {
                 found = self.embedded();
             }
@@ -72,14 +74,14 @@ impl<'d> Finder<'d> {
         Slot { name: self.name(index, found.as_ref()), found, refused: self.refused }
     }
 
-    /// Without looking.
+    /// The result for a module whose binary is not looked for.
     pub fn unlocated(self, index: usize) -> Slot {
         Slot { name: self.name(index, None), found: None, refused: Vec::new() }
     }
 
-    /// The name of the module: as the dump has it, unless that says nothing.
+    /// The name of the module: the dump's, unless that says nothing.
     fn name(&self, index: usize, found: Option<&Found>) -> String {
-        // Wasmtime's `<anonymous-module-0>`.
+        // Wasmtime calls a module without a name `<anonymous-module-0>`.
         let says_something = |name: &&str| !name.is_empty() && !name.starts_with('<');
         let recorded = self.record.name.as_deref().filter(says_something).or(self.record.path.as_deref());
         let program = self.dump.executable.as_deref().filter(|_| self.only);
@@ -143,7 +145,7 @@ impl<'d> Finder<'d> {
                 self.refuse(found.binary.path(), reason);
                 return None;
             }
-            // The same code and data, stripped or not: the one that tells more.
+            // Both have the same code and data and differ in custom sections: the one with more symbols is taken.
             if symbols_in(rival.binary.module()) > symbols_in(found.binary.module()) {
                 found = rival;
             }
@@ -159,7 +161,8 @@ impl<'d> Finder<'d> {
             let same_name = self.record.name.is_some() && self.record.name.as_deref() == binary.module().name();
             match self.judge(binary, searched) {
                 Ok((verification, fit)) => {
-                    // With nothing to go by, only a file that was named, of a single module, is believed.
+                    // Where nothing can be checked, only a file that was named, and that holds a single module, is
+                    // believed.
                     let plain = searched != Searched::Folder && self.only && binaries.len() == 1;
                     if verification == Verification::Unchecked && !plain && !same_name {
                         first.get_or_insert_with(|| "no frame tells whether it belongs to this module".to_owned());
@@ -173,7 +176,8 @@ impl<'d> Finder<'d> {
                 }
             }
         }
-        // A file that lies around is spoken of only if it claims to be the one that is looked for.
+        // The refusal of a file that merely lies in a folder is reported only if that file claims to be the one looked
+        // for.
         let wanted = self.record.build_id.as_deref();
         let claims = |binary: &Arc<Binary>| {
             let own = binary.module().build_id();
@@ -195,7 +199,7 @@ impl<'d> Finder<'d> {
         let conventions = Convention::candidates(self.dump);
         let size = binary.module().bytes().len() as u64;
         if searched == Searched::Folder && size > LARGE {
-            // To hash it takes long, and there may be many: only what else speaks for.
+            // Hashing a large file takes long, and there may be many: it is hashed only if the frames fit its code.
             check::check(binary.code(), self.sites, &conventions)?;
             let left = self.left.hashed.get().checked_sub(size);
             self.left.hashed.set(left.ok_or("too many large files")?);
@@ -204,7 +208,7 @@ impl<'d> Finder<'d> {
         let fit = check::check(binary.code(), self.sites, &conventions);
         match (identified, fit) {
             (Some(verification), Ok(fit)) => Ok((verification, fit)),
-            // Tools that rewrite code keep the build id: without a hash of the code, it is the frames that tell.
+            // Tools that rewrite code keep the build id: without a recorded hash of the code, the frames decide.
             (Some(Verification::BuildId), Err(reason)) if self.record.content_sha256.is_none() => {
                 Err(format!("the same build id, but other code: {reason}"))
             }
@@ -218,7 +222,7 @@ impl<'d> Finder<'d> {
         }
     }
 
-    /// Compares the recorded identity. `Ok(None)`: there is none.
+    /// Compares the binary with the recorded identity; `Ok(None)` where none is recorded.
     fn identify(&self, binary: &Binary) -> Result<Option<Verification>, String> {
         if self.record.stamp.is_some() && self.record.stamp == binary.stamp().map(|stamp| stamp.to_string()) {
             return Ok(Some(Verification::Unchanged));
@@ -261,15 +265,15 @@ impl<'d> Finder<'d> {
     }
 }
 
-/// A path without a `./` in front: the same file is found under both.
+/// The path without a leading `./`, so that a file that is found both ways counts once.
 fn plain(path: &Path) -> &Path {
     path.strip_prefix(".").unwrap_or(path)
 }
 
-/// How much a module itself says of its source.
+/// How many symbols a module carries itself, as a number to compare by.
 fn symbols_in(module: &Module<'_>) -> usize {
     let sections = [".debug_line", ".debug_info", "external_debug_info", "sourceMappingURL", "name"];
-    // Each outweighs all that follow.
+    // Each section in the list outweighs all those after it.
     sections.iter().fold(0, |known, name| known * 2 + usize::from(module.custom_section(name).is_some()))
 }
 

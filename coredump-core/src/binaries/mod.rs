@@ -24,11 +24,11 @@ use find::{Finder, Left};
 /// How sure it is that a binary is the one that ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verification {
-    /// Nothing spoke against it, and nothing could be checked.
+    /// Nothing could be checked, and nothing spoke against it.
     Unchecked,
     /// The frames fit its code.
     Frames,
-    /// All but its custom sections is the recorded module: the same before or after it was stripped.
+    /// Everything but its custom sections equals the recorded module: stripping makes no difference.
     Content,
     /// Its build id is the recorded one.
     BuildId,
@@ -80,7 +80,7 @@ pub struct Refused {
     pub reason: String,
 }
 
-/// The state of the search for one module's binary.
+/// The result of the search for one module's binary.
 #[derive(Default)]
 #[non_exhaustive]
 pub struct Slot {
@@ -99,9 +99,9 @@ pub(crate) struct CodePlace {
     pub body: Body,
     /// Offset in the core module's file: what engines print.
     pub module_offset: u64,
-    /// Offset from the body's start, whatever the producer counts from; of a caller that of its call.
+    /// Offset in bytes from the body's start, whatever the producer counts from; in a caller, the offset of the call.
     pub code_offset: u32,
-    /// DWARF address: offset from the code section's contents.
+    /// DWARF address: a byte offset in the code section's contents.
     pub dwarf_pc: u64,
     /// Whether it stands on a call instruction.
     pub at_call: bool,
@@ -127,7 +127,7 @@ type InstancesOfMemories = HashMap<u32, Vec<(usize, u32)>>;
 pub struct Binaries {
     slots: Vec<Slot>,
     instances: OnceLock<InstancesOfMemories>,
-    /// Requests that could not be met.
+    /// Options that could not be honoured, in words: a file that cannot be opened, or that no module uses.
     pub warnings: Vec<String>,
 }
 
@@ -162,7 +162,7 @@ impl Binaries {
         binaries
     }
 
-    /// Binaries that were found in another way than by [`Binaries::locate`], a slot for each module.
+    /// Wraps binaries that were not found by [`Binaries::locate`], a slot for each module.
     pub(crate) fn assigned(slots: Vec<Slot>, warnings: Vec<String>) -> Binaries {
         Binaries { slots, instances: OnceLock::new(), warnings }
     }
@@ -180,7 +180,7 @@ impl Binaries {
         store.folders()
     }
 
-    /// Names files of `-m` that no module uses.
+    /// Warns of each file of `-m` that no module uses.
     fn warn_of_unused(&mut self, store: &Store, options: &Options) {
         for (name, path) in &options.named {
             // The file was named for one module in particular, and another file took its place.
@@ -231,17 +231,17 @@ impl Binaries {
         &self.slots
     }
 
-    /// The state of the search for a module's binary.
+    /// The result of the search for a module's binary.
     pub fn slot(&self, module: u32) -> Option<&Slot> {
         self.slots.get(module as usize)
     }
 
-    /// A module's binary with what is known of it.
+    /// A module's binary, with how it was checked; `None` if none was found.
     pub fn found(&self, module: u32) -> Option<&Found> {
         self.slot(module)?.found.as_ref()
     }
 
-    /// A module's binary.
+    /// A module's binary; `None` if none was found.
     pub fn binary(&self, module: u32) -> Option<&Binary> {
         Some(&self.found(module)?.binary)
     }
@@ -273,9 +273,9 @@ impl Binaries {
         instances.get(&memory).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Where a frame stands; `None` if its binary is not known, the dump does not say, or what it says cannot be. One that
-    /// trapped and stands on a branch is at the `unreachable` to which that leads, one that was interrupted at the head of a
-    /// loop at the first instruction in it.
+    /// Where a frame stands; `None` if its binary is not known, the dump does not say, or what it says cannot be. If it
+    /// trapped and stands on a branch, the place is the `unreachable` to which the branch leads; if it was interrupted
+    /// at the head of a loop, the first instruction in the loop.
     pub(crate) fn place(&self, dump: &CoreDump<'_>, thread: usize, frame: usize) -> Option<CodePlace> {
         let (place, behind) = self.place_and_behind(dump, thread, frame)?;
         match behind {
@@ -318,10 +318,11 @@ impl Binaries {
     }
 }
 
-/// Whether a youngest frame without a code offset may have been stopped where its function begins, which is no instruction's
-/// place: a recorded reason says that it was interrupted there or found no room; without one the offset is the 0 that wasmtime
-/// writes. It also writes that for a trap in a call that it inlined (`-C inlining=y`), and for every frame of code that was
-/// compiled without addresses (`-D address-map=n`): then callers have it too, where no call can stand.
+/// Whether a youngest frame without a usable code offset may have been stopped on entry to its function. That is so if
+/// the recorded reason is an interruption or a stack overflow, or if no reason is recorded and the offset is the 0 that
+/// Wasmtime writes on entry. Wasmtime also writes 0 for a trap in a call that it inlined (`-C inlining=y`), and for
+/// every frame of code that was compiled without addresses (`-D address-map=n`): then callers have an offset of 0 too,
+/// where no call can stand.
 fn only_entered(dump: &CoreDump<'_>, thread: usize, frame: &Frame, reason: Option<&str>) -> bool {
     let callers = dump.threads[thread].frames.iter().skip(1);
     let addresses = callers.filter(|caller| caller.function.is_some()).all(|caller| caller.code_offset != Some(0));
@@ -340,7 +341,7 @@ impl CodePlace {
 }
 
 impl Found {
-    /// Where the dump says that a frame stands in this binary; `caller`: it is not the youngest of its thread.
+    /// Where the dump says that a frame stands in this binary. `caller` says that it is not the youngest of its thread.
     fn place(&self, frame: &Frame, caller: bool) -> Option<CodePlace> {
         let body = self.binary.module().body(frame.function?)?;
         let code_offset = frame.code_offset;

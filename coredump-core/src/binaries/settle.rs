@@ -1,5 +1,5 @@
-//! The questions of a dump that only the module decides: which layout it was written in, and what its producer left out or got
-//! wrong. Each repair leaves a warning.
+//! Settles with the help of the modules what a dump alone leaves open: which layout it was written in, and what its
+//! producer left out or got wrong. Each repair leaves a warning.
 
 use std::cmp::Ordering;
 
@@ -12,10 +12,10 @@ use crate::read::read_alternative;
 
 use super::{Binaries, Store};
 
-/// Instances that are put right. No engine writes dumps of so many.
+/// How many instances are repaired. No engine writes dumps with so many.
 const MAX_REPAIRED: usize = 1024;
 
-/// Memories of a module that is put right: the limit of engines.
+/// How many memories a module may have for its instances to be repaired: the limit of engines.
 const MAX_MEMORIES: usize = 100;
 
 impl Binaries {
@@ -27,14 +27,14 @@ impl Binaries {
             binaries = binaries.choose_layout(store, bytes, dump, options);
         }
         binaries.repair(dump);
-        // A repair renumbers memories.
+        // The index of memories is made anew, since a repair renumbers them.
         binaries.instances.take();
         binaries.warn_of_branch(dump);
         binaries
     }
 
-    /// Decides between the layouts that use up the stacks of the dump: takes the one whose frames agree best with the
-    /// modules. Where the modules do not decide, says so.
+    /// Decides between the layouts in which every byte of the dump's stacks can be read: takes the one whose frames
+    /// agree best with the modules. Where the modules do not decide, a warning says so.
     fn choose_layout<'a>(
         mut self,
         store: &Store,
@@ -90,7 +90,8 @@ impl Binaries {
         !dump.alternatives.is_empty() || producers::needs_modules(dump)
     }
 
-    /// Says so where the frame that trapped stands on a branch, which cannot trap, and it is not known what it leads to.
+    /// Warns if the frame that trapped stands on a branch, which cannot trap, and it is not known where the branch
+    /// leads.
     fn warn_of_branch(&self, dump: &mut CoreDump<'_>) {
         let Some(thread) = dump.crashed_thread() else { return };
         if let Some((_, Behind::Unknown)) = self.place_and_behind(dump, thread, 0) {
@@ -115,14 +116,14 @@ impl Binaries {
         }
     }
 
-    /// Puts right the locals of all frames.
+    /// Repairs the locals of all frames.
     fn repair_locals(&self, dump: &mut CoreDump<'_>) {
         let module_of: Vec<Vec<_>> = dump
             .threads
             .iter()
             .map(|thread| thread.frames.iter().map(|frame| self.module_of(dump, frame)).collect())
             .collect();
-        // Frames can be many and each function's locals too: beyond this many types nothing is known.
+        // There can be many frames and many locals in each: beyond this many values, locals are unknown.
         let mut left = MAX_VALUES;
         for (thread, modules) in dump.threads.iter_mut().zip(module_of) {
             for (frame, module) in thread.frames.iter_mut().zip(modules) {

@@ -1,4 +1,4 @@
-//! The binaries that were opened, kept and shared: dumps of one program share its module and its symbols.
+//! Keeps the binaries that were opened, so that dumps of one program share its module and its symbols.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -46,7 +46,7 @@ pub struct Binary {
     symbols: OnceLock<SymbolsCell>,
 }
 
-/// FilePart of a file.
+/// A range of a file's bytes: the whole file, or a core module in a component.
 struct FilePart {
     file: Arc<Bytes>,
     start: usize,
@@ -97,7 +97,7 @@ impl Store {
         Store::default()
     }
 
-    /// Where the files that modules name are looked for, from now on.
+    /// Sets where the files that modules name are looked for, from now on.
     pub(super) fn set_search(&self, search: Search) {
         *self.search.lock() = Arc::new(search);
     }
@@ -222,7 +222,8 @@ impl Binary {
         self.file.as_deref().filter(|_| self.nested.is_none())
     }
 
-    /// Its file, to be read where all of it is needed: in the mapping all would become resident.
+    /// Its file, opened for reading: where all of it is needed, reading keeps the pages of the mapping from becoming
+    /// resident.
     fn reopen(&self) -> Option<File> {
         self.whole_file()?.reopen()
     }
@@ -243,7 +244,7 @@ impl Binary {
         self.code().instructions(function)
     }
 
-    /// Lets `look` look at its symbols, which are found once.
+    /// Calls `look` with its symbols, which are read on the first call.
     fn loaded<'b, R>(&'b self, look: impl for<'s> FnOnce(&'b Loaded<'s>) -> R) -> R {
         let symbols = self.symbols.get_or_init(|| {
             let sources = SymbolFiles {
@@ -276,13 +277,13 @@ impl Binary {
         self.loaded(|loaded| loaded.symbols.problems())
     }
 
-    /// Whether it has DWARF that was made for its code, wherever that lies.
+    /// Whether it has DWARF that was made for its code, in its own file or another.
     pub fn has_dwarf(&self) -> bool {
         self.loaded(|loaded| loaded.symbols.debug().is_some())
     }
 
-    /// The source frames at a file offset in a function, innermost inlined call first, the function itself last.
-    /// Empty where nothing is known.
+    /// The source frames at a byte offset in the module, within a function: innermost inlined call first, the function
+    /// itself last. Empty where nothing is known.
     pub fn lookup(&self, function: u32, module_offset: u64) -> Arc<[SourceFrame]> {
         self.loaded(|loaded| loaded.symbols.lookup(self.module(), function, module_offset))
     }
@@ -297,7 +298,7 @@ impl Binary {
         self.loaded(|loaded| loaded.symbols.declaration(self.module(), function))
     }
 
-    /// Lets `look` look at the entries of its debug info; `None` if it has none.
+    /// Calls `look` with the entries of its debug info; `None` if it has none.
     pub(crate) fn with_catalog<'b, R>(&'b self, look: impl for<'s> FnOnce(&'b Arc<Catalog<'s>>) -> R) -> Option<R> {
         self.loaded(|loaded| {
             let catalog = loaded.catalog.get_or_init(|| Some(Arc::new(Catalog::new(loaded.symbols.debug()?.clone()))));

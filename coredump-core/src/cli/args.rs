@@ -1,8 +1,9 @@
-//! From the system's arguments to an argh structure.
+//! Parses command-line arguments into an argh structure.
 //!
-//! argh (0.1.19) knows no `--option=value`, no clustered short options, no lone `-`, no arguments that are not UTF-8 and no
-//! `--version`, and ends the process itself. So the arguments are brought into the form it does know: options first, each
-//! value on its own, then `--`, then the positional arguments. What takes a value, `ArgsInfo` tells.
+//! argh (0.1.19) knows no `--option=value`, no clustered short options, no lone `-`, no arguments that are not UTF-8
+//! and no `--version`, and ends the process itself. So the arguments are rewritten into the form that it does know:
+//! options first, each value on its own, then `--`, then the positional arguments. argh's `ArgsInfo` tells which
+//! options take a value.
 
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
@@ -18,9 +19,9 @@ use super::{Tool, help, manual};
 pub struct Grammar {
     /// Everything after the first positional argument is positional: it belongs to the guest.
     pub trailing: bool,
-    /// Options whose value may be left out: `(long name, value then)`. The value is taken from `--name=value`, or from
-    /// the next argument if that is a number or an address with a port; where the value then is empty, from the next
-    /// argument if that is no option and another follows that is none.
+    /// Options whose value may be left out: `(long name, default value)`. The value is taken from `--name=value`, or
+    /// from the next argument if that is a number or an address with a port. If the default is empty, it is also taken
+    /// from the next argument if neither that nor the one after it is an option.
     pub optional_values: &'static [(&'static str, &'static str)],
 }
 
@@ -28,7 +29,7 @@ impl Grammar {
     /// The common grammar.
     pub const COMMON: Grammar = Grammar { trailing: false, optional_values: &[] };
 
-    /// The value of an option that is given without one, if it may be; `long` is its name with or without the dashes.
+    /// The default value of an option that may be given without one; `long` is its name with or without the dashes.
     fn default_of(&self, long: &str) -> Option<&'static str> {
         let long = long.trim_start_matches('-');
         self.optional_values.iter().find(|(name, _)| *name == long).map(|(_, default)| *default)
@@ -40,7 +41,7 @@ impl Grammar {
     }
 }
 
-/// Why a tool ends before it starts.
+/// Why a tool ends before it runs.
 #[derive(Debug)]
 pub enum Early {
     /// Help or version, for standard output.
@@ -154,7 +155,7 @@ fn normalize(
     Ok(options)
 }
 
-/// Whether an argument can only be the value of the option before it: no file is called like that.
+/// Whether an argument can only be the value of the option before it, because no file has such a name.
 fn is_value(arg: &str) -> bool {
     arg.parse::<u64>().is_ok() || arg.parse::<SocketAddr>().is_ok()
 }
@@ -183,7 +184,7 @@ fn one_line(output: &str) -> String {
     }
 }
 
-/// Bytes that are not UTF-8 travel through argh as characters of a private plane: `RAW` + byte.
+/// Bytes that are not UTF-8 pass through argh as characters of a private-use plane: `RAW` + byte.
 const RAW: u32 = 0x10_fe00;
 
 fn encode(arg: &OsStr) -> String {

@@ -13,8 +13,8 @@ pub type Write<'w> = &'w mut dyn FnMut(Piece, &str) -> io::Result<()>;
 /// The name of a function of which not even the number is known.
 pub const UNKNOWN: &str = "unknown function";
 
-/// Writes the function of a call: its name; where its line is not known, its offset in the function, or where that is
-/// declared, so that nobody takes it for the place where it stood.
+/// Writes the name of a call's function. Where the line is not known, the offset in the function follows, or the line
+/// of its declaration, marked as such, so that nobody takes it for the line at which it stood.
 pub fn function(call: &Call<'_>, paths: &PathMap, write: Write<'_>) -> io::Result<()> {
     match &call.function {
         Some(name) => write(Piece::Function, name)?,
@@ -65,17 +65,17 @@ pub fn location_text(at: &Location, paths: &PathMap) -> String {
     text(|write| location(at, paths, write))
 }
 
-/// The line for frames that stand at the same places as the frames before them.
+/// The line that stands for repeated frames.
 pub fn repeated(frames: &Range<usize>, period: usize, times: usize) -> String {
     let (first, last) = (frames.start, frames.end - 1);
     let what = if period == 1 { "the same frame".to_owned() } else { format!("the same {period} frames") };
     format!("#{first} to #{last}: {what}, {times} times more")
 }
 
-/// The text of what `write` writes, without colours.
+/// What `write` writes, as a string without colours.
 pub fn text(write: impl FnOnce(Write<'_>) -> io::Result<()>) -> String {
     let mut text = String::new();
-    // A text takes whatever is written to it.
+    // Writing to a string cannot fail.
     let _ = write(&mut |_, piece| {
         text.push_str(piece);
         Ok(())

@@ -6,7 +6,7 @@ use argh::{CommandInfoWithArgs, FlagInfoKind, Optionality};
 
 use super::Tool;
 
-/// Columns of a terminal that everybody has.
+/// The width of the help in columns, which every terminal has.
 const WIDTH: usize = 80;
 /// Column where descriptions begin.
 const INDENT: usize = 28;
@@ -71,7 +71,7 @@ fn entry(text: &mut String, name: &str, description: &str) {
     wrap(text, description, INDENT, INDENT);
 }
 
-/// Appends `words` from column `at` on, further lines indented, each as long as it may be.
+/// Appends `words` from column `at` on, wrapped at `WIDTH`, with further lines indented by `indent`.
 fn wrap(text: &mut String, words: &str, mut at: usize, indent: usize) {
     for (index, word) in words.split_whitespace().enumerate() {
         let len = word.chars().count();

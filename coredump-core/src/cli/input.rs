@@ -1,4 +1,4 @@
-//! Where a tool reads from: files, or standard input for `-` or nothing.
+//! Where a tool reads from: files, or standard input if the argument is `-` or missing.
 
 use std::fs::File;
 use std::io::{IsTerminal, Read};
@@ -54,8 +54,8 @@ impl Input {
         }
     }
 
-    /// The bytes of a dump, and the file that they are mapped from, if they are: so the system can copy from one file to
-    /// another by itself.
+    /// The bytes of a dump, and the file that they are mapped from, if any: with it the system can copy from one file
+    /// to another by itself.
     pub fn open_with_file(&self) -> Result<(Bytes, Option<File>)> {
         let Input::File(path) = self else { return Ok((self.open()?, None)) };
         let opened = File::open(path).and_then(|file| Ok((file.try_clone()?, file)));
@@ -70,7 +70,8 @@ impl Input {
         self.open_if(|_| true)
     }
 
-    /// A reader of the bytes, unpacked if they are compressed, for what is looked at piece by piece and never whole.
+    /// A reader of the bytes, unpacked if they are compressed, for input that is read piece by piece and never kept
+    /// whole.
     pub fn reader(&self) -> Result<Box<dyn Read>> {
         let opened = match self {
             Input::File(path) => compressed::reader(File::open(path).map_err(|error| Error::io("cannot open", error))?),
@@ -115,7 +116,7 @@ impl Input {
     }
 }
 
-/// Whether what begins so may be a dump, as it is or compressed.
+/// Whether input that begins with these bytes may be a dump, as it is or compressed.
 fn is_wasm(start: &[u8]) -> bool {
     start.starts_with(b"\0asm") || Compression::from_start(start).is_some()
 }

@@ -1,5 +1,5 @@
-//! The options that tools share, each defined once: how much of a value is shown, where binaries are, how much is unpacked, colours,
-//! `-o`.
+//! The options that several tools have, each defined once: how much of a value is shown, where binaries are, how much
+//! is unpacked, colours, `-o`.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -11,9 +11,9 @@ use crate::text;
 
 /// Defines the `Args` of a tool that reads dumps: its own options, and between them those that all share.
 ///
-/// argh cannot flatten one structure into another, so the fields of all are written into one. A comment before a shared
-/// option is what its description says in this tool alone: which files `--symbols-path` leads to, where `--path-map` finds
-/// sources, where `--untrusted` still looks for files.
+/// argh cannot flatten one structure into another, so the fields of all are written into one. A literal that a tool
+/// gives for a shared option becomes part of its description: which files `--symbols-path` leads to, where `--path-map`
+/// finds sources, where `--untrusted` still looks for files.
 #[macro_export]
 macro_rules! reader_args {
     (
@@ -120,7 +120,7 @@ pub fn named_module(value: &RawArg) -> (Option<String>, PathBuf) {
     }
 }
 
-/// Warns of folders that are none: a typing mistake there would look like missing debug info.
+/// Warns of paths that are no folders: a typing mistake there would look like missing debug info.
 pub fn check_folders(symbol_paths: &[RawArg], report: &Report) {
     for folder in symbol_paths.iter().filter(|folder| !folder.path().is_dir()) {
         report.say(format_args!("warning: --symbols-path {}: no such folder", text::path(folder.path())));

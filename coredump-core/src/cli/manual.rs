@@ -72,7 +72,7 @@ fn man(tool: &Tool, info: &CommandInfoWithArgs) -> String {
     page
 }
 
-/// Text in which nothing is an instruction to the formatter.
+/// The text, escaped so that nothing in it is an instruction to the formatter.
 fn roff(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-");
     let lines: Vec<String> = text

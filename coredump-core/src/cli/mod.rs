@@ -80,7 +80,7 @@ pub fn main<T: TopLevelCommand + ArgsInfo>(
     run: impl FnOnce(T, &Report) -> Result<Exit>,
 ) -> ExitCode {
     let report = Report::new(tool.name);
-    // A file that shrinks while it is read, and a limit on the size of files, are errors to be reported, not to die of.
+    // A file that shrinks while it is read, and a limit on the size of files, become errors instead of fatal signals.
     mapped::survive_shrinking();
     output::survive_size_limit();
     let outcome = match args::parse::<T>(tool, std::env::args_os().skip(1)) {

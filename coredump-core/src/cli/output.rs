@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::mapped;
 use crate::new_file::{self, NewFile, Target};
 
-/// Bytes gathered before they are written.
+/// Size in bytes of the buffer in which output is gathered.
 const BUFFER: usize = 64 * 1024;
 
 /// When to use colours.
@@ -59,8 +59,8 @@ impl Color {
     }
 }
 
-/// Where `-o` sends what a tool writes: to a file, or without it and for `-o -` to standard output. Each tool asks here
-/// whether a person reads along, and whether colours are wanted.
+/// Where a tool writes to: the file of `-o`, or standard output without it and for `-o -`. Each tool asks here whether
+/// its output goes to a terminal, and whether colours are wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Destination<'o> {
     file: Option<&'o Path>,
@@ -96,7 +96,7 @@ pub(crate) fn stdout_is_terminal() -> bool {
 /// From now on, a file that grows beyond the limit of this process (`ulimit -f`) makes a write fail, as a full disk does,
 /// instead of ending the process by SIGXFSZ.
 pub(crate) fn survive_size_limit() {
-    // Any handler will do. Without one the process ends as it would have.
+    // Any handler will do. If it cannot be installed, the signal ends the process as before.
     drop(signal_hook::flag::register(libc::SIGXFSZ, Arc::default()));
 }
 
@@ -115,13 +115,13 @@ pub fn print(text: &str) -> Result<()> {
 pub struct Output {
     sink: Sink,
     path: PathBuf,
-    /// Losses that are known and dealt with.
+    /// The count of [`mapped::losses`] up to which losses were dealt with.
     losses: u64,
 }
 
 #[derive(Debug)]
 enum Sink {
-    /// Standard output, a pipe or a device: what is written is written.
+    /// Standard output, a pipe or a device, where what was written cannot be taken back.
     Stream(BufWriter<File>),
     /// A file that gets its name when it is whole.
     Whole(BufWriter<NewFile>),
@@ -156,7 +156,8 @@ impl Output {
         mapped::losses() != self.losses
     }
 
-    /// Lets go on after [`Output::has_losses`]: what is written next does not come from a file that became shorter.
+    /// Allows further writing after [`Output::has_losses`], for output that does not come from a file that became
+    /// shorter.
     pub fn forget_losses(&mut self) {
         self.losses = mapped::losses();
     }
@@ -169,7 +170,7 @@ impl Output {
         Ok(Output::new(Sink::Whole(BufWriter::with_capacity(BUFFER, file)), path))
     }
 
-    /// The file under the buffer, for what a stream cannot do: holes, sizes, large direct writes. Flushes first.
+    /// The file under the buffer, after flushing it: for holes, sizes and large direct writes.
     pub fn as_file(&mut self) -> Result<&File> {
         self.flush().map_err(|error| self.failed(error))?;
         Ok(match &self.sink {

@@ -23,7 +23,7 @@ pub enum Piece {
     Faint,
     /// Something that is missing.
     Missing,
-    /// Something that is new.
+    /// Something that was added, in a comparison.
     New,
     /// The line of source execution stood at.
     Here,
@@ -55,7 +55,7 @@ pub struct Paint {
 }
 
 impl Paint {
-    /// `text` in the colour of what it is. What comes from a dump must have been escaped before.
+    /// `text` in the colour of its kind. Text from a dump must have been escaped before.
     pub fn paint(self, piece: Piece, text: impl Display) -> String {
         self.paint_as(piece.style(), text)
     }

@@ -20,14 +20,14 @@ impl FromArgValue for PathMapping {
     }
 }
 
-/// All that were given. The longest FROM that a path begins with counts.
+/// The mappings of a command line. Of those whose FROM a path begins with, the one with the longest FROM counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PathMap {
     mappings: Vec<PathMapping>,
 }
 
 impl PathMap {
-    /// The map of these.
+    /// A map of these mappings.
     pub fn new(mappings: &[PathMapping]) -> PathMap {
         PathMap { mappings: mappings.to_vec() }
     }
@@ -49,7 +49,8 @@ impl PathMap {
     }
 }
 
-/// The rest of `path` after `from`, which ends where one of its folders does. `*` is any one folder: `/rustc/*`.
+/// The rest of `path` after `from`; `None` if `path` does not begin with the folders of `from`. `*` stands for any one
+/// folder, as in `/rustc/*`.
 fn rest<'p>(from: &str, path: &'p str) -> Option<&'p str> {
     let mut rest = path;
     let from = from.strip_suffix('/').unwrap_or(from);

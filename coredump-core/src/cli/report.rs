@@ -10,7 +10,7 @@ use crate::text::escape;
 
 pub use crate::limits::MAX_WARNINGS;
 
-/// Tells a person what went wrong. Failing to tell is not a failure.
+/// Prints messages on standard error. A message that cannot be printed is no failure.
 #[derive(Clone, Copy, Debug)]
 pub struct Report {
     tool: &'static str,

@@ -1,4 +1,4 @@
-//! Where the source files of a program may lie that was built elsewhere, and which of them are what was compiled.
+//! Finds the source files of a program that was built elsewhere, and tells which of them are those that were compiled.
 
 use std::path::{Path, PathBuf};
 
@@ -7,17 +7,19 @@ use md5::{Digest, Md5};
 use crate::symbols::EmbeddedSource;
 use crate::unasked;
 
-/// Bytes of a source file. Larger ones are none.
+/// Largest source file in bytes: a larger file is not taken for one.
 const MAX_SIZE: u64 = 16 << 20;
 
-/// Files tried for one source.
+/// How many files are tried for one source.
 const MAX_TRIED: usize = 16;
 
-/// Reads the first of these files that is what was compiled, as far as debug info tells: its MD5 or its text are `held`.
+/// Reads the first of these files that was the one compiled, as far as debug info tells: `held` is what it has of the
+/// MD5 or the text.
 ///
 /// # Errors
 ///
-/// Fails with a reason if a file is there and another was compiled, or if it cannot be read; without one if none is there.
+/// Fails with a reason if a file is there and is not the one that was compiled, or cannot be read; without a reason if
+/// none of the files is there.
 pub fn read(
     places: impl Iterator<Item = PathBuf>,
     held: &EmbeddedSource,
@@ -40,7 +42,8 @@ pub fn read(
     Err(problem)
 }
 
-/// Whether these are the contents of the file that was compiled, or nothing is known of them.
+/// Whether these bytes are the contents of the file that was compiled; true also where debug info holds neither MD5 nor
+/// text.
 fn is_held(held: &EmbeddedSource, bytes: &[u8]) -> bool {
     match (&held.md5, &held.text) {
         (Some(md5), _) => Md5::digest(bytes)[..] == *md5,
@@ -49,18 +52,18 @@ fn is_held(held: &EmbeddedSource, bytes: &[u8]) -> bool {
     }
 }
 
-/// Where a recorded file may be, the likeliest first: as it is recorded, then where the end of its path leads
-/// (`app/src/main.c`, then `src/main.c`) from `here`, from the binary's folder, and from those that were `named`.
+/// Where a recorded source file may be, the likeliest first: at the recorded path, then where the ends of that path
+/// (`app/src/main.c`, then `src/main.c`) lead from `here`, from the binary's folder, and from the folders in `named`.
 pub fn places(file: &str, here: &Path, binary: Option<&Path>, named: &[PathBuf]) -> Vec<PathBuf> {
     let parts: Vec<&str> = file.split(['/', '\\']).filter(|part| !matches!(*part, "" | ".")).collect();
-    // Behind `..`, what stood before it says nothing.
+    // The folders before a `..` say nothing about the file.
     let first = parts.iter().rposition(|part| *part == "..").map_or(0, |up| up + 1);
     let mut places = vec![PathBuf::from(file)];
     let mut ends = |folder: &Path, least: usize| {
         let starts = first..(parts.len() + 1).saturating_sub(least);
         places.extend(starts.map(|start| folder.join(parts[start..].join("/"))));
     };
-    // A bare `main.c` is many a program's: of a longer path it is taken only from a folder that was named.
+    // Many programs have a `main.c`: the bare name of a longer path is looked for only in folders that were named.
     let least = parts.len().clamp(1, 2);
     ends(here, least);
     if let Some(folder) = binary {

@@ -1,4 +1,4 @@
-//! Where the instructions and the calls of a function body are.
+//! Finds instruction boundaries and calls in a function's body.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use wasmparser::Operator;
 use crate::locked::Locked;
 use crate::module::Module;
 
-/// A module with the bodies that were decoded.
+/// A module, with a memo of the bodies that were decoded.
 pub struct Code<'s> {
     module: Module<'s>,
     decoded: Locked<HashMap<u32, Option<Arc<Instructions>>>>,
@@ -32,14 +32,14 @@ impl<'s> Code<'s> {
     }
 }
 
-/// A call instruction; offsets count from the body's start.
+/// A call instruction. Offsets are in bytes from the body's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Its first byte.
+    /// Offset of its first byte.
     pub start: u32,
-    /// Behind its last byte: the return address.
+    /// Offset after its last byte: the return address.
     pub end: u32,
-    /// The function it calls, where the instruction says so.
+    /// The index of the function that it calls; `None` for an indirect call.
     pub target: Option<u32>,
 }
 
@@ -52,7 +52,7 @@ pub struct Instructions {
     pub decoded: u32,
     /// Bytes from the code section's size field to the start of the body.
     pub from_section: Option<u32>,
-    /// Whether some call in it is a tail call; also where not all of it could be decoded.
+    /// Whether the body contains a tail call; true also if it could not be decoded to its end.
     pub tail_calls: bool,
     boundaries: Vec<u64>,
     calls: Vec<Call>,
@@ -106,7 +106,7 @@ impl Instructions {
     }
 }
 
-/// Instructions that leave a frame waiting for another, besides direct calls.
+/// Whether an instruction other than a direct call leaves a frame waiting for another.
 fn transfers(operator: &Operator<'_>) -> bool {
     matches!(
         operator,

@@ -8,33 +8,34 @@ use wasmparser::{BinaryReader, Operator, OperatorsReader};
 
 use crate::module::Module;
 
-/// The code that follows the instruction at which a frame trapped.
+/// Where the instruction branches at which a frame trapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behind {
-    /// The instruction does not branch: nothing else is blamed on it.
+    /// The instruction is no branch, so it is the one that trapped.
     NoBranch,
-    /// The branch leads to one `unreachable`; its offset in the module's file.
+    /// The branch leads to one `unreachable`, at this byte offset in the module's file.
     Unreachable(u64),
     /// The branch leads to none, or to several.
     Unknown,
 }
 
-/// A construct that is open at an instruction.
+/// A block, loop or `if` that is open at an instruction.
 struct Open {
     is_loop: bool,
-    /// Control may go on after its `end`.
+    /// Whether control may go on after its `end`.
     end_wanted: bool,
-    /// Control may go on after its `else`, or after its `end` where it has none.
+    /// Whether control may go on after its `else`, or after its `end` if it has no `else`.
     else_wanted: bool,
 }
 
-/// Where the branch at `offset` (in the module's file) leads. It is followed over `end`s and instructions that only compute.
+/// Where the branch at `offset` (in the module's file) leads. It is followed across `end`s and instructions without
+/// side effects.
 pub fn behind(module: &Module<'_>, function: u32, offset: u64) -> Behind {
     follow(module, function, offset).unwrap_or(Behind::Unknown)
 }
 
-/// The first instruction in the loop whose head is at `offset` (both in the module's file): the head does nothing itself, and
-/// debug information describes what is in it. `None` where no loop begins.
+/// The first instruction in the loop whose head is at `offset` (both in the module's file). The head does nothing
+/// itself, so that debug information describes only the instructions in the loop. `None` where no loop begins.
 pub fn within(module: &Module<'_>, function: u32, offset: u64) -> Option<u64> {
     let start = usize::try_from(offset).ok()?;
     let code = module.bytes().get(start..)?;
@@ -52,8 +53,8 @@ pub fn within(module: &Module<'_>, function: u32, offset: u64) -> Option<u64> {
     }
 }
 
-/// The instructions that run after the one at `offset` whatever the values are, up to the first that leaves a trace outside
-/// of the frame; their offsets in the module's file.
+/// The instructions that run after the one at `offset` whatever the values are, up to the first with a side effect
+/// outside of the frame, as offsets in the module's file.
 pub fn ahead<'m>(module: &'m Module<'_>, function: u32, offset: u64) -> impl Iterator<Item = u64> + 'm {
     let start = usize::try_from(offset).unwrap_or(usize::MAX);
     let code = module.bytes().get(start..).filter(|_| module.body(function).is_some_and(|body| offset < body.end));
@@ -122,8 +123,8 @@ fn follow(module: &Module<'_>, function: u32, offset: u64) -> Option<Behind> {
     })
 }
 
-/// Notes that control may go on at a label: after the `end` of a block. A loop begins with no `unreachable`, or its branch
-/// would not be there.
+/// Notes that control may go on at a label: after the `end` of a block. For a loop, the label is its head, which cannot
+/// lead to an `unreachable` alone, since the branch itself comes after it.
 fn want(open: &mut [Open], depth: u32) {
     let index = open.len().checked_sub(depth as usize + 1);
     if let Some(block) = index.and_then(|index| open.get_mut(index)).filter(|block| !block.is_loop) {
@@ -131,7 +132,7 @@ fn want(open: &mut [Open], depth: u32) {
     }
 }
 
-/// Gives `each` the labels of a branch.
+/// Calls `each` with the labels of a branch.
 fn targets(operator: &Operator<'_>, mut each: impl FnMut(u32)) {
     use Operator as O;
     match operator {
@@ -146,7 +147,7 @@ fn targets(operator: &Operator<'_>, mut each: impl FnMut(u32)) {
     }
 }
 
-/// Whether an instruction leaves no trace but in locals and on the operand stack, and cannot trap.
+/// Whether an instruction changes nothing but locals and the operand stack, and cannot trap.
 fn only_computes(operator: &Operator<'_>) -> bool {
     use Operator as O;
     matches!(
@@ -211,7 +212,7 @@ fn only_computes(operator: &Operator<'_>) -> bool {
     )
 }
 
-/// Whether a function calls none but itself, so that nothing in its code can be a call that an engine inlined.
+/// Whether a function calls no function but itself, so that nothing in its code can be a call that an engine inlined.
 pub fn calls_no_other(module: &Module<'_>, function: Option<u32>) -> bool {
     let none = || {
         let own = function?;
@@ -238,8 +239,7 @@ pub fn calls_no_other(module: &Module<'_>, function: Option<u32>) -> bool {
 mod tests {
     use super::*;
 
-    /// What follows the first instruction of that name in a function with this body; offsets are given as the number of the
-    /// instruction.
+    /// The target of the first instruction of that name in a function with this body, as the number of the instruction.
     fn after(name: &str, body: &str) -> Result<usize, Behind> {
         let text = format!("(module (func (param i32) (local i32) {body}))");
         let bytes = wat::parse_str(text).unwrap();

@@ -1,7 +1,8 @@
-//! Does a binary belong to a dump? The frames tell: each must lie in a function of it, each caller must stand on a call.
+//! Checks whether a binary belongs to a dump: each frame must lie in a function of it, and each caller must stand on a
+//! call.
 //!
-//! The same check finds out what a producer's offsets mean: from which byte they count, and whether a caller's points at
-//! its call or after it.
+//! The same check finds out what a producer's code offsets mean: from which byte they count, and whether a caller's
+//! offset points at its call or after it.
 
 use std::collections::HashSet;
 
@@ -13,9 +14,9 @@ use crate::producers::{Base, bases, confuses_functions};
 /// Where a caller's code offset points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CallOffset {
-    /// At the call instruction.
+    /// At the first byte of the call instruction.
     AtCall,
-    /// Behind it: the return address.
+    /// After the call instruction: the return address.
     BehindCall,
 }
 
@@ -24,25 +25,25 @@ pub enum CallOffset {
 pub struct Convention {
     /// The byte that they count from.
     pub base: Base,
-    /// Where a caller's points.
+    /// Where a caller's offset points.
     pub call: CallOffset,
 }
 
 impl Convention {
-    /// All conventions, that of the dump's producer first.
+    /// All conventions to try, the likeliest for the dump's producer first.
     pub fn candidates(dump: &CoreDump<'_>) -> Vec<Convention> {
         let calls = [CallOffset::AtCall, CallOffset::BehindCall];
         bases(dump).iter().flat_map(|&base| calls.map(|call| Convention { base, call })).collect()
     }
 
-    /// The offset a frame stands at, from the body's start, at the call for a caller. `Err` says why it cannot be so.
+    /// A frame's place in its function; for a caller, that of its call. `Err` says why the code offset cannot be right.
     ///
-    /// `Ok(None)`: the producer did not say.
+    /// `Ok(None)` means that the producer did not record the offset.
     pub fn offset(self, instructions: &Instructions, body: Body, code_offset: Option<u32>, caller: bool) -> Outcome {
         let Some(raw) = code_offset.filter(|&raw| raw != u32::MAX) else { return Ok(None) };
         if self.base == Base::Body && raw == 0 {
-            // Wasmtime writes 0 for an offset it does not know, as that of a function that was only entered; a body cannot
-            // begin with an instruction.
+            // Wasmtime writes 0 for an offset that it does not know, as on entry to a function. Offset 0 of a body is
+            // never an instruction, because the declaration of locals comes first.
             return Ok(None);
         }
         let offset = match self.base {
@@ -62,7 +63,7 @@ impl Convention {
         if offset < instructions.first {
             return match caller {
                 true => Err(format!("its code offset {raw:#x} is inside the declaration of locals")),
-                // It has only been entered: a stack overflow. That proves nothing of the binary.
+                // The function had only been entered, as at a stack overflow. That proves nothing of the binary.
                 false => Ok(Some(Placed::at_entry(instructions))),
             };
         }
@@ -93,24 +94,24 @@ pub type Outcome = Result<Option<Placed>, String>;
 /// A frame's place in its function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placed {
-    /// Offset from the body's start.
+    /// Offset in bytes from the body's start.
     pub offset: u32,
-    /// The call it stands at, with the function called where the instruction names it.
+    /// Whether it stands at a call, and the index of the called function, if the instruction names it.
     pub call: Option<Option<u32>>,
-    /// Whether it is checked: the instructions up to here could be decoded, and execution had reached one.
+    /// Whether the place was checked: the body could be decoded up to it, and execution had reached an instruction.
     pub decoded: bool,
-    /// Whether its function was only entered: none of its instructions had run.
+    /// Whether its function had only been entered: none of its instructions had run.
     pub entered: bool,
 }
 
 impl Placed {
-    /// A frame whose function was only entered.
+    /// The place of a frame whose function had only been entered.
     pub fn at_entry(instructions: &Instructions) -> Placed {
         Placed { offset: instructions.first, call: None, decoded: false, entered: true }
     }
 }
 
-/// A distinct place some frame of a module stands at.
+/// A distinct place at which some frame of a module stands.
 #[derive(Clone, Debug)]
 pub struct Site {
     thread: usize,
@@ -145,25 +146,26 @@ pub fn sites(dump: &CoreDump<'_>, modules: usize, module_of: impl Fn(&Frame) -> 
     sites
 }
 
-/// The proof that the frames fit.
+/// How well the frames fit a binary.
 #[derive(Clone, Copy, Debug)]
 pub struct Fit {
     /// The meaning of the offsets.
     pub convention: Convention,
     /// Frames whose place could be checked against the code.
     pub checked: usize,
-    /// How many of these callers stand on a call of the very function that is the next frame.
+    /// How many of these are callers that stand on a call of the very function that is the next frame.
     pub agreeing: usize,
 }
 
-/// The result for a site that can be checked.
+/// The result for a site that could be checked.
 enum Sign {
-    /// It stands where a frame can stand.
+    /// The frame stands where a frame can stand.
     Possible,
-    /// It is a caller on a call of the very function that is the next frame.
+    /// The frame is a caller that stands on a call of the very function that is the next frame.
     Agrees,
-    /// It is a caller on a call of another function, which would have to be the next frame. An engine that inlines
-    /// functions leaves such frames out, so one of them proves nothing while others agree.
+    /// The frame is a caller that stands on a call of another function, which would have to be the next frame. An
+    /// engine that inlines functions leaves such frames out, so a single contradiction proves nothing while others
+    /// agree.
     Contradicts(String),
 }
 
@@ -185,7 +187,8 @@ pub fn check(code: &Code<'_>, sites: &[Site], conventions: &[Convention]) -> Res
     best.ok_or_else(|| nearest.map_or_else(String::new, |nearest| nearest.1))
 }
 
-/// The same under one convention. `Err`: how many sites fitted before one did not.
+/// As [`check`], under one convention. `Err` has the number of sites that fitted before one did not, and why it did
+/// not.
 fn check_as(code: &Code<'_>, sites: &[Site], convention: Convention) -> Result<Fit, (usize, String)> {
     let mut fit = Fit { convention, checked: 0, agreeing: 0 };
     let mut contradictions = 0;
@@ -209,7 +212,7 @@ fn check_as(code: &Code<'_>, sites: &[Site], convention: Convention) -> Result<F
     }
 }
 
-/// Whether a site fits: `Ok(None)` if that is not known.
+/// Whether a site fits; `Ok(None)` if that is not known.
 fn judge(code: &Code<'_>, site: &Site, convention: Convention) -> Result<Option<Sign>, String> {
     let Some(function) = site.function.filter(|&function| function != u32::MAX) else { return Ok(None) };
     let module = code.module();
@@ -237,8 +240,8 @@ fn judge(code: &Code<'_>, site: &Site, convention: Convention) -> Result<Option<
     }))
 }
 
-/// Whether a function that was called is a frame until it returns: not if it is the host's, or hands its frame on to
-/// another by a tail call.
+/// Whether a called function has a frame until it returns. A host function has none, and a function with a tail call
+/// may hand its frame on to another.
 fn stays(code: &Code<'_>, function: u32) -> bool {
     code.instructions(function).is_some_and(|instructions| !instructions.tail_calls)
 }

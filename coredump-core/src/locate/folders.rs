@@ -1,4 +1,4 @@
-//! The modules that lie in a folder. A fleet's dumps often lie in one: it is listed once, not once a dump.
+//! Lists the modules in a folder. Many dumps often lie in one folder, so each folder is listed only once.
 
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::locked::Locked;
 
-/// Entries of one folder that are listed: among many dumps there may be few modules.
+/// How many entries of one folder are listed: there may be few modules among many dumps.
 const MAX_ENTRIES: usize = 1 << 20;
-/// Modules of one folder that are looked at.
+/// How many modules of one folder are looked at.
 const MAX_MODULES: usize = 4096;
-/// Lists that are kept.
+/// How many lists are kept.
 const MAX_KEPT: usize = 64;
 
 /// Folders that were listed.
@@ -20,7 +20,7 @@ pub(crate) struct Folders {
 }
 
 impl Folders {
-    /// As [`modules_in`].
+    /// As [`modules_in`], from memory if the folder was listed before.
     pub fn modules(&self, folder: &Path) -> Vec<PathBuf> {
         let mut kept = self.kept.lock();
         if let Some(modules) = kept.get(folder) {
@@ -33,8 +33,8 @@ impl Folders {
     }
 }
 
-/// All modules in a folder and in the folders `ab` of build ids in it, small ones first and those of one size by name; none of a
-/// folder that cannot be read.
+/// All modules in a folder and in its build-id folders (`ab`, for ids that begin with these digits), by size and then
+/// by name. Empty for a folder that cannot be read.
 pub(crate) fn modules_in(folder: &Path) -> Vec<PathBuf> {
     let entries = |folder: &Path| {
         let entries = std::fs::read_dir(folder).into_iter().flatten();
@@ -51,7 +51,7 @@ pub(crate) fn modules_in(folder: &Path) -> Vec<PathBuf> {
     files.into_iter().map(|(_, path)| path).collect()
 }
 
-/// Whether files in it may be called as their build ids go on: the first byte, two digits, is its name.
+/// Whether it is a build-id folder: its name is the first byte of ids, two hexadecimal digits.
 fn is_of_build_ids(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     name.len() == 2 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) && path.is_dir()

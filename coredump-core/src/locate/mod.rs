@@ -1,4 +1,4 @@
-//! Which binary belongs to a dump: where to look, and how to tell that a file fits.
+//! Finds the binary that belongs to a dump: where to look, and how to tell that a file fits.
 
 pub mod body;
 pub mod branch;
@@ -17,14 +17,14 @@ pub(crate) use paths::{Searched, build_id_files, stages};
 pub struct Options {
     /// `-m [NAME=]FILE`: a file, for the module of this name or for any.
     pub named: Vec<(Option<String>, PathBuf)>,
-    /// `--symbols-path DIR`.
+    /// `--symbols-path DIR`: folders in which binaries and debug files are looked for.
     pub symbol_paths: Vec<PathBuf>,
     /// Whether paths that the dump names may be opened.
     pub recorded_paths: bool,
     /// Whether files that a module names (its debug info, its source map) may lie anywhere. Else only those in the module's
     /// own folder and in `symbol_paths` are opened.
     pub trusted: bool,
-    /// The dump's own file.
+    /// The path of the dump's own file, beside which binaries are looked for.
     pub dump_path: Option<PathBuf>,
 }
 
@@ -35,7 +35,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Looks into a folder of binaries and debug files as well.
+    /// Adds a folder in which binaries and debug files are looked for.
     #[must_use]
     pub fn symbol_path(mut self, folder: impl Into<PathBuf>) -> Options {
         self.symbol_paths.push(folder.into());

@@ -10,13 +10,13 @@ use crate::model::{CoreDump, ModuleRecord};
 
 /// Files that are tried together: the best of them is taken before the next stage is looked at.
 pub(crate) struct Stage {
-    /// The property that these files share, for a person.
+    /// Why these files are tried.
     pub searched: Searched,
     /// The files.
     pub paths: Vec<PathBuf>,
 }
 
-/// Why a file was tried.
+/// Why a file is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Searched {
     /// `-m`.
@@ -25,11 +25,11 @@ pub(crate) enum Searched {
     Recorded,
     /// It is in `--symbols-path` or the dump's folder, under a name from the dump.
     ByName,
-    /// It is in such a folder, under another name.
+    /// It is in one of these folders, under another name.
     Folder,
 }
 
-/// Everything that may hold module `index`, by stage.
+/// All files that may hold the module `index`, stage by stage.
 pub(crate) fn stages<'a>(
     dump: &'a CoreDump<'_>,
     record: &'a ModuleRecord<'_>,
@@ -75,7 +75,8 @@ pub(crate) fn stages<'a>(
     stages.into_iter().map(|stage| stage())
 }
 
-/// Whether a file of a folder may be looked at: links lead out of the folders that are searched only if they are trusted.
+/// Whether a file of a folder may be opened: a link that leads out of the searched folders is followed only if modules
+/// are trusted.
 fn may_be_opened(file: &Path, folder: &Path, options: &Options) -> bool {
     options.trusted || {
         let folders: Vec<_> = options.symbol_paths.iter().cloned().chain([folder.to_owned()]).collect();
@@ -133,7 +134,7 @@ fn recorded_files(names: &[&str], folder: Option<&Path>) -> Vec<PathBuf> {
 fn file_names(names: &[&str], dump_path: Option<&Path>) -> BTreeSet<PathBuf> {
     let mut files = BTreeSet::new();
     let mut add = |name: &str| {
-        // Only a plain name: nothing recorded leads out of the folder.
+        // Only a plain file name is used, so that no recorded name leads out of the folder.
         if matches!(Path::new(name).components().collect::<Vec<_>>()[..], [Component::Normal(_)]) {
             files.insert(PathBuf::from(name));
             if !name.ends_with(".wasm") {
@@ -153,7 +154,7 @@ fn file_names(names: &[&str], dump_path: Option<&Path>) -> BTreeSet<PathBuf> {
     files
 }
 
-/// `ab/cdef….debug`, the layout of debug folders of other platforms, and the same with `.wasm`.
+/// `ab/cdef….debug`, the layout of debug folders on other platforms, and the same with `.wasm`.
 fn build_id_names(record: &ModuleRecord<'_>) -> BTreeSet<PathBuf> {
     record.build_id.as_deref().map(build_id_files).into_iter().flatten().collect()
 }

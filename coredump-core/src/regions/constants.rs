@@ -1,4 +1,4 @@
-//! Constant data that the program has changed: whatever wrote there, wrote where it should not.
+//! Constant data that the program has changed, which reveals a stray write.
 
 use std::ops::Range;
 
@@ -10,26 +10,26 @@ use crate::model::CoreDump;
 /// Constant data that differs from what the module has there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changed {
-    /// The constant data.
+    /// The addresses of the constant data.
     pub range: Range<u64>,
-    /// From the first to the last byte that differs.
+    /// The addresses from the first to the last byte that differs.
     pub changed: Range<u64>,
     /// How many bytes differ.
     pub bytes: u64,
-    /// What the module has at the first of them, up to 32 bytes.
+    /// The module's bytes from the first difference on, up to 32.
     pub was: Vec<u8>,
 }
 
-/// Bytes of what was there that are kept.
+/// How many of the module's bytes are kept.
 const KEPT: u64 = 32;
 
-/// The data segments of constants (`.rodata`, as LLVM names them) in a memory that are not as the module has them. Where the
-/// module has no names for its segments, or is not known for certain, nothing is said.
+/// The data segments of constants in a memory (`.rodata`, as LLVM names them) that differ from the module's. Empty
+/// where the module has no names for its segments, or is not known for certain.
 pub fn changed_constants(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32, regions: &Regions) -> Vec<Changed> {
     constants(dump, binaries, memory, regions).into_iter().filter_map(|(_, changed)| changed).collect()
 }
 
-/// The data segments of constants in a memory that are as the module has them.
+/// The data segments of constants in a memory that equal the module's.
 pub fn unchanged_constants(
     dump: &CoreDump<'_>,
     binaries: &Binaries,
@@ -40,7 +40,7 @@ pub fn unchanged_constants(
     all.filter(|(_, changed)| changed.is_none()).map(|(range, _)| range)
 }
 
-/// All of them, and what is changed in each.
+/// All data segments of constants, and how each has changed.
 fn constants(
     dump: &CoreDump<'_>,
     binaries: &Binaries,

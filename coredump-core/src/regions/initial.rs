@@ -1,4 +1,4 @@
-//! A memory as it was before the program ran.
+//! The contents of a memory before the program ran.
 
 use super::layout::{MAX_SEGMENTS, owners, start};
 use crate::binaries::Binaries;

@@ -8,16 +8,17 @@ use crate::model::{CoreDump, Value};
 use crate::module::{Constant, Module};
 use crate::variables::statics;
 
-/// Data segments looked at in one module.
+/// How many data segments of one module are looked at.
 pub(super) const MAX_SEGMENTS: usize = 100_000;
 
-/// Instances that share one memory and are looked at; of a memory of more nothing is known.
+/// How many instances may share a memory: the layout of one with more is not known.
 const MAX_OWNERS: usize = 1024;
 
-/// Bytes of a module whose debug information is read for all variables only to tell where static data ends: 0.1 s of work.
+/// The greatest size in bytes of a module whose debug information is read just to find the end of static data, which
+/// takes 0.1 s.
 const MAX_READ: usize = 16 << 20;
 
-/// The global in which LLVM keeps the shadow stack's end.
+/// The global in which LLVM keeps the shadow stack pointer.
 pub const STACK_POINTER: &str = "__stack_pointer";
 
 /// An instance that has a memory, with its verified binary.
@@ -53,7 +54,7 @@ pub fn owners<'s>(dump: &CoreDump<'_>, binaries: &'s Binaries, memory: u32) -> V
 }
 
 impl Owner<'_> {
-    /// The dump's global that is the module's global with this index.
+    /// The index in the dump of the module's global with this index.
     fn global(&self, dump: &CoreDump<'_>, index: u32) -> Option<u32> {
         match self.instance {
             Some(instance) => *dump.instances.get(instance)?.globals.get(index as usize)?,
@@ -61,24 +62,24 @@ impl Owner<'_> {
         }
     }
 
-    /// The address in the module's global with this index, at the time of the dump.
+    /// The address in the module's global with this index, as the dump has it.
     pub(super) fn global_value(&self, dump: &CoreDump<'_>, index: u32) -> Option<u64> {
         address(&dump.globals.get(self.global(dump, index)? as usize)?.value)
     }
 
-    /// The number in the first global that has such a name, at the time of the dump.
+    /// The number in the first global whose name `is` accepts, as the dump has it.
     pub fn value_of_global(&self, dump: &CoreDump<'_>, is: impl Fn(&str) -> bool) -> Option<u64> {
         let module = self.binary.module();
         let mut indices = 0..u32::try_from(module.globals().len()).ok()?;
         self.global_value(dump, indices.find(|&index| module.global_name(index).is_some_and(&is))?)
     }
 
-    /// The address in a global of this name, at the time of the dump.
+    /// The address in a global of this name.
     pub(super) fn mark(&self, dump: &CoreDump<'_>, name: &str) -> Option<u64> {
         let module = self.binary.module();
         let index = global_named(module, name)?;
         let now = self.global(dump, index).and_then(|global| address(&dump.globals.get(global as usize)?.value));
-        // A constant is what the module says, also in a dump without it.
+        // If the dump lacks the global and it is constant, its value is the module's.
         now.or_else(|| {
             let global = module.globals().get(index as usize).filter(|global| !global.mutable)?;
             global.init?.as_address()
@@ -129,7 +130,7 @@ pub fn global_names(dump: &CoreDump<'_>, binaries: &Binaries) -> Vec<Vec<String>
     names
 }
 
-/// The parts that are known; they may overlap.
+/// The regions that are known; they may overlap.
 pub(super) fn regions(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32, size: u64) -> Vec<Region> {
     let owners = owners(dump, binaries, memory);
     let mut regions = Vec::new();
@@ -146,9 +147,9 @@ pub(super) fn regions(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32, siz
     regions
 }
 
-/// Where static data ends and the shadow stack behind it begins, as the debug information of all variables has it: the linker puts
-/// the stack behind the last of them. That this is the last one is believed where it leaves a stack of whole pages of memory, as
-/// linkers are asked for.
+/// The end of static data, where the shadow stack begins, found as the end of the last variable in the debug
+/// information. It is believed to be the last one only if the stack after it would have a size of whole pages, as
+/// linkers are usually told to make it.
 fn end_of_statics(dump: &CoreDump<'_>, owner: &Owner<'_>, marks: &Marks) -> Option<u64> {
     const ALIGNMENT: u64 = 16;
     const PAGE: u64 = 65536;
@@ -188,7 +189,7 @@ pub(super) fn data(dump: &CoreDump<'_>, owner: &Owner<'_>) -> impl Iterator<Item
     })
 }
 
-/// Where a data segment lies: a constant, or (position-independent code) what an immutable global holds.
+/// The address of a data segment: a constant, or the value of an immutable global in position-independent code.
 pub(super) fn start(dump: &CoreDump<'_>, owner: &Owner<'_>, offset: Constant) -> Option<u64> {
     match offset {
         Constant::Global(index) => {
@@ -199,7 +200,7 @@ pub(super) fn start(dump: &CoreDump<'_>, owner: &Owner<'_>, offset: Constant) ->
     }
 }
 
-/// The addresses a linker's symbols mark, and what they come to.
+/// The addresses that a linker's symbols mark.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Marks {
     /// First and last address of data segments.
@@ -212,9 +213,9 @@ pub(super) struct Marks {
     heap_end: Option<u64>,
     /// `__stack_low`
     stack_low: Option<u64>,
-    /// Where the stack pointer starts.
+    /// The initial value of the stack pointer.
     pub stack_high: Option<u64>,
-    /// Where it was.
+    /// The value of the stack pointer in the dump.
     stack_pointer: Option<u64>,
 }
 
@@ -283,7 +284,7 @@ impl Marks {
                     add(static_end..base, Use::Bss);
                 }
             }
-            // The linker puts the heap after the stack, unless the stack comes first.
+            // The linker puts the heap after the stack, unless the stack comes first in memory.
             None if !stack_first => add(high..end, Use::Heap),
             None if self.data_end.is_some() => add(static_end..end, Use::Heap),
             None if self.data.is_some() => add(static_end..end, Use::BssOrHeap),

@@ -1,8 +1,8 @@
 //! What the parts of a memory are for: data segments, shadow stack, heap; and which symbol an address belongs to.
 //!
-//! A dump does not say. The verified binary does, as far as it follows the conventions of LLVM's linker (tool-conventions
-//! `BasicCABI.md`, wasm-ld's layout), which AssemblyScript shares: data segments, a stack that grows downwards, the heap up
-//! to the memory's end. What these leave open stays unknown: nothing is guessed.
+//! A dump does not record this. The verified binary shows it, if it follows the conventions of LLVM's linker
+//! (tool-conventions `BasicCABI.md`, wasm-ld's layout), which AssemblyScript shares: data segments, a stack that grows
+//! downwards, and the heap up to the memory's end. What these leave open stays unknown: nothing is guessed.
 
 mod constants;
 mod initial;
@@ -22,7 +22,7 @@ pub use symbols::{Symbol, Symbols, shapes};
 use crate::binaries::Binaries;
 use crate::model::CoreDump;
 
-/// The use of a part of a memory.
+/// The use of a region of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
     /// Initialised by a data segment.
@@ -31,20 +31,20 @@ pub enum Use {
     Bss,
     /// The shadow stack: frames of functions that were running.
     Stack,
-    /// The part of the shadow stack that was not in use: what lies there is left over.
+    /// The part of the shadow stack that was not in use, with the remains of frames that have ended.
     FreeStack,
-    /// Static data that starts as zero, or unused stack: the binary does not say where one ends.
+    /// Static data that starts as zero, then unused stack: the binary does not say where the data ends.
     BssOrFreeStack,
     /// The heap.
     Heap,
-    /// Static data that starts as zero, then the heap: the binary does not say where one ends.
+    /// Static data that starts as zero, then the heap: the binary does not say where the data ends.
     BssOrHeap,
     /// Its use is not known.
     Unknown,
 }
 
 impl Use {
-    /// The stable name.
+    /// The stable name, as it appears in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Use::Data => "data",
@@ -65,36 +65,36 @@ impl fmt::Display for Use {
     }
 }
 
-/// A part of a memory.
+/// A region of a memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Region {
     /// Its addresses.
     pub range: Range<u64>,
     /// Its use.
     pub r#use: Use,
-    /// Its own name (of a data segment, as `.rodata`), if it has one.
+    /// The name of a data segment, as `.rodata`, if it has one.
     pub name: Option<String>,
 }
 
 impl Region {
-    /// What to call it.
+    /// A label for it: its own name, else that of its use.
     pub fn label(&self) -> &str {
         self.name.as_deref().unwrap_or(self.r#use.name())
     }
 }
 
-/// The parts of one memory: all of it, by address.
+/// The regions of one memory, by address and without gaps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Regions(Vec<Region>);
 
 impl Regions {
-    /// The parts of the dump's memory with this index; without a verified binary one unknown part.
+    /// The regions of the dump's memory with this index; without a verified binary, a single unknown one.
     pub fn new(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32) -> Regions {
         let size = dump.memories.get(memory as usize).map_or(0, |memory| memory.size);
         Regions::fill(layout::regions(dump, binaries, memory, size), size)
     }
 
-    /// Sorts, clips, and fills what is left with unknown parts; of two that overlap the first one counts.
+    /// Sorts and clips the regions, and fills gaps with unknown ones. Where two overlap, the first in the list counts.
     fn fill(mut regions: Vec<Region>, size: u64) -> Regions {
         regions.sort_by_key(|region| region.range.start);
         let mut all: Vec<Region> = Vec::with_capacity(regions.len() + 2);
@@ -118,24 +118,24 @@ impl Regions {
         Regions(all)
     }
 
-    /// All parts, by address, without gaps.
+    /// All regions, by address and without gaps.
     pub fn iter(&self) -> impl Iterator<Item = &Region> {
         self.0.iter()
     }
 
-    /// The parts that a range touches.
+    /// The regions that a range overlaps.
     pub fn within(&self, range: Range<u64>) -> impl Iterator<Item = &Region> {
         let first = self.0.partition_point(|region| region.range.end <= range.start);
         self.0[first..].iter().take_while(move |region| region.range.start < range.end)
     }
 
-    /// The part an address lies in; `None` outside the memory.
+    /// The region that an address lies in; `None` outside of the memory.
     pub fn at(&self, address: u64) -> Option<&Region> {
         let region = self.0.get(self.0.partition_point(|region| region.range.end <= address))?;
         region.range.contains(&address).then_some(region)
     }
 
-    /// Whether anything but unknown parts is there.
+    /// Whether any region's use is known.
     pub fn is_known(&self) -> bool {
         self.0.iter().any(|region| region.r#use != Use::Unknown)
     }

@@ -1,4 +1,4 @@
-//! A shadow stack that ran out.
+//! Overflow of the shadow stack.
 //!
 //! LLVM keeps what must have an address (arrays, structures, variables whose address is taken) on a stack of its own in
 //! linear memory, which grows downwards and has no guard. Where it comes first in memory, the access below address 0
@@ -11,10 +11,10 @@ use super::layout::{Marks, STACK_POINTER, data, definer, owners};
 use crate::binaries::Binaries;
 use crate::model::CoreDump;
 
-/// Data segments looked at: linkers write one for each section.
+/// How many data segments are looked at: linkers write one for each section.
 const SEGMENTS: usize = 64;
 
-/// How far a shadow stack ran.
+/// An overflow of the shadow stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overrun {
     /// Below address 0: the stack pointer wrapped around.
@@ -31,7 +31,8 @@ pub enum Overrun {
     },
 }
 
-/// Whether the shadow stack in the dump's memory with this index has left its place; `None` if not, or if that is not known.
+/// The overflow of the shadow stack in the dump's memory with this index; `None` if there was none, or if that is not
+/// known.
 pub fn overrun(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32) -> Option<Overrun> {
     let size = dump.memories.get(memory as usize)?.size;
     let owners = owners(dump, binaries, memory);
@@ -49,11 +50,12 @@ pub fn stack_pointer(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32) -> O
 
 /// `pointer` started at `high` and grows downwards; initialised data ends at `data_end`, the memory at `size`.
 fn judge(pointer: u64, high: u64, data_end: Option<u64>, size: u64) -> Option<Overrun> {
-    // Inside the memory and above its start it is another stack, on the heap: a thread's or a coroutine's.
+    // A pointer inside of the memory and above the stack's start is that of another stack, on the heap: a thread's or a
+    // coroutine's.
     if pointer > size.max(high) {
         return Some(Overrun::BelowMemory { pointer });
     }
-    // Such stacks may lie in static data without contents too, but not in initialised data.
+    // Such a stack may also lie in zero-initialised static data, but not in initialised data.
     let end = data_end.filter(|&end| end <= high)?;
     (pointer < end).then_some(Overrun::IntoData { pointer, end })
 }

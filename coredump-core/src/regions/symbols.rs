@@ -1,18 +1,18 @@
-//! Which symbol an address belongs to.
+//! Finds the variable of static storage that an address belongs to.
 
 use super::layout::owners;
 use crate::binaries::Binaries;
 use crate::model::CoreDump;
 use crate::variables::{Shapes, Static, statics};
 
-/// An object of the program at a fixed address.
+/// A variable of static storage, at a fixed address.
 pub type Symbol = Static;
 
-/// The objects at fixed addresses in one memory, by address.
+/// The variables of static storage in one memory, by address.
 #[derive(Clone, Debug, Default)]
 pub struct Symbols {
     all: Vec<Symbol>,
-    /// Greatest end of all up to each: how far back a search must go.
+    /// For each symbol the greatest end of all symbols up to it, which tells how far back a search must go.
     reach: Vec<u64>,
 }
 
@@ -34,7 +34,7 @@ impl Symbols {
     /// The statics of all instances that have the dump's memory with this index. Reads their whole debug info.
     pub fn new(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32) -> Symbols {
         let owners = owners(dump, binaries, memory);
-        // A static's address means the first memory.
+        // The address of a static is one in the module's first memory.
         let owners = owners.into_iter().filter(|owner| owner.memory == 0);
         Symbols::sorted(
             owners.flat_map(|owner| statics(owner.binary, |index| owner.global_value(dump, index))).collect(),
@@ -53,8 +53,8 @@ impl Symbols {
         Symbols { all, reach }
     }
 
-    /// The innermost symbol that covers `address`, and how far into it that is. One of unknown size covers only its
-    /// first byte.
+    /// The innermost symbol that covers `address`, and the offset of the address in it. A symbol of unknown size covers
+    /// only its first byte.
     pub fn at(&self, address: u64) -> Option<(&Symbol, u64)> {
         let behind = self.all.partition_point(|symbol| symbol.address <= address);
         let candidates = self.all[..behind].iter().zip(&self.reach).rev();
@@ -70,7 +70,7 @@ impl Symbols {
         None
     }
 
-    /// The symbols of this name; of a name without namespaces all that end in it.
+    /// The symbols of this name. A name without namespaces matches in any namespace.
     pub fn named(&self, name: &str) -> Vec<&Symbol> {
         let exact: Vec<_> = self.all.iter().filter(|symbol| symbol.name == name).collect();
         if !exact.is_empty() {

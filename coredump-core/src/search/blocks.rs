@@ -1,4 +1,4 @@
-//! A memory as few large pieces of known bytes.
+//! Reads a memory as a few large blocks of known bytes.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -6,21 +6,21 @@ use std::sync::LazyLock;
 
 use crate::memory::{Chunk, Memory};
 
-/// Bytes a block has at least, unless its stretch of known bytes ends.
+/// The least size of a block in bytes, unless its stretch of known bytes is shorter.
 pub const BLOCK: usize = 1 << 20;
 
-/// Made when it is needed: in the program's file it would be a third of it.
+/// Zero bytes, allocated when they are first needed: as constant data they would be a third of the program's file.
 static ZEROS: LazyLock<Vec<u8>> = LazyLock::new(|| vec![0; BLOCK]);
 
 /// Known bytes.
 pub struct Block<'a> {
     /// Address of the first.
     pub address: u64,
-    /// The bytes: borrowed where one large segment holds them, else put together.
+    /// The bytes: borrowed where one large segment holds them, else copied from several.
     pub bytes: Cow<'a, [u8]>,
-    /// Whether they follow the last byte of the block before.
+    /// Whether they follow the last byte of the previous block.
     pub follows: bool,
-    /// Whether they are part of one known zero.
+    /// Whether they are part of one range of known zeros.
     pub zero: bool,
 }
 
@@ -29,19 +29,20 @@ pub struct Blocks<'m, 'a> {
     memory: &'m Memory<'a>,
     at: u64,
     end: u64,
-    /// Address after the block before.
+    /// Address after the previous block.
     behind: Option<u64>,
     size: usize,
 }
 
 impl<'m, 'a> Blocks<'m, 'a> {
-    /// The blocks of `range`, clipped to the memory, each of at least `size` bytes (at most [`BLOCK`]) if there are so many.
+    /// The blocks of `range`, clipped to the memory, each of at least `size` bytes (itself at most [`BLOCK`]) if the
+    /// stretch of known bytes has as many.
     pub fn new(memory: &'m Memory<'a>, range: Range<u64>, size: usize) -> Self {
         let size = size.clamp(1, BLOCK);
         Blocks { memory, at: range.start, end: range.end.min(memory.size), behind: None, size }
     }
 
-    /// Goes on after the known zero that the last block is part of; gives the address there.
+    /// Skips the rest of the known zeros that the last block is part of; returns the address after them.
     pub fn skip_zero(&mut self) -> u64 {
         if let Some(Chunk::Zero { address, len }) = self.memory.chunks(self.at..self.end).next() {
             self.at = address + len;

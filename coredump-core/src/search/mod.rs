@@ -1,8 +1,8 @@
-//! Finding things in a memory: bytes, values, patterns, text.
+//! Searches a memory for bytes, values, regular expressions and text.
 //!
-//! The bytes that a dump stores are searched where they lie, without a copy; only around the borders of segments are a few bytes
-//! joined, so that nothing that crosses a border is missed. Known zeros count as zero bytes. A hole ends a stretch:
-//! nothing is found across bytes that are not known.
+//! The bytes of a dump are searched in place, without a copy; only around the borders of segments are a few bytes
+//! joined, so that nothing that crosses a border is missed. Known zeros count as zero bytes. Nothing is found across
+//! bytes that are not known.
 
 mod blocks;
 mod pattern;
@@ -39,7 +39,7 @@ pub fn search(
     in_blocks(memory, range, pattern, BLOCK, hit)
 }
 
-/// The same in blocks of `size` bytes, which must be more than the pattern reaches.
+/// As [`search`], in blocks of `size` bytes, which must be more than the pattern's reach.
 fn in_blocks(
     memory: &Memory<'_>,
     range: Range<u64>,
@@ -49,7 +49,7 @@ fn in_blocks(
 ) -> ControlFlow<()> {
     debug_assert!(size > pattern.reach());
     let mut seam = Seam { bytes: Vec::new(), end: range.start, from: range.start };
-    // An open-ended hit that touches the end of a block might go on: it waits for what follows.
+    // A hit of an open-ended pattern that touches the end of a block may go on in the next one, so it is held back.
     let mut waiting: Option<Hit> = None;
     let mut blocks = Blocks::new(memory, range, size);
     while let Some(block) = blocks.next() {
@@ -78,7 +78,8 @@ fn in_blocks(
         }
         seam.keep(&block, pattern.reach());
         if nothing && block.zero && block.bytes.len().saturating_sub(at) > pattern.reach() {
-            // Nothing in this much zero: nothing in more of it. What an earlier hit took of the block does not count.
+            // If nothing was found in a block of zeros, nothing will be found in more of them. The part of the block
+            // that an earlier hit took does not count.
             seam.end = blocks.skip_zero();
         }
     }
@@ -88,7 +89,7 @@ fn in_blocks(
     }
 }
 
-/// The end of what was searched, to be joined with what follows.
+/// The last bytes that were searched, to be joined with the bytes that follow.
 struct Seam {
     bytes: Vec<u8>,
     /// Address after the last byte.
@@ -98,8 +99,8 @@ struct Seam {
 }
 
 impl Seam {
-    /// Reports what begins in the kept bytes and ends in the block. Returns where in the block the search goes on: not
-    /// at its first byte if, seen with what lies before it, nothing begins there.
+    /// Reports hits that begin in the kept bytes and end in the block. Returns the index in the block at which the
+    /// search goes on, which is not 0 if the bytes before the block rule out a hit at its first byte.
     fn join(
         &mut self,
         block: &Block<'_>,
@@ -110,7 +111,7 @@ impl Seam {
         let start = self.end - kept as u64;
         let head = block.bytes.len().min(pattern.reach() + 1);
         self.bytes.extend_from_slice(&block.bytes[..head]);
-        // A byte more than the reach is kept as context; nothing that begins there reaches the block.
+        // One byte more than the reach is kept as context; no hit that begins with it reaches the block.
         let mut at = (self.from.saturating_sub(start) as usize).max(usize::from(kept > pattern.reach()));
         let mut next = 1;
         while let Some(found) = pattern.find(&self.bytes, at, start) {
@@ -126,7 +127,7 @@ impl Seam {
         ControlFlow::Continue(next)
     }
 
-    /// Keeps as many of the last bytes as the pattern reaches, and one more as context.
+    /// Keeps as many of the last bytes as the pattern's reach, and one more as context.
     fn keep(&mut self, block: &Block<'_>, reach: usize) {
         let want = reach + 1;
         let bytes = &block.bytes[block.bytes.len().saturating_sub(want)..];
@@ -143,7 +144,8 @@ mod tests {
     use crate::memory::Segment;
     use proptest::prelude::*;
 
-    /// What is found in a memory of these segments with known zeros between them, in blocks of `size` bytes; and its bytes.
+    /// The hits in a memory of these segments with known zeros between them, searched in blocks of `size` bytes, and
+    /// the memory's bytes.
     fn found(pieces: &[Vec<u8>], gaps: &[u8], pattern: &dyn Pattern, size: usize) -> (Vec<(u64, u64)>, Vec<u8>) {
         let mut image = Vec::new();
         let mut segments = Vec::new();
@@ -167,7 +169,7 @@ mod tests {
         proptest::collection::vec((piece, 0u8..9), 1..12).prop_map(|all| all.into_iter().unzip())
     }
 
-    /// Memories of a hundred bytes are many blocks, or one.
+    /// Block sizes for which a memory of a hundred bytes is many blocks, or one.
     fn sizes(smallest: usize) -> impl Strategy<Value = usize> {
         prop_oneof![smallest..smallest + 12, Just(BLOCK)]
     }

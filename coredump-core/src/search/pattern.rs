@@ -1,4 +1,4 @@
-//! What can be searched for.
+//! The patterns that can be searched for: bytes, words in a range, regular expressions.
 
 use std::ops::Range;
 
@@ -7,9 +7,9 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Longest match of an expression that is found across a border of segments.
+/// The longest match of a regular expression, in bytes, that is found across a border of segments.
 const EXPRESSION_REACH: usize = 64 * 1024;
-/// Words that are looked at together before any of them is looked at alone.
+/// How many words are compared together before any is looked at alone.
 const GROUP: usize = 1024;
 
 /// Something to look for.
@@ -75,7 +75,7 @@ impl Expression {
         })
     }
 
-    /// Has another reach, for tests with memories and blocks of a few bytes.
+    /// The expression with another reach, for tests with memories and blocks of a few bytes.
     #[cfg(test)]
     pub(super) fn with_reach(self, reach: usize) -> Self {
         Expression { reach, ..self }
@@ -122,7 +122,7 @@ impl Words {
         let inside = |word: &[u8; SIZE]| value(*word).wrapping_sub(first) < count;
         let (words, _) = bytes.as_chunks::<SIZE>();
         for (number, group) in words.chunks(GROUP).enumerate() {
-            // Without an early exit: so the compiler can compare many at once.
+            // There is no early exit, so that the compiler can compare many words at once.
             if group.iter().fold(false, |any, word| any | inside(word)) {
                 return Some(number * GROUP + group.iter().position(inside)?);
             }

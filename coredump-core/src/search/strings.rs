@@ -1,4 +1,4 @@
-//! Text in a memory, as `strings` finds it: UTF-8, and UTF-16 in the scripts of the first 2048 code points.
+//! Finds text in a memory, as the tool `strings` does: UTF-8, and UTF-16 in the scripts of the first 2048 code points.
 
 use std::ops::{ControlFlow, Range};
 
@@ -6,7 +6,7 @@ use super::blocks::{BLOCK, Blocks};
 use crate::memory::Memory;
 use crate::text::is_unsafe;
 
-/// Bytes of one text that are kept; a longer text is given in parts.
+/// The most bytes of one text; a longer text is given in parts.
 const LONGEST: usize = 64 * 1024;
 
 /// How a text is encoded.
@@ -121,7 +121,7 @@ impl Utf8 {
             if self.pending.is_empty() {
                 at = skip(at, bytes.len() - 1, min.saturating_sub(1), |k| CLASSES.part(bytes[k], bytes[k + 1]));
             }
-            // Runs of printable ASCII are nearly all there is.
+            // This handles runs of printable ASCII, which are nearly all there is.
             let run = bytes[at..].iter().take_while(|byte| matches!(byte, b'\t' | b' '..=b'~')).count();
             if run > 0 {
                 self.push(address + at as u64, &bytes[at..at + run]);
@@ -177,10 +177,10 @@ impl Utf8 {
     }
 }
 
-/// What some bytes begin with.
+/// The character with which bytes begin, or why there is none.
 enum Letter {
     Whole(char),
-    /// The first bytes of a character.
+    /// The first bytes of a character that is cut in two.
     Cut,
     Broken,
 }
@@ -196,9 +196,9 @@ fn letter(bytes: &[u8]) -> Letter {
     }
 }
 
-/// Passes over what cannot begin a run of `min`: the first index from `at` after which no place breaks a run soon enough,
-/// or one too near to `end` to tell. Looks at the last place of each stretch first, as string searching does, so that most
-/// bytes of noise are never looked at.
+/// Skips bytes that cannot begin a run of `min`: returns the first index from `at` on with `min` bytes that do not
+/// break a run, or one too near to `end` to tell. It checks the last byte of each candidate first, as in Boyer-Moore,
+/// so that most bytes of noise are never looked at.
 fn skip(mut at: usize, end: usize, min: usize, breaks: impl Fn(usize) -> bool) -> usize {
     while at + min <= end {
         match (at..at + min).rev().find(|&place| breaks(place)) {
@@ -209,7 +209,7 @@ fn skip(mut at: usize, end: usize, min: usize, breaks: impl Fn(usize) -> bool) -
     at
 }
 
-/// What each byte can be in UTF-8 (RFC 3629).
+/// The role of each byte in UTF-8 (RFC 3629).
 struct Classes([u8; 256]);
 
 static CLASSES: Classes = Classes::new();
@@ -235,7 +235,7 @@ impl Classes {
         Classes(classes)
     }
 
-    /// Whether no text has these two bytes in a row.
+    /// Whether these two bytes cannot follow each other in text.
     fn part(&self, first: u8, second: u8) -> bool {
         let (first, second) = (self.0[usize::from(first)], self.0[usize::from(second)]);
         first == Classes::NONE
@@ -244,8 +244,8 @@ impl Classes {
     }
 }
 
-/// A quick look at a unit of UTF-16: whether it is neither a control character nor beyond the first 2048 code points,
-/// where nearly any two bytes are a letter of some script (ASCII text would appear as Chinese).
+/// Whether a UTF-16 unit is no control character and among the first 2048 code points. Beyond these, nearly any two
+/// bytes are a letter of some script (ASCII text would appear as Chinese).
 fn could_be_text(unit: [u8; 2]) -> bool {
     matches!(u16::from_le_bytes(unit), 0x09 | 0x20..=0x7e | 0xa0..=0x7ff)
 }
@@ -374,7 +374,7 @@ mod tests {
 
     #[test]
     fn what_is_passed_over_is_no_text() {
-        // Every text of a noisy memory, found by trying each place by itself.
+        // The expected texts are found by trying every place of a noisy memory by itself.
         let mut seed = 1u32;
         let mut noise = || {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -397,11 +397,11 @@ mod tests {
                 .collect();
             let found = all(&[(0, &bytes)], min).into_iter().filter(|&(_, encoding, _)| encoding == "utf-8");
             assert_eq!(found.map(|(.., text)| text).collect::<Vec<_>>(), expected, "min {min}");
-            // However small its blocks are, a memory holds the same texts.
+            // The same texts are found, however small the blocks are.
             let whole = all(&[(0, &bytes)], min);
             for size in [1, 2, 3, 7, 64] {
                 let mut cut = all_in(&[(0, &bytes)], min, size);
-                // Which of two texts that end in the same block comes first is no matter.
+                // The order of two texts that end in the same block does not matter.
                 let mut whole = whole.clone();
                 cut.sort();
                 whole.sort();
