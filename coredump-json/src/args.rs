@@ -32,28 +32,30 @@ coredump_core::reader_args! {
         /// work on this many dumps at once (default 1)
         #[argh(option, short = 'j', arg_name = "n")]
         pub jobs: Option<NonZero<usize>>,
-        /// one line a dump; folders stand for the dumps in them; an error object for a dump that cannot be read
+        /// write one line for each dump; folders stand for the dumps in them; a dump that cannot be read gives an error
+        /// object
         #[argh(switch)]
         pub ndjson: bool,
-        /// the files are text with stack traces, of any engine: a document for each trace
+        /// the files are text with stack traces of any engine; write a document for each trace
         #[argh(switch)]
         pub trace: bool,
-        /// events for Sentry instead of documents
+        /// write events for Sentry instead of documents
         #[argh(switch)]
         pub sentry: bool,
         /// what to write of memory contents: none, ranges (default) or base64
         #[argh(option, default = "MemoryDetail::Ranges", arg_name = "detail")]
         pub memory: MemoryDetail,
-        /// the variables of each frame, from debug info
+        /// add the variables of each frame, from debug info
         #[argh(switch)]
         pub locals: bool,
-        /// what the allocators hold, in numbers and by type
+        /// add what the allocators hold, in numbers and by type
         #[argh(switch)]
         pub heap: bool,
     }
     values { depth, elements }
     more {
-        /// variables and parts of them in one document (default 250000): the frames after that have none, and say so
+        /// most variables and parts of them in one document (default 250000); the frames after that have none, and say
+        /// so
         #[argh(option, arg_name = "n")]
         pub limit: Option<usize>,
     }
@@ -67,16 +69,17 @@ coredump_core::reader_args! {
         max_size, color,
     }
     last {
-        /// print no line that counts the dumps which could not be read, or says that there were none: the exit code tells
+        /// print no line with the number of dumps that could not be read, or for an empty list: the exit code tells
+        /// both
         #[argh(switch, short = 'q')]
         pub quiet: bool,
         /// indent the output
         #[argh(switch)]
         pub pretty: bool,
-        /// the other way: write the core dump that a document describes
+        /// convert back: write the core dump that a document describes
         #[argh(switch)]
         pub encode: bool,
-        /// leave out what the program worked on: contents of memories, values, arguments, what it printed
+        /// leave out the program's data: contents of memories, values, arguments, what it printed
         #[argh(switch)]
         pub redact: bool,
         /// print the JSON Schema of the output
@@ -93,7 +96,7 @@ pub enum MemoryDetail {
     None,
     /// Which ranges the dump holds.
     Ranges,
-    /// And what is in them.
+    /// The ranges with their bytes.
     Base64,
 }
 

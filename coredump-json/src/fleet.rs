@@ -1,4 +1,4 @@
-//! Many dumps, many workers.
+//! Works on many dumps with several threads.
 
 use std::io::{IsTerminal, Write};
 use std::num::NonZero;
@@ -45,7 +45,7 @@ pub fn run(args: &Args, sources: Listing, output: Output, report: &Report) -> Re
 
 struct Fleet<'f> {
     args: &'f Args,
-    /// The binaries and their symbols, for all workers, and [`input::losses`] when they were begun.
+    /// The binaries and their symbols, for all workers, with the count of [`input::losses`] when the store was made.
     store: Mutex<(u64, Arc<Store>)>,
     report: &'f Report,
     sources: Mutex<(u64, Listing)>,
@@ -60,18 +60,18 @@ struct Tally {
     dumps: AtomicU64,
     damaged: AtomicU64,
     failed: AtomicU64,
-    /// The failure of a dump that was the only one asked for.
+    /// The failure of a dump, if it was the only one asked for.
     failure: Mutex<Option<Error>>,
 }
 
 impl Fleet<'_> {
     /// Takes dumps until there are no more.
     fn work(&self) {
-        // After a file became shorter, whatever was read before it may be wrong: begin with an empty store.
+        // After a file became shorter, everything read before may be wrong, so an empty store is used.
         while !self.work_until_a_loss() {}
     }
 
-    /// Returns whether there are no more dumps.
+    /// Takes dumps until there are no more, or a file becomes shorter. Returns whether there are no more.
     fn work_until_a_loss(&self) -> bool {
         let (losses, store) = self.store();
         let mut worker = Worker::new(self.args, &store);
@@ -109,7 +109,7 @@ impl Fleet<'_> {
         true
     }
 
-    /// The binaries to work with: an empty store if a file became shorter since the last one was begun.
+    /// The store to work with: an empty one if a file became shorter since the last one was made.
     fn store(&self) -> (u64, Arc<Store>) {
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         if store.0 != input::losses() {
@@ -131,7 +131,7 @@ impl Fleet<'_> {
     fn bad(&self, worker: &Worker<'_>, error: Error, place: &mut impl Write) {
         self.tally.failed.fetch_add(1, Ordering::Relaxed);
         if self.args.ndjson {
-            // A failure to write it shows at the end.
+            // A failure to write is reported at the end.
             let _ = worker.failure(&error, place);
             return;
         }
@@ -163,7 +163,7 @@ impl Fleet<'_> {
                 _ => Error::new(ErrorKind::NotFound, "none of the dumps could be read"),
             });
         }
-        // Documents of files that became shorter were replaced.
+        // Documents of files that became shorter were replaced, so writing may go on.
         output.forget_losses();
         output.commit()?;
         let quiet = self.args.quiet;
@@ -177,7 +177,7 @@ impl Fleet<'_> {
     }
 }
 
-/// Whether a file found in a folder was never meant to be a dump.
+/// Whether a file that was found in a folder is no dump at all.
 fn is_no_dump(error: &Error) -> bool {
     let name = error.path.as_ref().and_then(|path| path.file_name()).map(|name| name.as_encoded_bytes());
     let ends = |end: &str| name.is_some_and(|name| name.ends_with(end.as_bytes()));
@@ -187,7 +187,7 @@ fn is_no_dump(error: &Error) -> bool {
     other && !named_dump
 }
 
-/// Tells a person at a terminal how far it is.
+/// Shows the progress on a terminal.
 struct Progress {
     started: Instant,
     told: Option<Mutex<Instant>>,
@@ -195,7 +195,7 @@ struct Progress {
 
 impl Progress {
     fn new(ndjson: bool) -> Self {
-        // Not where the documents go to the same terminal.
+        // There is no progress line if the documents go to the same terminal.
         let wanted = ndjson && std::io::stderr().is_terminal() && !std::io::stdout().is_terminal();
         Progress { started: Instant::now(), told: wanted.then(|| Mutex::new(Instant::now())) }
     }

@@ -1,4 +1,4 @@
-//! Documents from many workers, in the order of their dumps.
+//! Writes documents from many workers in the order of their dumps.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -7,12 +7,12 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use coredump_core::cli::input;
 use coredump_core::cli::output::Output;
 
-/// Bytes of a document that are kept until it is its turn; a longer one waits for it, then streams.
+/// How many bytes of a document are kept until its turn; a longer one waits for its turn and is then streamed.
 const MAX_KEPT: usize = 1 << 20;
-/// Documents that may be finished before their turn.
+/// How many documents may be finished before their turn.
 const MAX_AHEAD: u64 = 64;
 
-/// The one place where all documents go to.
+/// The output for all documents.
 pub struct Ordered {
     state: Mutex<State>,
     moved: Condvar,
@@ -20,14 +20,14 @@ pub struct Ordered {
 
 struct State {
     output: Output,
-    /// Whose turn it is.
+    /// The index of the document whose turn it is.
     turn: u64,
     finished: BTreeMap<u64, Vec<u8>>,
     failure: Option<io::Error>,
 }
 
 impl Ordered {
-    /// Documents go to `output`.
+    /// An order for documents that go to `output`.
     pub fn new(output: Output) -> Self {
         let state = State { output, turn: 0, finished: BTreeMap::new(), failure: None };
         Ordered { state: Mutex::new(state), moved: Condvar::new() }
@@ -38,7 +38,7 @@ impl Ordered {
         Turn { ordered: self, index, kept: Vec::new(), losses: input::losses(), streamed: false }
     }
 
-    /// Whether writing failed: nothing more needs to be made.
+    /// Whether writing failed, so that no more documents are needed.
     pub fn has_failed(&self) -> bool {
         self.state().failure.is_some()
     }
@@ -62,7 +62,7 @@ impl Ordered {
 
 impl State {
     fn write(&mut self, bytes: &[u8]) {
-        // A document of a file that became shorter does not come to this: see `Turn::begin_again`.
+        // A document of a file that became shorter never gets here: see `Turn::begin_again`.
         self.output.forget_losses();
         if self.failure.is_none()
             && let Err(error) = self.output.write_all(bytes)
@@ -72,19 +72,19 @@ impl State {
     }
 }
 
-/// Where one document is written to. It ends when this is dropped.
+/// The output for one document, which ends when this is dropped.
 pub struct Turn<'o> {
     ordered: &'o Ordered,
     index: u64,
     kept: Vec<u8>,
-    /// Files that had become shorter when the document was begun: while one does, nothing of it is written.
+    /// The count of losses when the document was begun: if it has grown, nothing more of the document is written.
     losses: u64,
     /// Whether its beginning was written.
     streamed: bool,
 }
 
 impl Turn<'_> {
-    /// Takes back what was written. What cannot be taken back any more becomes a line of its own.
+    /// Discards what was written so far. If part of it is already in the output, that becomes a line of its own.
     pub fn begin_again(&mut self) {
         self.kept.clear();
         self.losses = input::losses();

@@ -1,4 +1,4 @@
-//! From the command line to what was asked for.
+//! Does what the command line asks for.
 
 use coredump_core::cli::input::Input;
 use coredump_core::cli::locating;

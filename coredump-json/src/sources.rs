@@ -1,4 +1,5 @@
-//! Which dumps to read: files, folders, lists of names. Names are read as they are needed, so that a list may be endless.
+//! Yields the dumps to read, from files, folders and lists of names. Names are read as they are needed, so that a list
+//! may be endless.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use coredump_core::cli::input::Input;
 use coredump_core::error::{Error, Result};
 
-/// Longest path of a system, in bytes: a list in which no NUL ends the first name by then has one name a line.
+/// Longest path in bytes: a list without a NUL in so many bytes has one name on each line.
 const MAX_PATH: u64 = 4096;
 
 /// A dump to read.
@@ -18,7 +19,7 @@ const MAX_PATH: u64 = 4096;
 pub struct Listed {
     /// Where it is.
     pub input: Input,
-    /// Found in a folder, not named: passed over if it is no dump.
+    /// Whether it was found in a folder and not named: then it is skipped if it is no dump.
     pub walked: bool,
 }
 
@@ -90,7 +91,7 @@ impl Iterator for Listing {
                 }
                 Some(Ok((input, true))) => {
                     let Some(path) = input.path() else { continue };
-                    // A link to a folder is not followed: it may lead back.
+                    // A link to a folder is not followed, since it may lead back.
                     if path.is_dir() && !path.is_symlink() {
                         let path = path.to_owned();
                         self.open_folder(&path);
@@ -105,7 +106,7 @@ impl Iterator for Listing {
 
 /// A list of names, each ended by a NUL (as by `find -print0`) or a newline.
 struct List {
-    /// The bytes that were read to find out which of both it is, then the rest.
+    /// The bytes that were read to find out how names end, followed by the rest.
     reader: Box<dyn BufRead + Send>,
     end: u8,
     name: String,

@@ -1,4 +1,4 @@
-//! From a dump's bytes to its document.
+//! Turns a dump's bytes into its document.
 
 use std::cell::{Cell, OnceCell};
 use std::io::Write;
@@ -16,7 +16,7 @@ use crate::args::{Args, MemoryDetail};
 use crate::document::{Document, Event, Failure, Layout, Redacting};
 use crate::sources::Listed;
 
-/// Variables and parts of them in one document, unless the command line says otherwise.
+/// How many variables and parts of them are in one document by default.
 const VARIABLES: usize = 250_000;
 
 /// Why a document was not written.
@@ -61,7 +61,8 @@ impl<'w> Worker<'w> {
         Ok(incomplete)
     }
 
-    /// The bytes of a dump. One of many may not hold up the others, and what was found in a folder nobody named.
+    /// The bytes of a dump. One of many must not block the others, and a file found in a folder is opened as one that
+    /// nobody named.
     fn open(&self, source: &Listed) -> Result<Bytes, Error> {
         match &source.input {
             Input::File(path) if source.walked => Bytes::open_regular(path),
@@ -88,7 +89,7 @@ impl<'w> Worker<'w> {
         }
     }
 
-    /// Writes what is known of a dump or a trace.
+    /// Writes the document or event of a dump or a trace.
     fn write_crash(&mut self, input: &Input, dump: &Dump, output: &mut impl Write) -> Result<(), Stop> {
         let args = self.args;
         let limits = args.limits();

@@ -28,7 +28,7 @@ pub enum EitherFrame<'d> {
     InMemory(MemoryFrame<'d>),
 }
 
-/// An activation of a Wasm function. Its own function, file, line and column are those of that function, and where execution stood in its source; what was inlined there is in `inlines`. The crash site is `.inlines[0] // .` of frame 0.
+/// An activation of a Wasm function. `function` is that function; `file`, `line` and `column` are where execution stood in its own source. Calls inlined there are in `inlines`. The crash site is `.inlines[0] // .` of frame 0.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "frame"))]
 struct FrameFields<'d> {
@@ -40,11 +40,11 @@ struct FrameFields<'d> {
     module: Option<u32>,
     /// Its index in the module; imports count.
     function_index: Option<u32>,
-    /// Offset as the producer wrote it: in most, from the start of the function's body; null where it wrote that it does not know the place, as Wasmtime does by a 0.
+    /// Code offset in bytes, as the producer wrote it: most count from the start of the function's body. Null where the producer does not know the place, for which Wasmtime writes 0.
     code_offset: Option<Hex>,
-    /// Offset in the core module's file, as engines print it; of a caller that of its call.
+    /// Byte offset in the core module's file, as engines print it; in a caller, that of its call.
     module_offset: Option<Hex>,
-    /// The same from the start of the code section's contents, as DWARF counts.
+    /// The same place as a DWARF address: a byte offset in the code section's contents.
     dwarf_pc: Option<Hex>,
     /// Its name, demangled.
     function: Option<&'d str>,
@@ -52,13 +52,13 @@ struct FrameFields<'d> {
     raw_name: Option<&'d str>,
     #[serde(flatten)]
     spot: Spot<'d>,
-    /// The function was only entered: an interruption or the end of the engine's stack stopped it before its first instruction.
+    /// The function had only been entered: an interruption or a stack overflow stopped it before its first instruction.
     #[serde(skip_serializing_if = "Option::is_none")]
     entered: Option<bool>,
-    /// Where the source declares the function, where the dump or the trace does not tell where in it execution stood.
+    /// Where the source declares the function, if it is not known at which line of it execution stood.
     #[serde(skip_serializing_if = "Option::is_none")]
     declared: Option<Declared<'d>>,
-    /// Functions inlined where it stood, innermost first.
+    /// Functions that were inlined where it stood, innermost first.
     inlines: Each<'d, InlineEntry<'d>>,
     /// Wasm locals, parameters first; null if they were not recorded.
     locals: Option<Each<'d, ValueEntry<'d>>>,
@@ -67,13 +67,13 @@ struct FrameFields<'d> {
     /// Variables, with `--locals`; null without it, and where `variables_omitted` is true.
     #[serde(skip_serializing_if = "Option::is_none")]
     variables: Option<Option<Each<'d, VariableEntry<'d>>>>,
-    /// The document has as many variables as `--limit` allows: this frame's are not in it.
+    /// The document had as many variables as `--limit` allows, so this frame's were left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     variables_omitted: Option<bool>,
     /// The language whose runtime knows this frame: `go` where it keeps the frame in linear memory, `python` or `javascript` where the frame runs `interpreted` ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     language: Option<&'static str>,
-    /// The engine knows nothing of this frame: a language's runtime keeps it in linear memory. It has no code offset, locals or operands.
+    /// The frame is not the engine's: a language's runtime keeps it in linear memory. It has no code offset, locals or operands.
     #[serde(skip_serializing_if = "Option::is_none")]
     in_memory: Option<bool>,
     /// Frames of the program that this frame of an interpreter runs, innermost first.

@@ -17,14 +17,14 @@ use super::types::TypeEntry;
 pub struct HeapEntry<'d> {
     /// One for each heap that is recognised; empty if none is.
     allocators: Vec<AllocatorEntry>,
-    /// The used blocks of known types, the most bytes first; then the objects of a garbage-collected program by type, the most bytes first.
+    /// The used blocks of known types, then the objects of a garbage-collected program by type; in both, the types with the most bytes come first.
     types: Vec<TypeEntry>,
     /// The objects of a garbage-collected program that the dump holds, by their ids; not in a redacted document.
     #[serde(skip_serializing_if = "Option::is_none")]
     objects: Option<Each<'d, ObjectEntry<'d>>>,
 }
 
-/// A heap. Bytes are those that the program can use.
+/// A heap. Bytes are those that the program can use, without the allocator's own.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "allocator"))]
 struct AllocatorEntry {
@@ -33,19 +33,19 @@ struct AllocatorEntry {
     /// The allocator.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["dlmalloc", "dlmalloc-rs", "emmalloc", "zig", "zig-malloc", "assemblyscript", "assemblyscript-stub", "go", "talc", "wee_alloc", "lol_alloc", "mimalloc"])))]
     kind: &'static str,
-    /// Blocks that the program has; null if the allocator does not keep where one ends and the next begins.
+    /// Number of used blocks; null if the allocator does not record where one ends and the next begins.
     blocks_used: Option<u64>,
-    /// Bytes of these.
+    /// Bytes of the used blocks.
     bytes_used: u64,
-    /// Blocks that the allocator may hand out.
+    /// Number of free blocks.
     blocks_free: u64,
-    /// Bytes of these.
+    /// Bytes of the free blocks.
     bytes_free: u64,
     /// Bytes of the largest free block.
     largest_free: u64,
-    /// Blocks of which the allocator does not keep whether they are used.
+    /// Number of blocks for which the allocator does not record whether they are used.
     blocks_unknown: u64,
-    /// Where the records are broken; blocks after such a place are missing from the numbers.
+    /// Where the heap's records are broken; blocks after such a place are missing from the numbers.
     damage: Vec<DamageEntry>,
 }
 
@@ -57,7 +57,7 @@ struct DamageEntry {
     address: Hex,
     /// The block that the record is about.
     block: Option<Hex>,
-    /// The last block before it that is in order.
+    /// The last intact block before it.
     block_before: Option<Hex>,
     /// What is wrong, for a person.
     message: String,

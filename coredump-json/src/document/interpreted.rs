@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::Document;
 use super::text::{Each, Hex};
 
-/// The frames of an interpreter's program that a frame of the engine runs; with no frame, those of which that is not certain.
-/// `None` if there are none.
+/// The frames of an interpreted program that a frame of the engine runs; without a frame, those for which it is not
+/// certain which frame runs them. `None` if there are none.
 pub fn interpreted<'d>(
     thread: &Thread,
     frame: Option<usize>,
@@ -42,7 +42,7 @@ pub struct InterpretedEntry<'d> {
 }
 
 impl<'d> InterpretedEntry<'d> {
-    /// With variables if they are asked for, and with their values unless these are to be `hidden`.
+    /// A frame, with variables if `locals` asks for them; their values are left out if `hidden`.
     pub fn new(frame: &'d InterpretedFrame, locals: bool, hidden: bool) -> Self {
         let entry = move |variable| InterpretedVariableEntry::new(variable, hidden);
         InterpretedEntry {

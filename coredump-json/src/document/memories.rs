@@ -1,4 +1,4 @@
-//! Memories: which ranges the dump holds and, if asked for, what is in them.
+//! Memories: which ranges the dump holds and, if asked for, their bytes.
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
@@ -19,13 +19,13 @@ pub struct MemoryEntry<'d> {
     index: usize,
     /// Its size.
     size: u64,
-    /// The greatest size it may grow to.
+    /// The greatest size to which it may grow.
     maximum: Option<u64>,
-    /// Bytes a page.
+    /// Size of a page.
     page_size: u64,
-    /// Addresses are 64 bits wide.
+    /// Whether addresses are 64 bits wide.
     memory64: bool,
-    /// Shared between threads.
+    /// Whether it is shared between threads.
     shared: bool,
     /// How many bytes are known: stored in the dump, or known to have been zero.
     captured_bytes: u64,
@@ -72,7 +72,7 @@ impl Serialize for Base64<'_> {
 
 written_as! { Base64<'_> => String; }
 
-/// A range. With `--memory base64` it has `data` or `zero`, and ends where stored bytes and known zeros meet.
+/// A range of known bytes. With `--memory base64` it has `data` or `zero`, and ranges end where stored bytes and known zeros meet.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "range"))]
 struct Range<'d> {

@@ -77,13 +77,13 @@ pub struct Document<'d> {
     pub paths: PathMap,
     /// Whether variables are asked for.
     pub locals: bool,
-    /// Whether to tell what the heaps hold.
+    /// Whether to report what the heaps hold.
     pub heap: bool,
     /// How much of a variable is written.
     pub limits: Limits,
     /// How many variables and parts of them may still be written: frames times variables may be any number.
     pub room: Cell<usize>,
-    /// Frames whose variables were left out for that.
+    /// How many frames had their variables left out because of `room`.
     pub omitted: Cell<usize>,
     /// How much of the memory's contents is reported.
     pub memory: MemoryDetail,
@@ -91,7 +91,7 @@ pub struct Document<'d> {
     pub redact: bool,
     /// The stack of the program that an interpreter ran.
     pub interpreted: Option<Interpreted>,
-    /// Whether the names that a language's runtime keeps in memory may be shown in a redacted document, once that was asked.
+    /// Memo of whether the names that a language's runtime keeps in memory may be shown in a redacted document.
     pub vouched: OnceCell<bool>,
 }
 
@@ -119,21 +119,21 @@ struct DocumentFields<'d> {
     dump: File<'d>,
     /// What ran, as the capturing program recorded it.
     process: Process<'d>,
-    /// Why it died; null if nothing tells.
+    /// Why it died; null if that is not known.
     reason: Option<ReasonEntry<'d>>,
     /// The grouping key: the functions it happened in, youngest first, stable across rebuilds. See docs/signature.md.
     signature: Option<&'d str>,
-    /// Where it died in the program's own code: below a panic's machinery and the standard library, if the crash happened there.
+    /// Where it died in the program's own code. If the crash happened in a panic's machinery or the standard library, this is the place from which these were called.
     place: Option<PlaceEntry<'d>>,
     /// The modules that ran.
     modules: Each<'d, ModuleEntry<'d>>,
-    /// The last calls of the host, oldest first; none if the dump does not hold any.
+    /// The last calls of host functions, oldest first; empty if the dump holds none.
     host_calls: Each<'d, CallEntry<'d>>,
     /// The modules' instances.
     instances: Each<'d, InstanceEntry<'d>>,
     /// The threads.
     threads: Each<'d, EitherThread<'d>>,
-    /// The asynchronous tasks, and the coroutines that wait; left out where there are none. docs/languages.md says of which languages and executors.
+    /// The asynchronous tasks and suspended coroutines; absent where there are none. docs/languages.md lists the languages and executors.
     #[serde(skip_serializing_if = "Option::is_none")]
     tasks: Option<Each<'d, AsyncTaskEntry<'d>>>,
     /// The linear memories.
@@ -150,7 +150,7 @@ struct DocumentFields<'d> {
     heap: Option<HeapEntry<'d>>,
     /// The sections of the dump's file, in order.
     sections: Each<'d, SectionEntry<'d>>,
-    /// What was repaired, skipped or doubted. Last, because looking at frames and variables is what finds faults in debug info.
+    /// What was repaired, skipped or doubted. It is the last field, because faults in debug info are found while frames and variables are read.
     warnings: Each<'d, String>,
 }
 
@@ -212,8 +212,8 @@ impl<'d> Document<'d> {
         self.dump.recorded()
     }
 
-    /// Whether the names that the crash is known by are to be left out, for nothing vouches for them. The place of an interpreted
-    /// program, too, is what the program printed.
+    /// Whether place and signature of the crash are to be left out, because nothing vouches for their names: the names
+    /// of an interpreted program, for example, are text that the program printed.
     fn is_hearsay(&self) -> bool {
         self.redact && (self.dump.crash().reason.as_ref().is_some_and(CrashReason::is_script) || !self.tells_crash())
     }
@@ -228,7 +228,7 @@ impl<'d> Document<'d> {
         (!self.redact).then(|| self.dump.objects())
     }
 
-    /// Text that stands in the dump; in a redacted document only what `vouched` lets pass.
+    /// Text from the dump; in a redacted document only if `vouched` lets it pass.
     fn shown<'t>(&self, text: Option<&'t str>, vouched: impl FnOnce(&'t str) -> Option<&'t str>) -> Option<&'t str> {
         if self.redact { text.and_then(vouched) } else { text }
     }
@@ -284,7 +284,7 @@ impl<'d> Document<'d> {
 
     fn warnings(&self) -> Box<dyn Iterator<Item = String> + '_> {
         if self.redact {
-            // They quote names and values.
+            // Warnings quote names and values.
             let count = self.all_warnings().count();
             return Box::new((count > 0).then(|| format!("{count} warnings are left out")).into_iter());
         }
@@ -305,7 +305,7 @@ impl<'d> Document<'d> {
     }
 }
 
-/// A variable and its parts.
+/// The number of nodes in a variable's tree.
 fn count(variable: &Variable) -> usize {
     1 + variable.children.iter().map(count).sum::<usize>()
 }

@@ -12,7 +12,7 @@ use super::text::{Each, written_as};
 use super::types::TypeEntry;
 use super::values::{Bits, Content, Target, TargetFields, ValueEntry};
 
-/// Elements of one array that are written.
+/// How many elements of one array are written.
 const MAX_ELEMENTS: usize = 1 << 16;
 
 /// How many objects there are of each type, the most bytes first.
@@ -36,15 +36,15 @@ pub fn types(view: &View<'_>) -> Vec<TypeEntry> {
 pub struct ObjectsEntry<'d> {
     /// How many there are.
     count: u32,
-    /// Bytes of their section.
+    /// Size of their section in bytes.
     size: usize,
-    /// The section's contents in base64, from which `--encode` has them again; docs/format.md describes them.
+    /// The section's contents in base64, which `--encode` writes again; docs/format.md describes them.
     data: Base64<'d>,
 }
 
 impl<'d> ObjectsEntry<'d> {
     pub fn new(objects: &'d Objects<'d>) -> Self {
-        // A dump that was read has all of it in one part.
+        // In a dump that was read, the whole section is one part.
         let [section, _] = objects.parts();
         ObjectsEntry { count: objects.count(), size: section.len(), data: Base64(section) }
     }
@@ -62,14 +62,14 @@ pub fn entries<'d>(view: &'d View<'d>) -> Each<'d, ObjectEntry<'d>> {
 struct ObjectFields<'d> {
     /// Its id.
     id: u32,
-    /// As of a reference.
+    /// The type, as that of a reference.
     r#type: Option<&'d str>,
     /// Whether it is a struct, an array, an exception or something of the host.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["struct", "array", "exn", "extern"])))]
     kind: &'static str,
     /// Bytes of its fields or elements, where a reference counts four.
     bytes: u64,
-    /// The text that an array of 8 or 16 bits a character seems to be.
+    /// The text in an array of 8-bit or 16-bit elements, if it looks like text.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
     /// How many elements an array has.
@@ -81,7 +81,7 @@ struct ObjectFields<'d> {
     /// Elements at an array's end that are not listed; absent if all are.
     #[serde(skip_serializing_if = "Option::is_none")]
     elements_omitted: Option<u64>,
-    /// The fields of a struct, or what an exception carries.
+    /// The fields of a struct, or the values that an exception carries.
     #[serde(skip_serializing_if = "Option::is_none")]
     fields: Option<Each<'d, FieldEntry<'d>>>,
 }
@@ -127,7 +127,7 @@ impl Serialize for ObjectEntry<'_> {
 struct FieldFields<'d> {
     /// Its name in the module's name section.
     name: Option<&'d str>,
-    /// How it is stored.
+    /// Its storage type.
     r#type: Option<&'static str>,
     /// Its value, as that of any value.
     value: FieldContent<'d>,
@@ -224,7 +224,7 @@ impl JsonSchema for ValueOf<'_> {
     }
 }
 
-/// What a reference of an object refers to. An object is listed itself: here only what it is, and of a string the text.
+/// What a reference of an object refers to. Another object is listed itself, so that only its kind and type are given here, and the text of a string.
 struct LinkEntry<'d> {
     link: Link,
     view: &'d View<'d>,

@@ -1,4 +1,4 @@
-//! Places in the source: of frames, of functions inlined there, of the crash.
+//! Source locations: of frames, of functions inlined there, of the crash.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 
 use super::text::written_as;
 
-/// A place in the source.
+/// A source location.
 #[derive(Default, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Spot<'d> {
@@ -33,7 +33,7 @@ impl<'d> Spot<'d> {
     }
 }
 
-/// Where it died in the program's own code: below a panic's machinery and the standard library, if the crash happened there.
+/// Where it died in the program's own code. If the crash happened in a panic's machinery or the standard library, this is the place from which these were called.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "place"))]
 struct PlaceFields<'d> {
@@ -41,7 +41,7 @@ struct PlaceFields<'d> {
     thread: usize,
     /// Index of the frame in it.
     frame: usize,
-    /// The function, or the one inlined there; `func[N]` if it has no name.
+    /// The function, which may be inlined in the frame; `func[N]` for a Wasm function without a name.
     function: &'d str,
     #[serde(flatten)]
     spot: Spot<'d>,

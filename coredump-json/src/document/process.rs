@@ -23,18 +23,18 @@ pub struct File<'d> {
     /// The line of a trace's first frame in the text, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
-    /// Its size in bytes; null of a trace.
+    /// Its size in bytes; null for a trace.
     pub size: Option<u64>,
     /// When it was last written to, RFC 3339, UTC: the time of the crash where `process.time` is null, unless it was copied.
     pub modified: Option<Shown<humantime::Rfc3339Timestamp>>,
-    /// Which producer's encoding it uses; null of a trace.
+    /// Which producer's encoding it uses; null for a trace.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["standard", "xtuc-0.2", "xtuc-0.1", "wasmer", "wasmedge"])))]
     pub layout: Option<&'static str>,
-    /// The layout that says what code offsets mean, if it is another one: `--encode` wrote the dump anew.
+    /// The layout that says what code offsets mean, if it differs from `layout`, because `--encode` wrote the dump anew.
     pub offsets: Option<&'static str>,
     /// The name in its `core` section: a path, a URL or any identifier.
     pub executable: Option<&'d str>,
-    /// The program that wrote it, as `name version`; `(inferred)` where only the layout tells.
+    /// The program that wrote it, as `name version`; followed by `(inferred)` if it is known by the dump's layout only.
     pub producer: Option<&'d str>,
     /// Why part of the file could not be read.
     pub incomplete: Option<Incomplete<'d>>,
@@ -72,17 +72,17 @@ pub struct Process<'d> {
     pub host: Option<&'d str>,
     /// Exit code of the capturing program.
     pub exit_code: Option<i32>,
-    /// Bytes that all memories, tables and the heap of objects could have together, as `--max-memory` says.
+    /// The limit in bytes on all memories, tables and garbage-collected objects together (`--max-memory`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_limit: Option<u64>,
-    /// Where locals and operand stacks come from: the program ran instrumented, or it was run again with the recorded answers of its host; none if they were not captured. Null if the dump does not say.
+    /// Where locals and operand stacks come from: `live` if the program ran instrumented, `replayed` if it was run again with the recorded answers of its host, `none` if they were not captured. Null if the dump does not say.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["live", "replayed", "none"])))]
     pub detail: Option<&'d str>,
     /// What was replayed, in a replayed dump.
     pub replay: Option<ReplayEntry>,
-    /// What the host says of the run, as `--annotate` gives it.
+    /// Annotations of the run from the host, as `--annotate` gives them.
     pub annotations: BTreeMap<&'d str, &'d str>,
-    /// The request that a server's program died of, without its body.
+    /// The request that was being answered when a server's program died, without its body.
     pub request: Option<RequestEntry<'d>>,
 }
 
@@ -94,7 +94,7 @@ pub struct ReplayEntry {
     pub host_calls: u64,
     /// Size of the recording's log in bytes.
     pub recorded_bytes: u64,
-    /// The replay ended at the same place for the same reason, and every memory and global was equal to those of the first run.
+    /// Whether the replay ended at the same place for the same reason as the first run, with equal memories and globals.
     pub verified: bool,
     /// The name of the file in the dump's folder that holds the recording, if the dump itself does not.
     pub file: Option<String>,
@@ -104,13 +104,13 @@ pub struct ReplayEntry {
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "header"))]
 pub struct HeaderEntry<'d> {
-    /// In lower case.
+    /// The name in lower case.
     pub name: &'d str,
-    /// As it was sent; bytes that are no UTF-8 are replaced.
+    /// The value as it was sent; bytes that are not UTF-8 are replaced.
     pub value: &'d str,
 }
 
-/// The request that a server died of.
+/// The request that was being answered when a server's program died.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "request"))]
 pub struct RequestEntry<'d> {
@@ -120,23 +120,23 @@ pub struct RequestEntry<'d> {
     pub path: Option<&'d str>,
     /// The headers, in no particular order.
     pub headers: Vec<HeaderEntry<'d>>,
-    /// Who sent it: an address with its port.
+    /// The client's address and port.
     pub peer: Option<&'d str>,
 }
 
-/// A call of the host.
+/// A call of a host function.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "call"))]
 pub struct CallEntry<'d> {
-    /// The function: of WASI 0.1 its name, else `module.name` or `interface#name`.
+    /// The function: the name alone in WASI 0.1, else `module.name` or `interface#name`.
     pub name: Option<&'d str>,
     /// The arguments in order, as `name=value`: numbers decimal, addresses hexadecimal, texts quoted.
     pub args: &'d [String],
-    /// What it returned: of WASI 0.1 the name of its error, or success and what it counted or opened. Null if it did not return.
+    /// What it returned; null if it did not return. In WASI 0.1 this is the error's name, or `success` with the value that was returned through a pointer.
     pub result: Option<&'d str>,
-    /// It returned an error, or ended the program.
+    /// Whether it returned an error, or ended the program.
     pub failed: bool,
-    /// When it was called, in milliseconds since the start of the program, by a clock whose ticks are some milliseconds apart.
+    /// The time of the call in milliseconds since the start of the program, by a clock with a resolution of some milliseconds.
     pub since_start_ms: Option<u64>,
 }
 

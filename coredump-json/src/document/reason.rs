@@ -15,24 +15,24 @@ pub struct ReasonEntry<'d> {
     /// A stable name.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["unreachable", "integer-divide-by-zero", "integer-overflow", "invalid-conversion-to-integer", "memory-out-of-bounds", "table-out-of-bounds", "indirect-call-to-null", "indirect-call-type-mismatch", "indirect-call", "integer-division", "conversion-to-integer", "null-reference", "cast-failure", "stack-overflow", "exception", "host-call", "host-error", "exit", "signal", "timeout", "out-of-fuel"])))]
     pub kind: &'d str,
-    /// What the engine said, or what the trapping instruction says.
+    /// The engine's message, or a description of the trap from the instruction.
     pub message: Option<&'d str>,
-    /// What code and dump prove beside that: the address of an access, the callee of an indirect call, a shadow stack that ran out.
+    /// What code and dump prove in addition: the address of an access, the callee of an indirect call, an overflow of the shadow stack.
     pub detail: Option<&'d str>,
     /// `recorded` by the capturing program, or `inferred` from code and stack.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["recorded", "inferred"])))]
     pub source: &'static str,
     /// The program gave up by itself: a panic, a failed assertion, an abort.
     pub panic: Option<PanicEntry<'d>>,
-    /// The last of what the guest wrote to its standard error.
+    /// The end of what the guest wrote to its standard error.
     pub guest_stderr: Option<&'d str>,
     /// The instruction that trapped, in the Wasm text format, as `i32.load offset=8`.
     pub instruction: Option<&'d str>,
-    /// What that instruction was about to do to a memory when it left it.
+    /// The memory access with which that instruction left its memory.
     pub memory_access: Option<AccessEntry>,
-    /// The exception that nothing caught.
+    /// The uncaught exception.
     pub exception: Option<ExceptionEntry<'d>>,
-    /// The request for memory in whose functions the program died, or after the failure of which it gave up; left out where there is none, or its size is not known for certain.
+    /// The request for memory in whose functions the program died, or after whose failure it gave up; absent where there is none, or its size is not known for certain.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allocation: Option<AllocationEntry<'d>>,
 }
@@ -43,7 +43,7 @@ pub struct ReasonEntry<'d> {
 pub struct AllocationEntry<'d> {
     /// How many bytes were asked for; null in a redacted document.
     pub bytes: Option<u64>,
-    /// The function that was asked.
+    /// The allocating function.
     pub function: &'d str,
     /// Its thread: an index into `threads`.
     pub thread: usize,
@@ -58,28 +58,28 @@ pub struct PanicEntry<'d> {
     /// The language of the runtime that gave up.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["rust", "c", "c++", "zig", "go", "nim", "assemblyscript", "python", "javascript"])))]
     pub language: &'static str,
-    /// What it said.
+    /// Its message.
     pub message: Option<&'d str>,
-    /// Where in the source, as the runtime tells it.
+    /// Where in the source it gave up, as the runtime reports it.
     pub location: Option<&'d str>,
-    /// Found in the guest's standard error, or in the arguments of functions on the stack.
+    /// Where this was found: in the guest's standard error, or in functions on the stack.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["guest-stderr", "stack"])))]
     pub source: &'static str,
-    /// The functions of the traceback that an interpreted program (Python, JavaScript) printed, innermost first. Only with one.
+    /// The functions of the traceback that an interpreted program (Python, JavaScript) printed, innermost first; absent without one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub frames: Vec<ScriptEntry<'d>>,
-    /// The exceptions of Python that it goes back to, from one to the next, as they are in memory. Only with one.
+    /// The chain of Python's exceptions that led to it; absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub chain: Vec<ChainedEntry<'d>>,
 }
 
-/// An exception that another one goes back to.
+/// The cause or context of an exception.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "chained_exception"))]
 pub struct ChainedEntry<'d> {
-    /// Its type and what it says.
+    /// Its type and message.
     pub message: &'d str,
-    /// The exception before it was raised from it, or while it was handled.
+    /// How the later exception in the chain is related to it: raised from it, or while it was handled.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["cause", "context"])))]
     pub relation: &'static str,
 }

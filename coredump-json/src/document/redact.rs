@@ -1,9 +1,8 @@
-//! `--redact`: a document that tells nothing of what the program worked on.
+//! `--redact`: a document without the program's data.
 //!
-//! Fail closed: of everything a document may say, only what this file lists is written, all else is null. A field that is
-//! added to documents is therefore left out until somebody has thought about it and added it here. And where a listed field
-//! holds text that stands in the dump, that text is kept only if something else vouches for it: a binary that was found, or
-//! a form that leaves no room for anything else.
+//! It fails closed: only the fields that this file lists are written, and all others are null. A new field is therefore
+//! left out until somebody has thought about it and added it here. A listed field whose text comes from the dump keeps
+//! the text only if something else vouches for it: a binary that was found, or a form that leaves no room for secrets.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -54,7 +53,8 @@ const KEPT: &str = "
     error.kind error.offset error.path
 ";
 
-/// And of each function and future that an asynchronous task awaits, within each other to this depth.
+/// The fields that are kept of each function and future that an asynchronous task awaits, and how deep these may be
+/// nested.
 const KEPT_OF_AWAITS: &str = "kind function state file line column thread frame address task";
 const AWAITS: usize = 16;
 
@@ -70,12 +70,12 @@ const KEPT_OF_EVENTS: &str = "
     contexts.coredump.producer contexts.coredump.executable
 ";
 
-/// And for each of its stack traces.
+/// The fields that are kept of each of its stack traces.
 const KEPT_OF_STACKS: &str = "
     platform function raw_function filename abs_path lineno colno instruction_addr addr_mode in_app data.symbolicator_status
 ";
 
-/// A place in a document: whether a value there is kept, and the places below it.
+/// A path in a document: whether a value there is kept, and the paths below it.
 #[derive(Default)]
 struct Node {
     kept: bool,
@@ -112,7 +112,7 @@ static NODES: LazyLock<Vec<Node>> = LazyLock::new(|| {
     nodes
 });
 
-/// A place in a document of which something is kept, for the schema.
+/// A path in a document of which something is kept, for the schema.
 #[cfg(all(test, feature = "schema"))]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Kept(usize);
@@ -124,7 +124,7 @@ impl Kept {
         Kept(0)
     }
 
-    /// What has this name there (`[]` is any element of a list), if anything of it is kept.
+    /// The path below it with this name (`[]` is any element of a list), if anything there is kept.
     pub fn below(self, name: &str) -> Option<Kept> {
         NODES[self.0].below.get(name).copied().map(Kept)
     }
@@ -135,15 +135,15 @@ pub struct Redacting<F> {
     inner: F,
     /// Whether anything is left out.
     on: bool,
-    /// The places of the objects and lists that are open; `None` below what is not kept.
+    /// The paths of the objects and lists that are open; `None` where nothing is kept.
     open: Vec<Option<usize>>,
-    /// The place of the value that comes next.
+    /// The path of the next value.
     next: Option<usize>,
-    /// Objects and lists that are open and not written.
+    /// How many open objects and lists are not written.
     skipped: usize,
     /// The name of the field that is being written.
     key: Option<String>,
-    /// Whether a text is being left out.
+    /// Whether the current string is left out.
     muted: bool,
 }
 
@@ -199,7 +199,7 @@ impl<F: Formatter> Redacting<F> {
         true
     }
 
-    /// Goes to what has this name in the object or list that is open.
+    /// Moves to the field or element of this name in the open object or list.
     fn step(&mut self, name: &str) {
         let open = self.open.last().copied().flatten().and_then(|open| NODES.get(open));
         self.next = open.and_then(|open| open.below.get(name).copied());
@@ -319,7 +319,7 @@ impl<F: Formatter> Formatter for Redacting<F> {
     }
 }
 
-/// Kinds of reasons that are known (`docs/format.md`). Another kind may be anything.
+/// The known kinds of reasons (`docs/format.md`). Any other text may be a secret.
 const KINDS: &str = "unreachable integer-divide-by-zero integer-overflow invalid-conversion-to-integer memory-out-of-bounds \
     table-out-of-bounds indirect-call indirect-call-to-null indirect-call-type-mismatch null-reference cast-failure \
     array-out-of-bounds array-access unaligned-atomic atomic-access stack-overflow out-of-fuel memory-limit exception \
@@ -329,7 +329,7 @@ const KINDS: &str = "unreachable integer-divide-by-zero integer-overflow invalid
 /// The functions of WASI 0.1 (`wasi_snapshot_preview1.witx`), and those of WASI 0.2 for command lines, as its WIT has them.
 const FUNCTIONS: &str = include_str!("functions.txt");
 
-/// What engines say of traps, as far as it is always the same.
+/// Messages of engines for traps that are always the same.
 const MESSAGES: &[&str] = &[
     "all fuel consumed by WebAssembly",
     "allocation size too large",
@@ -370,7 +370,7 @@ const PRODUCERS: &[&str] = &[
     "coredump-capture",
 ];
 
-/// Sections whose names the standard or this project gives.
+/// Sections whose names the standard or this project defines.
 const SECTIONS: &[&str] = &[
     "core",
     "coremodules",
@@ -394,13 +394,13 @@ pub fn kind(kind: &str) -> &str {
     if KINDS.split_whitespace().any(|known| known == kind) { kind } else { "other" }
 }
 
-/// A message that an engine always gives in the same words.
+/// A message, if it is one that engines always give in the same words.
 pub fn message(message: &str) -> Option<&str> {
     let plain = message.strip_prefix("wasm trap: ").unwrap_or(message);
     MESSAGES.contains(&plain).then_some(message)
 }
 
-/// The name of a program that is known to write dumps, with its version if that is three numbers.
+/// The name of a producer, if it is a known one, with its version if that is three numbers.
 pub fn producer(text: &str) -> Option<&str> {
     let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
     let known = PRODUCERS.iter().any(|known| name.eq_ignore_ascii_case(known));
@@ -416,22 +416,22 @@ pub fn producer(text: &str) -> Option<&str> {
     }
 }
 
-/// Whether a name is that of a function of WASI. Another one may be anything.
+/// Whether a name is that of a function of WASI. Any other may be a secret.
 pub fn function(name: &str) -> bool {
     FUNCTIONS.split_whitespace().any(|known| known == name)
 }
 
-/// A method of HTTP (RFC 9110, RFC 5789). Another one may be anything.
+/// A method of HTTP (RFC 9110, RFC 5789), if it is one. Any other text may be a secret.
 pub fn method(text: &str) -> Option<&str> {
     ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"].contains(&text).then_some(text)
 }
 
-/// A time as RFC 3339 has it.
+/// A text, if it is a time of RFC 3339.
 pub fn time(text: &str) -> Option<&str> {
     humantime::parse_rfc3339(text).is_ok().then_some(text)
 }
 
-/// A hash or build id: hexadecimal digits, no more than those have.
+/// A text, if it may be a hash or build id: hexadecimal digits, no more than these have.
 pub fn hash(text: &str) -> Option<&str> {
     (text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(text)
 }
@@ -441,7 +441,7 @@ pub fn section(name: &str) -> Option<&str> {
     SECTIONS.contains(&name).then_some(name)
 }
 
-/// The names of the binaries that were found: they vouch for what a dump says of its modules.
+/// The names of the binaries that were found, which vouch for the names of modules in the dump.
 pub struct Binaries<'d> {
     /// The names in their own name sections.
     names: HashSet<&'d str>,
@@ -466,7 +466,7 @@ impl<'d> Binaries<'d> {
         Binaries { names, files }
     }
 
-    /// A name or path of a binary, if it is that of one that was found: its file or its own name section says the same.
+    /// A name or path of a binary, if a binary that was found has the same file name or name section.
     pub fn vouched<'t>(&self, text: &'t str) -> Option<&'t str> {
         let path = Path::new(text);
         let same = path.file_name().and_then(|last| self.files.get(last));

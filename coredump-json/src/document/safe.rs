@@ -1,7 +1,8 @@
 //! JSON that is safe on a terminal, and coloured there.
 //!
-//! JSON escapes only the first 32 control characters. What else could steer a terminal or reorder a line (DEL, C1 and
-//! bidirectional controls) is written as `\u009b` too: the same text to a reader of JSON.
+//! JSON escapes only the first 32 control characters. Other characters that could control a terminal or reorder a line
+//! (DEL, C1 and bidirectional controls) are written as `\u009b` and the like, which is the same text to a reader of
+//! JSON.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -12,9 +13,9 @@ use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
 /// The name of a field.
 const KEY: Style = AnsiColor::Blue.on_default().bold();
-/// A text.
+/// A string.
 const TEXT: Style = AnsiColor::Green.on_default();
-/// What is not known.
+/// An unknown value: null.
 const NULL: Style = Style::new().dimmed();
 
 /// How a document is laid out.
@@ -43,7 +44,7 @@ impl Layout<'_> {
     }
 }
 
-/// Hands each method on to the formatter that was chosen.
+/// Forwards each method to the chosen formatter.
 macro_rules! hand_on {
     ($($method:ident($($argument:ident: $type:ty),*);)*) => {
         $(fn $method<W: ?Sized + Write>(&mut self, writer: &mut W $(, $argument: $type)*) -> io::Result<()> {
@@ -52,7 +53,7 @@ macro_rules! hand_on {
     };
 }
 
-/// Hands each method on to the shape that was chosen.
+/// Forwards each method to the chosen shape.
 macro_rules! choose {
     ($($method:ident($($argument:ident: $type:ty),*);)*) => {
         $(fn $method<W: ?Sized + Write>(&mut self, writer: &mut W $(, $argument: $type)*) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! The published JSON Schema is made of the types that documents are written from.
+//! The published JSON Schema is generated from the types that documents are written from.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::redact::Kept;
 use super::{Document, Failure};
 
-/// What `coredump-json` writes of a WebAssembly core dump. Unknown is null, never 0. Readers should take every field as optional and ignore those they do not know: new ones may come, none is renamed.
+/// The output of `coredump-json` for a WebAssembly core dump. An unknown value is null, never 0. Readers should take every field as optional and ignore fields that they do not know: fields may be added, but are never renamed.
 #[derive(JsonSchema)]
 #[schemars(title = "coredump-json, version 1", untagged)]
 #[expect(dead_code, reason = "only its schema is used")]
@@ -79,7 +79,7 @@ impl<'s> LeftOut<'s> {
 fn published() -> String {
     let mut schema: Schema =
         SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Line>();
-    // How wide an integer is in Rust means nothing in JSON.
+    // The width of an integer in Rust means nothing in JSON.
     RecursiveTransform(|schema: &mut Schema| drop(schema.remove("format"))).transform(&mut schema);
     let mut schema = Value::from(schema);
     let definitions = schema["$defs"].as_object().cloned().expect("definitions");

@@ -1,5 +1,5 @@
-//! A crash as an event for Sentry (https://develop.sentry.dev/sdk/data-model/event-payloads/). `docs/sentry.md` tells what its
-//! fields are made of.
+//! A crash as an event for Sentry (https://develop.sentry.dev/sdk/data-model/event-payloads/). `docs/sentry.md`
+//! explains its fields.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use sha2::{Digest, Sha256};
 
 use super::{Document, Redacting};
 
-/// Frames of one thread in an event: Sentry keeps 250 source frames, the youngest and the oldest.
+/// How many frames of one thread are in an event: Sentry keeps 250 source frames, of the youngest and the oldest.
 const MAX_FRAMES: usize = 200;
-/// Threads of an event.
+/// How many threads are in an event.
 const MAX_THREADS: usize = 64;
 
 /// An event.
@@ -82,7 +82,7 @@ struct Stacktrace {
     frames: Vec<Frame>,
 }
 
-/// A source function, with the physical frame it stood in.
+/// A source function, with the physical frame that it is part of.
 #[derive(Serialize)]
 struct Frame {
     platform: &'static str,
@@ -109,7 +109,7 @@ struct Frame {
     data: Option<Data>,
 }
 
-/// Says to the server that nothing is left to look up.
+/// Tells the server that frames are symbolicated already.
 #[derive(Serialize)]
 struct Data {
     symbolicator_status: &'static str,
@@ -172,7 +172,7 @@ impl Event {
             .map(|time| humantime::format_rfc3339_seconds(time).to_string());
         let timestamp = process.time.map(str::to_owned).or(modified);
         let signature = document.signature().map(str::to_owned);
-        // What was said of the run under the names that Sentry has for it.
+        // Annotations of the run whose keys are fields of Sentry.
         let annotated =
             |names: &[&str]| names.iter().find_map(|name| process.annotations.get(name)).map(|&said| said.to_owned());
         let mut event = Event {
@@ -195,12 +195,13 @@ impl Event {
     }
 }
 
-/// An id that is the same for the same crash of the same file: what is sent twice counts once. It is made of what the event says.
+/// An id computed from the event's contents, so that the same crash from the same file has the same id and counts once
+/// if it is sent twice.
 fn id(document: &Document<'_>, event: &Event) -> String {
     let mut hash = Sha256::new();
     hash.update(document.path.map(|path| path.as_os_str().as_encoded_bytes()).unwrap_or_default());
     hash.update(document.recorded().trace_line.unwrap_or_default().to_le_bytes());
-    // What cannot be written as JSON is not written at all.
+    // If the event cannot be serialised, it is not written either.
     let mut told = Vec::new();
     let layout = Redacting::new(CompactFormatter, document.redact);
     let _ = event.serialize(&mut serde_json::Serializer::with_formatter(&mut told, layout));
@@ -208,7 +209,7 @@ fn id(document: &Document<'_>, event: &Event) -> String {
     hex(&hash.finalize()[..16])
 }
 
-/// The images of all modules, and which of them is each module's.
+/// The debug images of all modules, and the index of each module's image.
 fn images(document: &Document<'_>) -> (Vec<Image>, HashMap<u32, usize>) {
     let mut images = Vec::new();
     let mut indices = HashMap::new();
@@ -227,8 +228,9 @@ fn images(document: &Document<'_>) -> (Vec<Image>, HashMap<u32, usize>) {
     (images, indices)
 }
 
-/// The ids by which Sentry finds debug files: those that its library `symbolic` reads. The code id is the whole payload of the
-/// section `build_id`, with the length in front if there is one; the debug id its first 16 bytes, nil if there are fewer.
+/// The code id and debug id by which Sentry finds debug files, as its library `symbolic` reads them. The code id is the
+/// whole payload of the section `build_id`, with a length in front if there is one; the debug id is its first 16 bytes,
+/// nil if there are fewer.
 fn ids(module: &Module<'_>) -> (Option<String>, String) {
     let payload = module.custom_section("build_id").unwrap_or_default();
     let uuid = hex(payload.get(..16).unwrap_or(&[0; 16]));
@@ -240,7 +242,7 @@ fn ids(module: &Module<'_>) -> (Option<String>, String) {
 fn stacktrace(document: &Document<'_>, thread: usize, indices: &HashMap<u32, usize>) -> Stacktrace {
     let thread = document.dump.thread(thread);
     let count = thread.as_ref().map_or(0, |thread| thread.frames().len());
-    // A deep recursion is shown by its youngest frames and its oldest.
+    // Of a long stack, the youngest frames and the oldest are sent.
     let shown =
         (0..count).filter(|&frame| count <= MAX_FRAMES || frame < MAX_FRAMES / 2 || frame >= count - MAX_FRAMES / 2);
     let mut frames = Vec::new();
@@ -285,7 +287,7 @@ fn frame(
     }
 }
 
-/// What ran it, and where the crash was found.
+/// The event's contexts: the runtime, and details of the crash.
 fn contexts(document: &Document<'_>) -> serde_json::Map<String, serde_json::Value> {
     let mut contexts = serde_json::Map::new();
     let process = document.process();

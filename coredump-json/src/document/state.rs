@@ -20,15 +20,15 @@ struct ModuleFields<'c> {
     index: usize,
     /// Its name in the dump.
     name: Option<&'c str>,
-    /// Where its binary was when it ran.
+    /// The path of its binary when it ran.
     path: Option<&'c str>,
     /// SHA-256 of the core module, lower-case hex, as recorded.
     sha256: Option<&'c str>,
-    /// SHA-256 of the core module without its custom sections, lower-case hex, as recorded: a stripped twin has the same.
+    /// SHA-256 of the core module without its custom sections, lower-case hex, as recorded. A stripped copy has the same.
     content_sha256: Option<&'c str>,
-    /// BLAKE3 of the BLAKE3 of each MiB of the core module, lower-case hex, as recorded: quicker to check than SHA-256.
+    /// BLAKE3 of the core module, lower-case hex, as recorded. It is quicker to check than SHA-256.
     digest: Option<&'c str>,
-    /// The file at `path` as it was when it was read: inode, size, and the times of the last change of its contents and of anything, in nanoseconds since 1970, with `-` between. A file that still has this stamp is not hashed.
+    /// The stamp of the file at `path` when it was read: inode, size, mtime and ctime, in nanoseconds since 1970, with `-` between. A file that still has this stamp is not hashed.
     stamp: Option<&'c str>,
     /// Its build id, lower-case hex, as recorded.
     build_id: Option<&'c str>,
@@ -37,7 +37,7 @@ struct ModuleFields<'c> {
     /// The copy in the dump, in base64; with `--memory base64`.
     #[serde(skip_serializing_if = "Option::is_none")]
     embedded: Option<Option<Base64<'c>>>,
-    /// Where functions and lines come from; null if no binary was found.
+    /// The kind of symbols from which functions and lines come; null if no binary was found.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["dwarf", "source-map", "names", "none", null])))]
     symbols: Option<&'static str>,
     /// Whether the binary that was found was checked to be the one that ran; null if none was found.
@@ -53,9 +53,9 @@ pub struct ModuleEntry<'c> {
     pub index: usize,
     pub module: Option<&'c ModuleRecord<'c>>,
     pub slot: &'c Slot,
-    /// Whether to write out the copy in the dump.
+    /// Whether to write the contents of the copy in the dump.
     pub contents: bool,
-    /// What vouches for names in a redacted document; `None` if everything is written.
+    /// The binaries that vouch for names in a redacted document; `None` if the document is not redacted.
     pub binaries: Option<&'c redact::Binaries<'c>>,
 }
 
@@ -96,11 +96,11 @@ impl<'c> Serialize for ModuleEntry<'c> {
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "binary"))]
 struct BinaryEntry<'c> {
-    /// Its file; null if it is the dump's own copy.
+    /// Its path; null for the dump's own copy.
     path: Option<std::borrow::Cow<'c, str>>,
     /// Its index among the core modules of a component.
     nested: Option<usize>,
-    /// What showed that it belongs to the dump.
+    /// How it was checked to belong to the dump.
     #[cfg_attr(feature = "schema", schemars(example = &"sha256", example = &"digest", example = &"stamp", example = &"content", example = &"build-id", example = &"frames", example = &"nothing"))]
     checked: &'static str,
     /// Where its symbols come from, for a person.
@@ -135,7 +135,7 @@ fn checked(verification: Verification) -> &'static str {
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "refused"))]
 struct RefusedEntry<'c> {
-    /// Its path; null is the dump's own copy.
+    /// Its path; null for the dump's own copy.
     path: Option<std::borrow::Cow<'c, str>>,
     /// Why it was not used.
     reason: &'c str,
@@ -257,7 +257,7 @@ pub struct SectionEntry<'d> {
 }
 
 impl<'d> SectionEntry<'d> {
-    /// If `redact`, without a name that is not known.
+    /// A section; with `redact`, without a name that is not known.
     pub fn new(section: &'d Section, redact: bool) -> Self {
         let known = |name: &&str| !redact || section.id != 0 || redact::section(name).is_some();
         SectionEntry {

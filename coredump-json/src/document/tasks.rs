@@ -10,30 +10,30 @@ use super::places::Spot;
 use super::text::{Each, Hex, written_as};
 use super::variables::VariableEntry;
 
-/// An asynchronous task: something that an executor polls, or that a frame holds to wait for it.
+/// An asynchronous task: a future that an executor polls, or that a frame holds to wait for it.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "async_task"))]
 struct AsyncTaskFields<'d> {
     /// Its language.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["rust", "c++", "python", "kotlin"])))]
     language: &'static str,
-    /// What runs it, where that is known.
+    /// The executor that runs it, where that is known.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["tokio", "futures", "asyncio"])))]
     executor: Option<&'static str>,
-    /// The executor's number of it.
+    /// The executor's id for it.
     id: Option<u64>,
-    /// The program's name of it.
+    /// The name that the program gave it.
     name: Option<&'d str>,
-    /// What it does: `scheduled` is woken and not polled yet, `idle` waits.
+    /// Its state: `scheduled` was woken and not polled yet, `idle` waits.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["running", "scheduled", "idle", "complete", "cancelled", "unknown"])))]
     state: &'static str,
     /// Its address in linear memory.
     address: Option<Hex>,
-    /// What it waits for in the end: the innermost futures.
+    /// The innermost futures, which are what it waits for in the end.
     waits_for: Vec<&'d str>,
-    /// Why something of it is not known.
+    /// Why something about it is not known.
     note: Option<&'d str>,
-    /// What it does or waits for, the outermost function first: one, or none where that is not known.
+    /// Its future, the outermost one: one item, or none where that is not known.
     awaits: Each<'d, AwaitEntry<'d>>,
 }
 
@@ -43,7 +43,7 @@ pub struct AsyncTaskEntry<'d> {
     pub view: TaskView<'d>,
 }
 
-/// How it is written.
+/// How tasks are written.
 #[derive(Clone, Copy)]
 pub struct TaskView<'d> {
     pub paths: &'d PathMap,
@@ -63,14 +63,14 @@ written_as! {
 impl Serialize for AsyncTaskEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let AsyncTaskEntry { task, view } = *self;
-        // The names of an interpreted program stand in the memory that is left out.
+        // The names of an interpreted program are in the memory that is left out.
         let named = !(view.hidden && task.language == "python");
         let view = TaskView { named, ..view };
         let leaves = task.leaves();
         let fields = AsyncTaskFields {
             language: task.language,
             executor: task.executor,
-            // A number of an executor is small; what is as long as a secret may be one.
+            // Ids of executors are small numbers; a number as long as a secret may be one.
             id: task.id.filter(|&id| !view.hidden || id <= u64::from(u32::MAX)),
             name: task.name.as_deref(),
             state: task.state.name(),
@@ -83,34 +83,34 @@ impl Serialize for AsyncTaskEntry<'_> {
     }
 }
 
-/// Something that is awaited.
+/// An awaited future.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "await"))]
 struct AwaitFields<'d> {
     /// `function` is an asynchronous function or block, `future` anything else.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["function", "future"])))]
     kind: &'static str,
-    /// The function, or the future's type.
+    /// The function's name, or the future's type.
     function: Option<&'d str>,
-    /// How far it is: `pending` of a future that is no function.
+    /// Its state: `pending` for a future that is no function.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["not-started", "suspended", "running", "returned", "panicked", "pending", "unknown"])))]
     state: &'static str,
-    /// Where it waits; where it runs, the place of its frame.
+    /// The source location at which it waits; if it runs, that of its frame.
     #[serde(flatten)]
     spot: Spot<'d>,
-    /// Where it runs: the thread.
+    /// If it runs: the index of the thread.
     thread: Option<usize>,
-    /// Where it runs: the frame of that thread.
+    /// If it runs: the index of its frame in that thread.
     frame: Option<usize>,
     /// Its address in linear memory.
     address: Option<Hex>,
-    /// The number of the task that it waits for.
+    /// The id of the task that it waits for.
     task: Option<u64>,
-    /// What it waits for, or why something is not known.
+    /// More about what it waits for, or why something is not known.
     note: Option<&'d str>,
-    /// With --locals, the variables that live across the place where it waits; null without.
+    /// With --locals, the variables that live across the point at which it waits; null without.
     variables: Option<Each<'d, VariableEntry<'d>>>,
-    /// What it waits for; several where it waits for any or all of them.
+    /// The futures that it awaits; several if it waits for any or all of them.
     awaits: Each<'d, AwaitEntry<'d>>,
 }
 

@@ -1,10 +1,10 @@
-//! The forms in which numbers and lists stand in a document, so that no reader loses a bit.
+//! How numbers and lists are written, so that no reader loses precision.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// An address or offset: a string, `"0x1a2b"`. JSON numbers beyond 2^53 are not safe with every reader.
+/// An address or offset, written as a string such as `"0x1a2b"`, because not every reader keeps JSON numbers beyond 2^53.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hex(pub u64);
 
@@ -14,7 +14,7 @@ impl Serialize for Hex {
     }
 }
 
-/// A string made of what is to be shown, without storing it.
+/// A string that is formatted while it is written, without being stored.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<T>(pub T);
 
@@ -24,7 +24,7 @@ impl<T: fmt::Display> Serialize for Shown<T> {
     }
 }
 
-/// A list whose items are made one at a time while it is written: a dump may hold a million frames.
+/// A list whose items are made one at a time while it is written, since a dump may hold a million frames.
 pub struct Each<'d, T>(Box<dyn Fn() -> Box<dyn Iterator<Item = T> + 'd> + 'd>);
 
 impl<'d, T> Each<'d, T> {
@@ -40,7 +40,7 @@ impl<T: Serialize> Serialize for Each<'_, T> {
     }
 }
 
-/// Entries that are written as a struct of fields, which their schema is made of.
+/// Makes an entry serialise as its struct of fields, which also gives its schema.
 macro_rules! written_as {
     ($($entry:ty => $fields:ty;)*) => {$(
         #[cfg(feature = "schema")]

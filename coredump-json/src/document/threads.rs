@@ -25,14 +25,14 @@ pub struct ThreadFields<'d> {
     index: usize,
     /// Its name in the dump.
     name: Option<&'d str>,
-    /// Older frames are known or believed to be missing.
+    /// Whether older frames are known or believed to be missing.
     truncated: bool,
     /// What the language's runtime knows of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     task: Option<TaskEntry<'d>>,
     /// Its frames, youngest first.
     frames: Each<'d, EitherFrame<'d>>,
-    /// Frames of the program that an interpreter ran on this thread, innermost first, where it is not certain which frames ran them.
+    /// Frames of the program that an interpreter ran on this thread, innermost first, if it is not certain which frames ran them.
     #[serde(skip_serializing_if = "Option::is_none")]
     interpreted: Option<Each<'d, InterpretedEntry<'d>>>,
 }
@@ -97,16 +97,16 @@ impl Serialize for TaskThread<'_> {
     }
 }
 
-/// A task of a language's runtime: what ran on this thread or, for threads after those of the dump, what waits in memory.
+/// A task of a language's runtime, which ran on this thread or, for threads after those of the dump, is kept in memory.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "task"))]
 struct TaskEntry<'d> {
-    /// What the language calls it.
+    /// The language's word for it.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["goroutine"])))]
     kind: &'static str,
-    /// The runtime's own number of it.
+    /// The runtime's own number for it.
     id: u64,
-    /// What it does, in the runtime's own words.
+    /// Its status, in the runtime's own words.
     status: &'d str,
     /// Why it waits, in the runtime's own words.
     wait_reason: Option<&'d str>,

@@ -1,4 +1,4 @@
-//! What a trap was about to do, and what an exception was.
+//! The memory access of a trap, and the uncaught exception.
 
 use coredump_core::Dump;
 use coredump_core::cli::path_map::PathMap;
@@ -14,21 +14,21 @@ use super::places::PlaceEntry;
 use super::text::Hex;
 use super::values::Target;
 
-/// Frames of a throw that are listed with the exception; all are in the thread.
+/// How many frames of a throw are listed with the exception; the thread has all of them.
 const THROWN_AT: usize = 64;
 
-/// What the instruction that trapped was about to do to a memory when it left it.
+/// The memory access with which the trapping instruction left its memory.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "memory_access"))]
 pub struct AccessEntry {
     /// The first byte's address; null where code and dump do not prove it.
     address: Option<Hex>,
-    /// In bytes.
+    /// Its size in bytes.
     size: Option<u64>,
-    /// Whether it was to be read or written.
+    /// Whether it was a read or a write.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["read", "write"])))]
     kind: &'static str,
-    /// The distance from address 0 in bytes, of an address so near to it that a null pointer is the cause; below 0 it wraps round.
+    /// The signed distance in bytes from address 0, if the address is so near to 0 that a null pointer is the likely cause; a negative distance wraps around.
     from_null: Option<i64>,
 }
 
@@ -43,7 +43,7 @@ impl AccessEntry {
     }
 }
 
-/// The exception that nothing caught.
+/// The uncaught exception.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "exception"))]
 pub struct ExceptionEntry<'d> {
@@ -53,19 +53,19 @@ pub struct ExceptionEntry<'d> {
     language: Option<&'static str>,
     /// Its type, in that language's notation.
     r#type: Option<&'d str>,
-    /// What it says: the text of a standard exception of C++, a number, a C string.
+    /// Its message: the text of a standard exception of C++, or a thrown number or C string.
     message: Option<&'d str>,
-    /// What it carries, in the tag's order.
+    /// The values that it carries, in the tag's order.
     values: Vec<ThrownEntry<'d>>,
     /// How often it was thrown again. The frames are those of the first throw.
     rethrown: Option<u64>,
-    /// The frames are those of the last throw, which may be that of a clean-up: an uninstrumented engine does not say where it was thrown first.
+    /// Whether the frames are those of the last throw, which may be a clean-up's, because an uninstrumented engine does not say where it was thrown first.
     last_only: bool,
     /// Where it was thrown first, innermost function first; null where that is not known.
     thrown_at: Option<Vec<PlaceEntry<'d>>>,
     /// The exception that caused it.
     cause: Option<CauseEntry<'d>>,
-    /// Exceptions that were thrown while it was under way, and kept with it.
+    /// The exceptions that it suppressed.
     suppressed: Vec<CauseEntry<'d>>,
 }
 
@@ -95,17 +95,17 @@ impl<'d> ExceptionEntry<'d> {
     }
 }
 
-/// An exception that belongs to another one.
+/// An exception that another one was caused by or suppressed.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "thrown"))]
 struct CauseEntry<'d> {
     /// Its class, as the language names it.
     r#type: &'d str,
-    /// What it says.
+    /// Its message.
     message: Option<&'d str>,
     /// The exception that caused it.
     cause: Option<Box<CauseEntry<'d>>>,
-    /// Exceptions that were thrown while it was under way, and kept with it.
+    /// The exceptions that it suppressed.
     suppressed: Vec<CauseEntry<'d>>,
 }
 

@@ -1,4 +1,4 @@
-//! How much there is of each type: of blocks, of objects.
+//! How many blocks or objects there are of each type.
 
 use coredump_core::objects::Kind;
 #[cfg(feature = "schema")]
@@ -11,25 +11,25 @@ use serde::Serialize;
 pub struct TypeEntry {
     /// The memory's index; null for objects, which are in none.
     pub memory: Option<u32>,
-    /// What the objects are.
+    /// The kind of the objects; absent for blocks.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["struct", "array", "exn", "extern"])))]
     pub kind: Option<&'static str>,
-    /// The type's name; arrays of all lengths are one type, as `node[]`. Of objects the name in the module's name section, else what they are.
+    /// The type's name; arrays of all lengths are one type, as `node[]`. For objects, the name in the module's name section, else their kind.
     pub r#type: String,
-    /// Blocks or objects.
+    /// Number of blocks or objects.
     pub count: u64,
-    /// Bytes of these. Of objects, those of their fields and elements, where a reference counts four.
+    /// Their size in bytes. For objects, that of their fields and elements, with four bytes for a reference.
     pub bytes: u64,
 }
 
 impl TypeEntry {
-    /// No object of this type yet.
+    /// An entry for a type of objects, with no object counted yet.
     pub fn of_objects(name: String, kind: Kind) -> TypeEntry {
         TypeEntry { memory: None, kind: Some(kind.name()), r#type: name, count: 0, bytes: 0 }
     }
 
-    /// Adds one.
+    /// Counts one more.
     pub fn add(&mut self, bytes: u64) {
         self.count += 1;
         self.bytes = self.bytes.saturating_add(bytes);

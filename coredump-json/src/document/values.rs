@@ -23,7 +23,7 @@ struct ValueFields<'d> {
     name: Option<&'d str>,
     /// Its type in the Wasm text format; null if it is not known.
     r#type: Option<&'static str>,
-    /// null: not known. i32 a number; i64 a decimal string; floats a number, or "NaN", "Infinity", "-Infinity"; v128 one hexadecimal number, the lowest address last; references an object.
+    /// null if it is not known. An i32 is a number; an i64 a decimal string; a float a number, or "NaN", "Infinity", "-Infinity"; a v128 one hexadecimal number with the lowest address last; a reference an object.
     value: Content<'d>,
     /// All bits of a float, in hexadecimal. NaN payloads are only here.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,7 +35,7 @@ pub struct ValueEntry<'d> {
     pub name: Option<&'d str>,
     pub value: &'d Value,
     pub objects: Option<&'d View<'d>>,
-    /// Whether to leave all but name and type out.
+    /// Whether to leave out everything but name and type.
     pub hidden: bool,
 }
 
@@ -54,7 +54,7 @@ impl Serialize for ValueEntry<'_> {
     }
 }
 
-/// The value itself. One that is not known is null.
+/// The value itself; null if it is not known.
 pub struct Content<'d> {
     pub value: &'d Value,
     /// The objects of the dump; none, if nothing is to be shown of them but their ids.
@@ -75,7 +75,7 @@ impl Serialize for Content<'_> {
                 number if number.is_finite() => serializer.serialize_f64(number),
                 number => serializer.serialize_str(not_finite(number)),
             },
-            // As one number: the byte at the lowest address is the last pair of digits.
+            // It is written as one number: the byte at the lowest address gives the last two digits.
             Value::V128(bytes) => serializer.collect_str(&format_args!("{:#034x}", u128::from_le_bytes(*bytes))),
             Value::Ref(reference) => Target { target: &reference.target, objects: self.objects }.serialize(serializer),
         }
@@ -127,7 +127,7 @@ impl JsonSchema for Content<'_> {
     }
 }
 
-/// What JSON has no number for.
+/// The string for a float that JSON has no number for.
 fn not_finite(number: f64) -> &'static str {
     if number.is_nan() {
         "NaN"
@@ -142,7 +142,7 @@ fn not_finite(number: f64) -> &'static str {
 #[derive(Default, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "reference"))]
 pub struct TargetFields<'d> {
-    /// `null` is a null reference (a known value). `object` is one that the dump does not hold.
+    /// The kind of the target: `null` for a null reference (a known value), `object` for an object that the dump does not hold.
     #[cfg_attr(feature = "schema", schemars(example = &"struct", example = &"func", example = &"object"))]
     pub kind: &'static str,
     /// The instance of a function: index into `instances`.
@@ -157,13 +157,13 @@ pub struct TargetFields<'d> {
     /// An object's id, the same wherever it is referred to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<u32>,
-    /// The name of an object's type in the module's name section, or of an exception's tag; types that are equal are one, and have all their names with ` | ` in between. null: it has none.
+    /// The name of an object's type in the module's name section, or of an exception's tag; null if it has none. Equal types are one type, and have all their names with ` | ` in between.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub r#type: Option<Option<std::borrow::Cow<'d, str>>>,
-    /// The text that an object is, if it is one; else the object in one line.
+    /// The text of a string object, or another object in one line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// What the producer says of a reference to anything else.
+    /// The producer's description of a reference to anything else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<Option<&'d str>>,
 }

@@ -11,28 +11,28 @@ use super::text::{Each, Hex, written_as};
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "variable"))]
 struct VariableFields<'d> {
-    /// Its name; of a part the member, `[3]`, or `*` for what a pointer points to.
+    /// Its name. For a part: the member's name, `[3]` for an element, or `*` for what a pointer points to.
     name: &'d str,
     /// Its type, as the language writes it.
     r#type: &'d str,
-    /// The function it belongs to: the frame's or an inlined one. Not of parts.
+    /// The function it belongs to, the frame's or an inlined one; absent for parts.
     #[serde(skip_serializing_if = "Option::is_none")]
     function: Option<Option<&'d str>>,
-    /// That function was inlined. Not of parts.
+    /// Whether that function was inlined; absent for parts.
     #[serde(skip_serializing_if = "Option::is_none")]
     inlined: Option<bool>,
-    /// Not of parts.
+    /// Its kind; absent for parts.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["parameter", "local", "static"])))]
     kind: Option<&'static str>,
-    /// A variable of an inner block has its name, and is what the name means. Only with true.
+    /// A variable of the same name in an inner block hides it; present only if true.
     #[serde(skip_serializing_if = "Option::is_none")]
     hidden: Option<bool>,
-    /// Where the debug info says it is, for a person.
+    /// Its location according to the debug info, for a person.
     location: &'d str,
     /// Its value in one line, as the language writes it; null unless its status is `ok`.
     value: Option<&'d str>,
-    /// `entry`: the value is that of the function's entry; what the parameter is now is not known. `earlier`: it is that of shortly before, where the debug information tells it last; the variable may have been assigned to since. Absent where it is what it is now.
+    /// When it had this value; absent for the current value. `entry`: on entry to the function, since the parameter's current value is not known. `earlier`: shortly before, at the last place where the debug information has the value; the variable may have been assigned to since.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["entry", "earlier"])))]
     at: Option<&'static str>,
@@ -41,9 +41,9 @@ struct VariableFields<'d> {
     /// Whether its value is known.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["ok", "optimized-out", "not-captured", "unreadable"])))]
     status: &'static str,
-    /// Why not, or what is wrong with it.
+    /// Why the value is not known, or what is wrong with it.
     note: Option<&'d str>,
-    /// Members, elements, what it points to.
+    /// Its parts: members, elements, or what it points to.
     children: Each<'d, VariableEntry<'d>>,
 }
 

@@ -1,7 +1,9 @@
-//! Names that a redacted document may tell: those that something else vouches for than what is left out of it.
+//! Decides which names a redacted document may contain: only names that also occur outside of the data that is left
+//! out.
 //!
-//! Names of functions and files come from binaries, but for three sorts: those that a language's runtime keeps in linear memory,
-//! those of a program that an interpreter runs, and those of a trace whose binary is not known, which are whatever the text says.
+//! Names of functions and files come from binaries, with three exceptions: names that a language's runtime keeps in
+//! linear memory, names of a program that an interpreter runs, and names in a trace whose binary is not known, which
+//! may be any text.
 
 use std::collections::HashSet;
 
@@ -22,15 +24,15 @@ impl Document<'_> {
         !self.redact || self.tells_runtime() && !self.is_printed(frame)
     }
 
-    /// Whether the names of all frames may be shown that the crash is known by.
+    /// Whether the names of all frames that place and signature of the crash are made of may be shown.
     pub(super) fn tells_crash(&self) -> bool {
         let frames = || self.dump.threads().flat_map(|thread| thread.frames().collect::<Vec<_>>());
         let traced = || self.recorded().trace_line.is_some() && frames().any(|frame| self.is_printed(&frame));
         !self.redact || self.tells_runtime() && !traced() && self.tells_script()
     }
 
-    /// Whether the names that the crash of an interpreter's program is known by stand in a binary, as those of a program do that
-    /// was built into it.
+    /// Whether the names in place and signature of an interpreted program's crash are in a binary, as they are if the
+    /// program was built into it.
     fn tells_script(&self) -> bool {
         if self.interpreted.as_ref().is_none_or(|program| program.frames().next().is_none()) {
             return true;
@@ -50,7 +52,7 @@ impl Document<'_> {
         place.chain(names).all(stands)
     }
 
-    /// Whether the name of a frame is the text of a trace, and its binary, if there is one, has no such name.
+    /// Whether a frame's name is only the text of a trace: its binary, if there is one, has no such name.
     fn is_printed(&self, frame: &Frame) -> bool {
         let place = (frame.thread().index(), frame.index());
         let resolved = frame.resolved();
@@ -65,8 +67,8 @@ impl Document<'_> {
     }
 }
 
-/// Whether all texts of a runtime stand in its binary, each with a zero after it as compilers write them: then they are no secret
-/// of the dump's.
+/// Whether all texts of a runtime are in its binary, each followed by a NUL as compilers write them: then they are no
+/// secrets of the dump.
 fn stands(runtime: &Runtime, dump: &Dump) -> bool {
     let tasks = runtime.tasks.iter().flat_map(|task| task.frames.iter().chain(&task.created_by));
     let of_frame = |frame: &'_ TaskFrame| [Some(frame.function.clone()), frame.file.clone()];

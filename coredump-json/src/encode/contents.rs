@@ -1,6 +1,6 @@
-//! Bytes that a document holds in base64 or names a file for.
+//! Contents that a document holds in base64 or in a file that it names.
 //!
-//! What is in base64 is decoded into a temporary file and mapped, so that gigabytes cost no memory.
+//! Base64 is decoded into a temporary file, which is mapped, so that gigabytes take no memory.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -13,7 +13,7 @@ use coredump_core::error::{Error, ErrorKind, Result};
 
 use super::values::wrong;
 
-/// Base64 decoded at once: a multiple of four digits.
+/// How many digits of base64 are decoded at once: a multiple of four.
 const CHUNK: usize = 64 << 10;
 
 /// Collects contents; [`Spool::finish`] makes them readable.
@@ -30,13 +30,13 @@ pub struct Spooled {
 }
 
 impl Spool {
-    /// An empty one, in the system's folder for temporary files.
+    /// An empty spool, in the system's folder for temporary files.
     pub fn new() -> Result<Self> {
         let file = tempfile::tempfile().map_err(|error| Error::io("cannot create a temporary file", error))?;
         Ok(Spool { file: BufWriter::new(file), written: 0 })
     }
 
-    /// Adds what `text` holds in base64, which must be `expected` bytes where that is known.
+    /// Adds the contents that `text` holds in base64, which must be `expected` bytes if that is known.
     pub fn base64(&mut self, text: &str, expected: Option<u64>, what: &str) -> Result<Spooled> {
         let start = self.written;
         let mut decoded = Vec::with_capacity(CHUNK);
@@ -67,12 +67,12 @@ impl Spool {
 impl Spooled {
     /// The contents.
     pub fn bytes<'b>(&self, spool: &'b Bytes) -> &'b [u8] {
-        // Both were written by the spool itself.
+        // Start and length are the spool's own, so the range is valid.
         spool.get(self.start as usize..(self.start + self.len) as usize).unwrap_or_default()
     }
 }
 
-/// `size` bytes at `offset` of a file beside the document.
+/// The range of `size` bytes at `offset` in a file beside the document. Fails if the file is shorter.
 pub fn sidecar(bytes: &Bytes, path: &Path, offset: u64, size: u64) -> Result<std::ops::Range<usize>> {
     let end = offset.checked_add(size).filter(|&end| end <= bytes.len() as u64);
     match end {

@@ -1,5 +1,5 @@
-//! The parts of a document that a dump is made of. What only says how a dump was read is ignored, and so are fields this
-//! version does not know.
+//! The parts of a document from which a dump is written. Fields that only describe how a dump was read are ignored, and
+//! so are fields that this version does not know.
 
 use std::borrow::Cow;
 
@@ -27,7 +27,7 @@ pub struct Document<'a> {
     pub objects: Option<Objects<'a>>,
 }
 
-/// The section of objects, as it is.
+/// The section of objects, unchanged.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Objects<'a> {
@@ -134,7 +134,7 @@ pub struct Memory<'a> {
     pub captured: Option<Vec<Range<'a>>>,
 }
 
-/// A captured range: `data`, `file` or `zero` says what is in it; without them it is not captured.
+/// A captured range, whose contents are in `data`, `file` or `zero`; without these it is not captured.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Range<'a> {

@@ -1,4 +1,4 @@
-//! `--encode`: from a document back to a dump.
+//! `--encode`: converts a document back to a dump.
 
 mod contents;
 mod input;
@@ -21,8 +21,8 @@ use contents::{Spool, Spooled, sidecar};
 use input::{Document, Typed};
 use values::wrong;
 
-/// Reads the document and writes its dump. `confined`: files that the document names are read only if they lie in its own
-/// folder or below.
+/// Reads the document and writes its dump. With `confined`, files that the document names are read only if they lie in
+/// its own folder or below.
 pub fn run(input: &Input, confined: bool, output: impl Write) -> Result<()> {
     let bytes = input.open_any()?;
     let blame = |error: serde_json::Error| {
@@ -49,7 +49,7 @@ struct Contents {
     spool: Bytes,
     files: HashMap<PathBuf, Bytes>,
     folder: PathBuf,
-    /// For each memory, for each of its ranges.
+    /// The contents of each range, by memory.
     ranges: Vec<Vec<Option<Spooled>>>,
     modules: Vec<Option<Spooled>>,
     objects: Option<Spooled>,
@@ -96,7 +96,7 @@ impl Contents {
         let mut dump = CoreDump {
             offsets: offsets(&document.dump),
             executable: document.dump.executable.or_else(|| document.process.executable.clone()),
-            // A producer that was recognised by the layout did not write its name.
+            // A producer that was inferred from the layout did not write its name.
             producer: document.dump.producer.filter(|producer| !producer.ends_with("(inferred)")),
             process: document.process,
             host_calls: document.host_calls,
@@ -132,7 +132,8 @@ impl Contents {
                 tables: instance.tables,
             })
             .collect();
-        // What a language's runtime keeps in memory is in the memory that is written: it is no thread and no frame.
+        // Stacks that a language's runtime keeps in memory are in the memory that is written, and are no threads or
+        // frames.
         let ran = |recorded: &input::Thread| recorded.frames.first().is_none_or(|frame| !frame.in_memory);
         for (index, recorded) in document.threads.into_iter().filter(ran).enumerate() {
             dump.threads.push(thread(index, recorded)?);
@@ -190,7 +191,7 @@ impl Contents {
     }
 }
 
-/// The layout that says what the code offsets mean, where it is not the standard's: what is written is in that layout.
+/// The layout that says what code offsets mean, if it is not the standard's, in whose layout the dump is written.
 fn offsets(file: &input::File) -> Option<Layout> {
     let layout = file.offsets.as_deref().or(file.layout.as_deref()).and_then(Layout::named);
     Layout::of_offsets(layout, file.producer.as_deref())

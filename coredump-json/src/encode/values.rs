@@ -16,7 +16,7 @@ pub fn hex(text: &str, what: &str) -> Result<u64> {
     u64::from_str_radix(digits, 16).map_err(|error| wrong(what, format!("{text:?}: {error}")))
 }
 
-/// A value; one that is null is not known.
+/// A value; null is an unknown one.
 pub fn value(typed: &Typed, what: &str) -> Result<Value> {
     let (Some(ty), json) = (typed.r#type.as_deref(), &typed.value) else { return Ok(Value::Missing) };
     if json.is_null() && typed.bits.is_none() {
@@ -68,7 +68,7 @@ pub fn target(json: &serde_json::Value, what: &str) -> Result<RefTarget> {
     let index = |name: &str| json[name].as_u64().and_then(|index| u32::try_from(index).ok());
     Ok(match json["kind"].as_str().ok_or_else(bad)? {
         "null" => RefTarget::Null,
-        // Documents of older versions say `function`.
+        // Older versions wrote `function`.
         "func" | "function" => {
             RefTarget::Function { instance: index("instance"), index: index("function_index").ok_or_else(bad)? }
         }
