@@ -9,9 +9,10 @@ pub const TOOL: Tool = coredump_core::tool!(Grammar::COMMON);
 coredump_core::reader_args! {
     /// Shows where a WebAssembly program died: a backtrace of each thread in a core dump, youngest frame first.
     ///
-    /// Without a file, or for `-`, standard input is read. Each line is a function with its offset in the module and its
-    /// place in the source; inlined functions share the number of the frame they run in. Binaries are looked for at the path
-    /// the dump records, then in the dump's folder; standard error tells which were used, and why others were not.
+    /// Without a file, or for `-`, standard input is read. Each line is a function with its offset in the module and
+    /// its place in the source; inlined functions share the number of the frame they run in. Binaries are looked for at
+    /// the path the dump records, then in the dump's folder; messages on standard error name those that were used, and
+    /// say why others were not.
     #[argh(
         help_triggers("-h", "--help"),
         example = "{command_name} app.coredump",
@@ -31,44 +32,44 @@ coredump_core::reader_args! {
         /// the dumps; with --trace, texts
         #[argh(positional, arg_name = "dump")]
         pub dumps: Vec<RawArg>,
-        /// the files are text with stack traces, of any engine: print it again with every frame resolved
+        /// the files are text with stack traces of any engine; print the text again with every frame resolved
         #[argh(switch)]
         pub trace: bool,
-        /// a page for a browser, with variables and sources: -o names the file, or a folder that gets an index and a page a
-        /// dump
+        /// write a page for a browser, with variables and sources: -o names the file, or a folder that gets an index
+        /// and a page for each dump
         #[argh(switch)]
         pub html: bool,
-        /// one line a dump or trace: reason, place, signature
+        /// print one line for each dump or trace: reason, place, signature
         #[argh(switch)]
         pub brief: bool,
-        /// the variables of each frame, with their types
+        /// print the variables of each frame, with their types
         #[argh(switch)]
         pub locals: bool,
     }
     values { depth, elements }
     more {
-        /// the asynchronous tasks: what each waits for, through all that it awaits
+        /// print the asynchronous tasks, and the chain of what each awaits
         #[argh(switch, long = "async")]
         pub tasks: bool,
-        /// the lines of source around each place
+        /// print the lines of source around each place
         #[argh(switch)]
         pub source: bool,
-        /// the Wasm locals and operand stack of each frame
+        /// print the Wasm locals and operand stack of each frame
         #[argh(switch)]
         pub raw: bool,
-        /// this frame only
+        /// print this frame only
         #[argh(option, arg_name = "n")]
         pub frame: Option<usize>,
-        /// this thread only, counted from 0
+        /// print this thread only, counted from 0
         #[argh(option, arg_name = "n")]
         pub thread: Option<usize>,
-        /// at most this many frames of a thread, the youngest
+        /// print at most this many frames of a thread, the youngest
         #[argh(option, arg_name = "n")]
         pub limit: Option<usize>,
-        /// every frame of a recursion on a line of its own
+        /// print every frame of a recursion on a line of its own
         #[argh(switch)]
         pub no_fold: bool,
-        /// put the files, which are modules, away in this folder by their build ids: --symbols-path finds them there
+        /// store the files, which are modules, in this folder by their build ids, where --symbols-path finds them
         #[argh(option, arg_name = "dir")]
         pub store: Option<RawArg>,
         /// with --store: write a build id into a file that has none

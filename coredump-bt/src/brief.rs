@@ -1,4 +1,4 @@
-//! A dump on one line.
+//! Prints a dump on one line.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use coredump_core::crash::Crash;
 
 use crate::page::{Page, Piece};
 
-/// Characters of what a program said last that are shown.
+/// How many characters of a program's last words are shown.
 const MAX_WORDS: usize = 120;
 
 /// Prints `NAME: reason in function at file:line:column [signature]`.

@@ -1,4 +1,4 @@
-//! The frames of a thread, one source function a line.
+//! Prints the frames of a thread, a line for each source function.
 
 use std::io;
 
@@ -16,7 +16,7 @@ use crate::raw;
 use crate::source::{self, Sources};
 use crate::variables;
 
-/// What is needed to print the frames of a dump.
+/// Prints the frames of a dump.
 pub struct Frames<'r> {
     pub args: &'r Args,
     pub dump: &'r Dump,
@@ -81,7 +81,7 @@ impl<'r> Frames<'r> {
     }
 
     fn parts(&self, thread: &model::Thread, shown: usize) -> Vec<Part> {
-        // Values differ from one activation to the next, so nothing is folded where they are shown.
+        // Values differ from one activation to the next, so recursion is not folded where they are shown.
         if self.args.no_fold || self.args.raw || self.args.locals {
             return vec![Part::Frames(0..shown)];
         }
@@ -112,7 +112,8 @@ impl<'r> Frames<'r> {
             self.sources.of_binary(binary.and_then(|binary| binary.path()));
         }
         let scopes = frame.variables(variables::limits(self.args));
-        // The two read the same debug info; should they differ, no value is shown rather than another function's.
+        // Scopes and calls come from the same debug info. If their numbers differ all the same, no values are shown,
+        // since they might be another function's.
         let scope = |nth: usize| scopes.get(nth).filter(|_| scopes.len() == resolved.inlines.len() + 1);
         for (nth, call) in resolved.calls().enumerate() {
             self.head(page, resolved, width)?;
@@ -128,7 +129,7 @@ impl<'r> Frames<'r> {
         }
     }
 
-    /// `#N`, and the offset in the module.
+    /// Prints `#N`, and the offset in the module.
     fn head(&self, page: &mut Page, frame: &ResolvedFrame, width: usize) -> io::Result<()> {
         let number = frame.index;
         page.plain(format_args!("#{number:<width$} "))?;
@@ -141,7 +142,7 @@ impl<'r> Frames<'r> {
         page.plain("!")
     }
 
-    /// Arguments and place, then what belongs below the line.
+    /// Prints arguments and place, then everything that belongs below the line.
     fn rest_of_line(
         &mut self,
         page: &mut Page,

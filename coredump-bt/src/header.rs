@@ -1,4 +1,4 @@
-//! What stands above the threads: which program, why it died, what it said last.
+//! Prints the header above the threads: which program, why it died, its last words.
 
 use std::io;
 
@@ -14,18 +14,18 @@ use coredump_core::reason::{CrashReason, ReasonSource};
 use crate::frames::short;
 use crate::page::{Page, Piece};
 
-/// Headers of a request that are shown, and bytes of one.
+/// How many headers of a request are shown, and how many bytes of each.
 pub const HEADERS: usize = 40;
 pub const HEADER: usize = 1000;
 
-/// Calls of the host that are shown, and arguments of one.
+/// How many host calls are shown, and how many arguments of each.
 const CALLS: usize = 16;
 const ARGS: usize = 16;
 
-/// Lines of the guest's standard error that are shown.
+/// How many lines of the guest's standard error are shown.
 const STDERR_LINES: usize = 20;
 
-/// Whether a place is that of the youngest frame, and not that of a program which an interpreter ran there.
+/// Whether a place is that of the youngest frame itself, and not of a program that an interpreter ran there.
 fn is_youngest(dump: &Dump, place: &CrashPlace) -> bool {
     let frame = dump.thread(place.thread).and_then(|thread| thread.frame(0));
     frame.is_none_or(|frame| {
@@ -35,7 +35,7 @@ fn is_youngest(dump: &Dump, place: &CrashPlace) -> bool {
     })
 }
 
-/// Prints the head of a dump.
+/// Prints the header of a dump.
 pub fn render(page: &mut Page, input: &Input, opened: &Dump) -> io::Result<()> {
     let (dump, crash) = (opened.recorded(), opened.crash());
     page.piece(Piece::Title, &format!("core dump of {}", program(input, dump)))?;
@@ -50,10 +50,11 @@ pub fn render(page: &mut Page, input: &Input, opened: &Dump) -> io::Result<()> {
     if let Some(reason) = &crash.reason {
         why(page, reason)?;
     }
-    // Where frame 0 is the program's own, it says the same.
+    // If frame 0 is the program's own code, the place would only repeat it.
     if let Some(place) = crash.place.as_ref().filter(|place| place.frame > 0 || !is_youngest(opened, place)) {
         page.plain("where: ")?;
-        // Frame 0 is the interpreter where it gave up: no frame of the script is certain to belong to it.
+        // If the place is in frame 0, that is the interpreter where it gave up, and no frame of the script is certain
+        // to belong to it.
         if place.frame > 0 {
             page.plain(format_args!("#{} ", place.frame))?;
         }
@@ -81,7 +82,7 @@ pub fn render(page: &mut Page, input: &Input, opened: &Dump) -> io::Result<()> {
     Ok(())
 }
 
-/// The last calls of the host, as the end of a trace of system calls shows them; those that failed are marked.
+/// Prints the last host calls like the end of a system call trace, with failed ones marked.
 pub fn host_calls(page: &mut Page, calls: &[HostCall]) -> io::Result<()> {
     if calls.is_empty() {
         return Ok(());
@@ -102,7 +103,7 @@ pub fn host_calls(page: &mut Page, calls: &[HostCall]) -> io::Result<()> {
     Ok(())
 }
 
-/// The request that a server died of.
+/// Prints the request that was being answered when a server's program died.
 fn request(page: &mut Page, request: &Request) -> io::Result<()> {
     let text = |text: &Option<String>| escape(&shorten(text.as_deref().unwrap_or("?"), HEADER)).into_owned();
     page.plain(format_args!("request: {} {}", text(&request.method), text(&request.path)))?;
@@ -146,8 +147,8 @@ fn why(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
     }
 }
 
-/// What an exception suppressed, and its causes, the nearest first. They stand as far in as `level` says; what a cause suppressed,
-/// and the exception that a suppressed one was caused by, stands below it, further in.
+/// Prints the exceptions that an exception suppressed, and its causes, the nearest first, indented by `level`. What a
+/// cause suppressed, and the causes of a suppressed exception, are below it, indented further.
 fn behind(
     page: &mut Page,
     cause: Option<&Thrown>,
@@ -167,7 +168,7 @@ fn behind(
     behind(page, thrown.cause.as_deref(), &thrown.suppressed, level, level + 1)
 }
 
-/// What a reader must know of the frames of an exception.
+/// A note on which throw the frames of an exception are of, if one is needed.
 pub fn throw_note(reason: &CrashReason) -> Option<String> {
     let exception = reason.exception.as_ref()?;
     if exception.last_only {
@@ -182,7 +183,7 @@ pub fn throw_note(reason: &CrashReason) -> Option<String> {
     ))
 }
 
-/// Prints what the guest said last, if that was recorded.
+/// Prints the guest's last words, if they were recorded.
 fn said(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
     let Some(said) = last_said(reason) else { return Ok(()) };
     page.plain("guest stderr:\n")?;
@@ -193,17 +194,17 @@ fn said(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
     omitted(page, said.later, "later lines")
 }
 
-/// A part of what a guest wrote to its standard error.
+/// An excerpt of what a guest wrote to its standard error.
 pub struct Said<'r> {
     pub lines: Vec<&'r str>,
-    /// Lines before it.
+    /// How many lines come before it.
     pub earlier: usize,
-    /// Lines after it.
+    /// How many lines come after it.
     pub later: usize,
 }
 
-/// The last lines of what the guest wrote; of a longer text those from its panic on, because some runtimes print the state
-/// of everything after it.
+/// The last lines of what the guest wrote; in a longer text, the lines from its panic on, because some runtimes print
+/// the state of everything after it.
 pub fn last_said(reason: &CrashReason) -> Option<Said<'_>> {
     let said = reason.guest_stderr.as_deref().filter(|said| !said.trim().is_empty())?;
     let lines: Vec<_> = said.trim_end().lines().collect();
@@ -211,7 +212,7 @@ pub fn last_said(reason: &CrashReason) -> Option<Said<'_>> {
     let message = panic.and_then(|panic| panic.message.as_deref()?.lines().next());
     let told = message.and_then(|message| lines.iter().rposition(|line| line.contains(message)));
     let last = lines.len().saturating_sub(STDERR_LINES);
-    // Some runtimes tell the place on a line of its own before the message.
+    // Some runtimes print the source location on a line of its own before the message.
     let first = told.map_or(last, |told| last.min(told.saturating_sub(1)));
     let end = lines.len().min(first + STDERR_LINES);
     Some(Said { lines: lines[first..end].to_vec(), earlier: first, later: lines.len() - end })
@@ -225,7 +226,7 @@ fn omitted(page: &mut Page, count: usize, what: &str) -> io::Result<()> {
     page.end()
 }
 
-/// What to call the program.
+/// The program's name.
 pub fn program<'n>(input: &'n Input, dump: &'n CoreDump<'_>) -> &'n str {
     let module = dump.modules.first().and_then(|module| module.path.as_deref().or(module.name.as_deref()));
     let known = [dump.process.executable.as_deref(), dump.executable.as_deref(), module];

@@ -1,4 +1,5 @@
-//! Stacks that the engine does not know: the tasks of a language's runtime, and the frames of an interpreter's program.
+//! Prints stacks that the engine does not know: the tasks of a language's runtime, and the frames of an interpreted
+//! program.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,7 +12,7 @@ use coredump_core::{Dump, Location, ResolvedFrame, Thread};
 use crate::page::{Page, Piece};
 use crate::short::short;
 
-/// Characters of one argument on a frame's line.
+/// How many characters of one argument are shown on a frame's line.
 const MAX_ARGUMENT: usize = 64;
 
 /// Prints `, goroutine 7 [chan receive]` after the title of the thread that a task ran on.
@@ -26,7 +27,7 @@ pub fn current(page: &mut Page, thread: &Thread) -> io::Result<()> {
     }
 }
 
-/// Prints the frames of a thread that only a runtime knows any more.
+/// Prints the frames of a thread that only a language's runtime knows.
 pub fn continued(page: &mut Page, thread: &Thread, width: usize) -> io::Result<()> {
     let mut first = true;
     for resolved in thread.continued() {
@@ -39,8 +40,8 @@ pub fn continued(page: &mut Page, thread: &Thread, width: usize) -> io::Result<(
     Ok(())
 }
 
-/// All tasks but the one that ran, those together that wait in the same way at the same place; in the order of the first of
-/// each group, of which there is one at least.
+/// All tasks but the one that was running, grouped by how and where they wait. Each group has at least one task, and
+/// groups are in the order of their first tasks.
 pub fn groups(runtime: &Runtime) -> Vec<Vec<&Task>> {
     let mut groups: Vec<Vec<&Task>> = Vec::new();
     let mut known: HashMap<_, usize> = HashMap::new();
@@ -57,7 +58,7 @@ pub fn groups(runtime: &Runtime) -> Vec<Vec<&Task>> {
     groups
 }
 
-/// What the tasks of a group are called.
+/// The title of a group of tasks.
 pub fn group_title(group: &[&Task]) -> String {
     let ids: Vec<_> = group.iter().map(|task| task.id.to_string()).collect();
     format!("{} {}", if ids.len() == 1 { "goroutine" } else { "goroutines" }, ids.join(", "))
@@ -74,7 +75,7 @@ pub fn waits_for(task: &Task) -> String {
     task.waits_for.iter().map(|address| format!("{address:#x}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Prints all tasks but the one that ran, those alike together.
+/// Prints all tasks but the one that was running, with equal ones grouped.
 pub fn tasks(page: &mut Page, dump: &Dump) -> io::Result<()> {
     let Some(runtime) = dump.runtime() else { return Ok(()) };
     for group in groups(runtime) {
@@ -136,8 +137,8 @@ fn at(page: &mut Page, location: Option<&Location>) -> io::Result<()> {
     }
 }
 
-/// Prints the frames of an interpreter's program that a frame of the engine runs, or, with `None`, those of which that is not
-/// certain.
+/// Prints the frames of an interpreted program that a frame of the engine runs or, with `None`, those for which it is
+/// not certain which frame runs them.
 pub fn interpreted(page: &mut Page, program: &Interpreted, frame: Option<usize>, locals: bool) -> io::Result<()> {
     let frames: Vec<_> = program.frames().filter(|(placed, _)| *placed == frame).map(|(_, frame)| frame).collect();
     if frame.is_none() && !frames.is_empty() {

@@ -1,4 +1,4 @@
-//! `coredump-bt`: where a WebAssembly program died, as backtraces with functions, files and lines.
+//! `coredump-bt`: shows where a WebAssembly program died, as backtraces with functions, files and lines.
 
 mod args;
 mod brief;

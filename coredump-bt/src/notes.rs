@@ -1,5 +1,5 @@
-//! On standard error: which binary and which symbols each module's frames came from, what was refused and why, and how to
-//! name what is missing.
+//! Notes on standard error: which binary and symbols each module's frames came from, which files were refused and why,
+//! and how to name a missing binary.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -12,10 +12,10 @@ use coredump_core::{Binaries, Found, Slot, Verification};
 
 use crate::frames::short;
 
-/// The count of modules without a binary at which one last line stands for all that follow.
-const FIRST_UNTOLD: usize = MAX_WARNINGS + 1;
+/// The number of the module without a binary for which, and for all further ones, a single last line is printed.
+const FIRST_OMITTED: usize = MAX_WARNINGS + 1;
 
-/// What a reader must know of the variables in a dump without Wasm locals.
+/// The note on how variables are found in a dump without Wasm locals.
 pub fn without_locals(dump: &CoreDump<'_>) -> String {
     let recorded =
         if dump.process.detail.as_deref() == Some("none") { "; coredump-run --live records them" } else { "" };
@@ -58,7 +58,7 @@ pub fn render(
                         let what = "an adapter that the engine made between components: it has no names and no lines";
                         report.say(format_args!("{file}: module {name}: {what}"));
                     }
-                    FIRST_UNTOLD => report.say(format_args!("{file}: other modules have no binary either")),
+                    FIRST_OMITTED => report.say(format_args!("{file}: other modules have no binary either")),
                     _ => {}
                 }
             }

@@ -1,4 +1,4 @@
-//! An input is opened, and what a reader must know of it is said on standard error.
+//! Opens inputs, and reports on standard error what is wrong with them.
 
 use coredump_core::cli::Exit;
 use coredump_core::cli::input::Input;
@@ -12,9 +12,9 @@ use crate::notes;
 
 /// What went wrong.
 pub enum Failure {
-    /// An input could not be read; others may be.
+    /// An input could not be read, but others may be readable.
     Input(Error),
-    /// The output could not be written, so nothing can.
+    /// The output could not be written, so there is no point in going on.
     Output(Error),
 }
 
@@ -30,7 +30,7 @@ pub fn open(args: &Args, store: &Store, input: &Input, one_of_many: bool) -> Res
     opened().map_err(|error: Error| input.blame(error))
 }
 
-/// Refuses a dump that has not the thread or the frame that were asked for.
+/// Fails if the dump does not have the thread or the frame that was asked for.
 fn asked_for(args: &Args, dump: &CoreDump<'_>) -> Result<()> {
     let none = |what: &str| Error::new(ErrorKind::NotFound, what.to_owned());
     let count = dump.threads.len();
@@ -47,14 +47,14 @@ fn asked_for(args: &Args, dump: &CoreDump<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Says on standard error what a reader must know of a dump, its binaries and sources.
+/// Reports on standard error what a reader must know of a dump, its binaries and sources.
 pub fn tell(args: &Args, report: &Report, name: &str, dump: &Dump, source_notes: &[String]) -> Exit {
     let (recorded, binaries) = (dump.recorded(), dump.binaries());
     let complete = notes::render(report, name, recorded, binaries, args.locals, args.quiet || args.brief);
     for note in source_notes {
         report.say(format_args!("{name}: {note}"));
     }
-    // How a dump was read belongs to a backtrace; of one line among hundreds, only that something is missing.
+    // Repairs are reported with a backtrace; with `--brief`, only that something is missing.
     let repairs = recorded.warnings.iter().filter(|_| !args.brief);
     let of_objects = dump.objects().warnings();
     for warning in repairs.chain(&of_objects).chain(&recorded.incomplete) {

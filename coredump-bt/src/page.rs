@@ -1,4 +1,4 @@
-//! What is written to, and in which colours. All text from a dump goes through here and is escaped.
+//! The output with its colours. All text from a dump is written through it, which escapes the text.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -54,7 +54,7 @@ impl Page {
         write(paths, &mut |piece, text| write!(out, "{}", paint.paint(piece, escape(text))))
     }
 
-    /// Writes text of several lines that comes from elsewhere. Its own colours stay where colours are on.
+    /// Writes text of several lines that comes from elsewhere, escaped. Its own colours are kept if colours are on.
     pub fn text(&mut self, bytes: &[u8]) -> io::Result<()> {
         if bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t')) {
             return self.out.write_all(bytes);
@@ -81,7 +81,7 @@ impl Page {
 
     fn safely(&mut self, bytes: &[u8]) -> io::Result<()> {
         for chunk in bytes.utf8_chunks() {
-            // A line may end as on other systems.
+            // Lines may end in `\r\n`.
             let mut lines = chunk.valid().split("\r\n");
             write!(self.out, "{}", escape_lines(lines.next().unwrap_or_default()))?;
             lines.try_for_each(|line| write!(self.out, "\r\n{}", escape_lines(line)))?;
@@ -96,7 +96,7 @@ impl Page {
     }
 }
 
-/// The length of the sequence that sets colours, `ESC [ … m`, with which these bytes begin; 0 if there is none.
+/// The length of the colour sequence, `ESC [ … m`, at the beginning of these bytes; 0 if there is none.
 fn color(bytes: &[u8]) -> usize {
     let Some(rest) = bytes.strip_prefix(b"\x1b[") else { return 0 };
     let parameters = rest.iter().take(64).take_while(|byte| matches!(byte, b'0'..=b'9' | b';' | b':')).count();

@@ -1,4 +1,4 @@
-//! A frame as the machine sees it: Wasm locals and operand stack.
+//! Prints the Wasm locals and the operand stack of a frame.
 
 use std::fmt::Write;
 use std::io;
@@ -56,7 +56,7 @@ fn values<'n>(
     Ok(())
 }
 
-/// An object with its fields.
+/// An object with its fields, on one line.
 fn object(objects: &View<'_>, id: u32) -> String {
     match objects.get(id) {
         Some(object) => format!("#{id} {}", objects.object_text(&object, Limits { depth: 1, ..Limits::default() })),
@@ -64,7 +64,7 @@ fn object(objects: &View<'_>, id: u32) -> String {
     }
 }
 
-/// A value without its type; of a reference to an object, the object in short.
+/// A value without its type; for a reference to an object, the object in short.
 pub fn shown(objects: &View<'_>, value: &Value) -> String {
     match value {
         Value::Ref(Reference { target: RefTarget::Object(id), .. }) => object(objects, *id),

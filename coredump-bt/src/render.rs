@@ -1,4 +1,4 @@
-//! All dumps, one after the other.
+//! Prints all dumps, one after the other.
 
 use coredump_core::Store;
 use coredump_core::cli::input::Input;
@@ -36,7 +36,7 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
     }
     let destination = Destination::new(args.output.as_ref());
     let mut page = Page::new(destination.open()?, destination.is_colored(args.color), PathMap::new(&args.path_map));
-    // It is not freed: the process ends soon, and then the system takes its memory back faster.
+    // The store is not freed: the process ends soon, and the system then takes its memory back faster.
     let mut store: &Store = Box::leak(Box::default());
     let mut outcome = Exit::Done;
     let mut failed = 0;
@@ -50,9 +50,9 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
         };
         match outcome_of_one {
             Ok(exit) => outcome = outcome.and(exit),
-            // What cannot be written can be written for no other dump either.
+            // If writing fails for one dump, it fails for all others.
             Err(Failure::Output(error)) => return Err(error),
-            // The end of a file was lost. It may have been a binary, so others are opened for the dumps that follow.
+            // A file became shorter. It may have been a binary, so a new store is used for the next dumps.
             Err(Failure::Input(error)) if page.out.has_losses() && inputs.len() > 1 => {
                 page.out.forget_losses();
                 page.end().map_err(|error| page.out.failed(error))?;
@@ -89,7 +89,7 @@ fn one(
         true => brief::render(page, &input.name(), dump.crash()),
         false => threads(page, input, &mut frames),
     };
-    // Messages on standard error belong after what was printed.
+    // The output is flushed, so that messages on standard error come after it.
     let written = written.and_then(|()| std::io::Write::flush(&mut page.out));
     written.map_err(|error| match page.out.has_losses() {
         true => blame(page.out.failed(error)),
@@ -101,7 +101,7 @@ fn one(
 
 fn threads(page: &mut Page, input: &Input, frames: &mut Frames<'_>) -> std::io::Result<()> {
     header::render(page, input, frames.dump)?;
-    // The host's calls are left out where one frame is asked for: the whole backtrace shows them.
+    // Host calls are printed with a whole backtrace only, not if one frame is asked for.
     if frames.args.frame.is_none() {
         header::host_calls(page, &frames.dump.recorded().host_calls)?;
     }

@@ -1,6 +1,7 @@
-//! Long values cut to fit on a line: what is open is closed, so that the rest of the line can be read.
+//! Cuts long values to fit on a line, and closes open brackets and quotes, so that the rest of the line is readable.
 
-/// A value in at most `longest` characters: cut between its parts or in a text, with `...` where something is left out.
+/// A value in at most `longest` characters: cut between its parts or in a string, with `...` where something is left
+/// out.
 pub fn short(text: &str, longest: usize) -> String {
     if text.chars().nth(longest).is_none() {
         return text.to_owned();
@@ -19,7 +20,7 @@ pub fn short(text: &str, longest: usize) -> String {
                 chars.next();
             }
             Some(mark) if char == mark => quote = None,
-            // After the text comes its closing quote.
+            // A cut in a string is followed by the closing quote.
             Some('"') if count + 2 + CUT.len() + open.len() <= longest => best = Some((end, "\"", open.clone())),
             Some(_) => {}
             None => match char {

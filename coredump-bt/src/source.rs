@@ -1,9 +1,10 @@
-//! The lines of source around a place: from the debug info, if it holds the text, else from disk. There only regular files
-//! are read, and none for an untrusted dump.
+//! Finds the lines of source around a place: in the debug info, if that holds the text, else on disk. Only regular
+//! files are read there, and none for an untrusted dump.
 //!
-//! Programs are built elsewhere, so the recorded path is often not there. Then its end is looked for (`app/src/main.c`, then
-//! `src/main.c`) in the current folder, the binary's, and those of `--symbols-path`; a note says what was read instead.
-//! Where the debug info has the MD5 of a file, no other one is shown.
+//! Programs are often built elsewhere, so that the recorded path does not exist. Then the ends of the path
+//! (`app/src/main.c`, then `src/main.c`) are looked for in the current folder, the binary's folder, and those of
+//! `--symbols-path`; a note says which file was read. If the debug info has the MD5 of a file, no file with another one
+//! is shown.
 
 use std::collections::HashMap;
 use std::io;
@@ -17,9 +18,9 @@ use coredump_core::{EmbeddedSource, Frame, Location};
 
 use crate::page::{Page, Piece};
 
-/// Lines that text shows before a place, and after it.
+/// How many lines are printed before a place, and after it.
 pub const AROUND: u32 = 2;
-/// A line is cut after so many characters.
+/// How many characters of a line are shown.
 const MAX_WIDTH: usize = 160;
 
 /// The source files read so far.
@@ -32,9 +33,9 @@ pub struct Sources {
     named: Vec<PathBuf>,
     binary: Option<PathBuf>,
     binary_time: Option<SystemTime>,
-    /// What a reader should know of the files that were found.
+    /// Notes about the files that were found.
     pub notes: Vec<String>,
-    /// The files that were looked for and not found.
+    /// The source files that were looked for and not found.
     pub missing: Vec<String>,
 }
 
@@ -47,7 +48,7 @@ pub struct Line {
     /// Counted from 1.
     pub number: u32,
     pub text: String,
-    /// Whether execution stood in it.
+    /// Whether it is the line at which execution stood.
     pub is_here: bool,
 }
 
@@ -58,7 +59,7 @@ impl File {
 }
 
 impl Sources {
-    /// Sources of which none is read yet. `named` are folders to look in; files are only read if `from_disk` says so.
+    /// No sources yet. `named` are folders to look in; files are only read if `from_disk` allows it.
     pub fn new(named: Vec<PathBuf>, from_disk: bool) -> Sources {
         Sources { named, from_disk, ..Sources::default() }
     }
@@ -72,7 +73,7 @@ impl Sources {
         self.binary_time = path.and_then(|path| std::fs::metadata(path).ok()?.modified().ok());
     }
 
-    /// All that is to be said of the files.
+    /// All notes about the files.
     pub fn notes(&self) -> Vec<String> {
         self.notes.iter().chain(&self.missing).cloned().collect()
     }
@@ -104,13 +105,14 @@ impl Sources {
         None
     }
 
-    /// Whether a file was changed after the binary was made.
+    /// Whether a file was changed after the binary.
     fn is_newer(&self, path: &Path) -> bool {
         let changed = std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
         self.binary_time.zip(changed).is_some_and(|(binary, changed)| changed > binary)
     }
 
-    /// The lines around a place of `frame`, `around` before and as many after, if its file can be had.
+    /// The lines around a location in `frame`, `around` lines before and as many after; empty if its file is not
+    /// available.
     pub fn excerpt(&mut self, paths: &PathMap, frame: &Frame, location: &Location, around: u32) -> Vec<Line> {
         let file: Arc<str> = paths.apply(&location.file).into();
         if !self.files.contains_key(&file) {

@@ -1,4 +1,4 @@
-//! `--store`: modules are put away by their build ids, where `--symbols-path` finds them.
+//! `--store`: stores modules in a folder by their build ids, where `--symbols-path` finds them.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use coredump_core::text;
 
 use crate::args::Args;
 
-/// Puts away all files that are named. A line on standard output tells each file that was written.
+/// Stores all files that are named. Each file that was written is printed on standard output.
 pub fn run(args: &Args, folder: &RawArg, report: &Report) -> Result<Exit> {
     if args.dumps.is_empty() {
         return Err(Error::new(ErrorKind::Usage, "--store needs the modules that it shall put away"));
@@ -40,7 +40,7 @@ pub fn run(args: &Args, folder: &RawArg, report: &Report) -> Result<Exit> {
     Ok(Exit::partial_if(failed > 0))
 }
 
-/// Puts away the core modules of one file.
+/// Stores the core modules of one file.
 fn one(file: &Path, folder: &Path, add: bool) -> Result<Vec<PathBuf>> {
     let bytes = Bytes::open(file)?;
     let modules = module::nested(&bytes).map_err(|error| error.in_file(file))?;
@@ -58,7 +58,8 @@ fn one(file: &Path, folder: &Path, add: bool) -> Result<Vec<PathBuf>> {
                 let (with, id) = module.with_build_id();
                 let module = Module::parse(&with).map_err(|error| error.in_file(file))?;
                 written.extend(put(&module, &id, folder)?);
-                // The module itself comes last: what is deployed must not have an id under which nothing is found.
+                // The module itself is written last: a deployed module must not have an id under which nothing is
+                // found.
                 write(file, &with)?;
             }
             None => without += 1,
@@ -90,7 +91,7 @@ fn put(module: &Module<'_>, id: &str, folder: &Path) -> Result<Vec<PathBuf>> {
     std::fs::create_dir_all(&folder).map_err(|error| Error::io("cannot create", error).in_file(&folder))?;
     let mut written = Vec::new();
     let path = folder.join(format!("{rest}.wasm"));
-    // A twin with debug info takes no place from the module that runs.
+    // A copy with debug info must not replace the module that runs.
     if code && !(debug && path.exists()) {
         write(&path, &module.without_sections(|name| name.starts_with(".debug_")))?;
         written.push(path);

@@ -1,4 +1,4 @@
-//! Asynchronous tasks: what each waits for, the outermost function first.
+//! Prints asynchronous tasks, with the chain of what each awaits, the outermost function first.
 
 use std::io;
 
@@ -9,10 +9,10 @@ use crate::args::Args;
 use crate::page::{Page, Piece};
 use crate::variables;
 
-/// The words of a runtime in which every task waits and nothing is left that could wake one.
+/// The message of a runtime in which all tasks wait and nothing can wake them.
 const DEADLOCK: &str = "condvar wait not supported";
 
-/// Whether the tasks of a dump are to be shown: where they are asked for, and where it died because all of them wait.
+/// Whether to show the tasks of a dump: if they are asked for, and if the program died because all of them wait.
 pub fn wanted(args: &Args, dump: &Dump) -> bool {
     let message = || {
         let reason = dump.crash().reason.as_ref()?;
@@ -83,7 +83,7 @@ fn awaiting(page: &mut Page, future: &Await, level: usize, mark: &str) -> io::Re
     }
     page.end()?;
     future.variables.iter().try_for_each(|variable| variables::one(page, variable, level + 1))?;
-    // Only where there are several do the lines tell which of them belong together.
+    // Each branch is marked and indented only if there are several.
     let branches = future.awaits.len() > 1;
     future.awaits.iter().try_for_each(|inner| match branches {
         true => awaiting(page, inner, level + 1, "- "),
@@ -91,7 +91,7 @@ fn awaiting(page: &mut Page, future: &Await, level: usize, mark: &str) -> io::Re
     })
 }
 
-/// How far something is, where it does not simply wait.
+/// The state of a future, if it is not simply waiting.
 pub fn state(future: &Await) -> Option<String> {
     match (future.state, future.frame) {
         (AwaitState::Suspended | AwaitState::Pending, _) => None,

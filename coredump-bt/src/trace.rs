@@ -1,4 +1,4 @@
-//! `--trace`: text is printed again, with every stack frame in it resolved.
+//! `--trace`: prints text again, with every stack frame in it resolved.
 
 use std::collections::HashSet;
 use std::io;
@@ -17,10 +17,10 @@ use crate::frames::short;
 use crate::opening::Failure;
 use crate::page::Page;
 
-/// Different messages on standard error that are remembered; beyond them none is printed any more.
+/// How many different messages on standard error are remembered; after that no more are printed.
 const MAX_NOTES: usize = 1000;
 
-/// Options that need more than a trace holds.
+/// Fails for options that need more than a trace has.
 pub fn check(args: &Args) -> Result<()> {
     let asked = [
         ("--locals", args.locals),
@@ -39,7 +39,7 @@ pub fn check(args: &Args) -> Result<()> {
     }
 }
 
-/// Prints one text. Exit status 1 if there is no trace in it, or a module of one has no binary.
+/// Prints one text. The exit status is 1 if there is no trace in it, or a module of one has no binary.
 pub fn one(args: &Args, page: &mut Page, store: &Store, input: &Input, report: &Report) -> Result<Exit, Failure> {
     let reader = input.reader().map_err(Failure::Input)?;
     let options = args.locating(input.path());
@@ -112,14 +112,14 @@ impl Printer<'_> {
         Ok(())
     }
 
-    /// Puts in what a frame is: the calls inlined there, innermost first, then its function.
+    /// Inserts the resolved frame: the calls inlined there, innermost first, then its function.
     fn frame(&mut self, mark: &Mark, frame: &ResolvedFrame) -> io::Result<()> {
         frame.calls().try_for_each(|call| self.call(mark, &call))
     }
 
     fn call(&mut self, mark: &Mark, call: &Call<'_>) -> io::Result<()> {
         if mark.depth > 0 {
-            // The frame stands in a string of JSON: what is put in is escaped, so that it stays one.
+            // If the frame is in a JSON string, the inserted text is escaped, so that it stays one.
             let paths = &self.page.paths;
             let line = frame::text(|write| {
                 frame::function(call, paths, write).and_then(|()| frame::place(call, paths, write))
@@ -138,7 +138,7 @@ impl Printer<'_> {
         self.page.place(call)
     }
 
-    /// Says on standard error which binaries were used and which were not, each once.
+    /// Reports on standard error which binaries were used and which were not, each once.
     fn notes(&mut self, dump: &Dump) {
         for slot in dump.binaries().slots() {
             match &slot.found {
@@ -186,7 +186,7 @@ impl Printer<'_> {
     }
 }
 
-/// The line a trace begins in.
+/// The line in which a trace begins.
 fn line(dump: &Dump) -> u64 {
     dump.recorded().trace_line.unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The variables of a frame: its arguments on its line, all of them below it.
+//! Prints the variables of a frame: its arguments on its line, all variables below it.
 
 use std::io;
 
@@ -8,9 +8,9 @@ use crate::args::Args;
 use crate::page::{Page, Piece};
 use crate::short::short;
 
-/// Characters of one argument on a frame's line.
+/// How many characters of one argument are shown on a frame's line.
 const MAX_ARGUMENT: usize = 64;
-/// Levels below a variable that are printed.
+/// How many levels below a variable are printed.
 const MAX_INDENT: usize = 8;
 
 /// Prints `(dividend=600, divisor=0)`, or `(…)` if none of the values is known. Nothing if there is no parameter.
@@ -32,7 +32,7 @@ pub fn arguments(page: &mut Page, scope: &Scope) -> io::Result<()> {
     page.plain(")")
 }
 
-/// The parameters with their values in short; `None` if there are some and none of their values is known.
+/// The parameters with their values in short; `None` if there are parameters and none of their values is known.
 pub fn known_arguments(scope: &Scope) -> Option<Vec<(&Variable, String)>> {
     let parameters = scope.variables.iter().filter(|variable| variable.kind == VariableKind::Parameter);
     let arguments: Vec<_> = parameters.map(|parameter| (parameter, argument(parameter))).collect();
@@ -40,7 +40,7 @@ pub fn known_arguments(scope: &Scope) -> Option<Vec<(&Variable, String)>> {
     (!none).then_some(arguments)
 }
 
-/// An argument's value in short. Why it is missing is said below the line, with `--locals`.
+/// An argument's value in short. The reason for a missing one is printed below the line, with `--locals`.
 fn argument(parameter: &Variable) -> String {
     match parameter.status {
         Status::NotCaptured => "<not captured>".to_owned(),
@@ -73,12 +73,12 @@ pub fn one(page: &mut Page, variable: &Variable, level: usize) -> io::Result<()>
     if level >= MAX_INDENT {
         return Ok(());
     }
-    // The value already shows its parts; it shows neither what pointers in it lead to, nor what is said beside that.
+    // The text has the parts already: only targets of pointers are printed below it, and the children beside a target.
     let beside = variable.children.iter().any(|child| child.name == "*");
     variable.children.iter().filter(|child| beside || leads_on(child)).try_for_each(|child| one(page, child, level + 1))
 }
 
-/// Whether a part is, or holds, something that a pointer leads to.
+/// Whether a part is, or contains, the target of a pointer.
 fn leads_on(part: &Variable) -> bool {
     part.name == "*" || part.children.iter().any(leads_on)
 }
@@ -87,7 +87,7 @@ fn value(page: &mut Page, variable: &Variable, text: &str) -> io::Result<()> {
     page.piece(if variable.status == Status::Ok { Piece::Value } else { Piece::Faint }, text)
 }
 
-/// How much is read: for a frame's line little, for all its variables what the command line allows.
+/// The limits for reading variables: little for a frame's line, and as the command line allows for all variables.
 pub fn limits(args: &Args) -> Limits {
     if args.locals { args.limits() } else { Limits { depth: 1, elements: 8, text_only: true } }
 }

@@ -1,4 +1,4 @@
-//! The last calls of the host, as the end of a trace of system calls: those that failed marked.
+//! The last host calls, like the end of a system call trace, with failed ones marked.
 
 use coredump_core::cli::shorten;
 use coredump_core::model::HostCall;
@@ -6,10 +6,10 @@ use coredump_core::model::HostCall;
 use super::count::counted;
 use super::markup::Markup;
 
-/// Calls that can be seen, the last ones, and those of them that are seen at once.
+/// How many of the last calls are on the page, and how many of them are visible at first.
 const CALLS: usize = 64;
 const OPEN: usize = 12;
-/// Bytes of one call's arguments that are shown.
+/// How many bytes of one call's arguments are shown.
 const LONGEST: usize = 1000;
 
 /// Writes the calls, oldest first; nothing if there is none.

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-/// Seconds from 1970 to the year 10000.
+/// Seconds from the beginning of 1970 to that of the year 10000.
 const YEAR_10000: u64 = 253_402_300_800;
 
 /// `1 frame`, `100,000 frames`.
@@ -23,7 +23,7 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// A time as people read it; `None` of a year that has not four digits, which is a clock's mistake.
+/// A time for people; `None` for a year without four digits, which comes from a wrong clock.
 pub fn moment(time: SystemTime) -> Option<String> {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     let written = || humantime::format_rfc3339_seconds(time).to_string().replace('T', " ").replace('Z', " UTC");

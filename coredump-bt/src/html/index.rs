@@ -20,7 +20,7 @@ pub struct Entry {
     reason: Option<String>,
     place: Option<String>,
     signature: Option<String>,
-    /// When it ended; whether that is only when its file was written.
+    /// When it ended, and whether that is only the time at which its file was written.
     time: Option<(SystemTime, bool)>,
     is_trace: bool,
     pub link: Link,
@@ -29,7 +29,7 @@ pub struct Entry {
 /// Where a report is.
 #[derive(Default)]
 pub enum Link {
-    /// There is no room for it.
+    /// The report is left out, because there is no room for it.
     #[default]
     None,
     /// Further down in the page.
@@ -39,7 +39,7 @@ pub enum Link {
 }
 
 impl Entry {
-    /// What the list says of a dump.
+    /// The entry for a dump.
     pub fn new(dump: &Dump, paths: &PathMap, program: &str, name: String, time: Option<(SystemTime, bool)>) -> Entry {
         let crash = dump.crash();
         let summary = crash.reason.as_ref().map(|reason| reason.summary());
@@ -65,7 +65,8 @@ impl Entry {
     }
 }
 
-/// When a program ended: as its dump records it, else when the dump's file was last written to, and whether it is the latter.
+/// When a program ended, as its dump records it, else when the dump's file was last written to; and whether it is the
+/// latter.
 pub fn time(dump: &Dump, input: &Input) -> Option<(SystemTime, bool)> {
     let recorded = dump.recorded().process.time.as_deref();
     let recorded = recorded.and_then(|time| humantime::parse_rfc3339(time).ok());
@@ -73,7 +74,7 @@ pub fn time(dump: &Dump, input: &Input) -> Option<(SystemTime, bool)> {
     recorded.map(|time| (time, false)).or_else(|| Some((written()?, true)))
 }
 
-/// Writes the list, and gives the page's title.
+/// Writes the list, and returns the page's title.
 pub fn write(out: &mut Markup, entries: &[Entry], failures: &[String]) -> String {
     let groups = groups(entries);
     let what =
@@ -93,7 +94,8 @@ pub fn write(out: &mut Markup, entries: &[Entry], failures: &[String]) -> String
     title
 }
 
-/// The entries by signature: the largest group first, then the one seen last; in it the last first.
+/// The entries grouped by signature: the largest group first, of equal ones the most recent; in a group the most recent
+/// entry first.
 fn groups(entries: &[Entry]) -> Vec<Vec<&Entry>> {
     let mut by_signature: HashMap<Option<&str>, Vec<&Entry>> = HashMap::new();
     for entry in entries {

@@ -1,4 +1,5 @@
-//! Markup, written piece by piece: what stands in this program is written as it is, everything else is escaped.
+//! Markup, written piece by piece: text that is part of this program is written as it is, and everything else is
+//! escaped.
 
 use std::fmt::Display;
 
@@ -9,7 +10,7 @@ use coredump_core::text;
 pub struct Markup(String);
 
 impl Markup {
-    /// Adds markup. Nothing that is read from a file lives long enough to be taken for it.
+    /// Adds markup. It must be `'static`, so that no text from a file can be passed by mistake.
     pub fn tag(&mut self, markup: &'static str) -> &mut Self {
         self.0.push_str(markup);
         self
@@ -32,12 +33,12 @@ impl Markup {
         self.text(&shown.to_string())
     }
 
-    /// Adds a text in an element: between `open` and `close`.
+    /// Adds text between the tags `open` and `close`.
     pub fn within(&mut self, open: &'static str, text: &str, close: &'static str) -> &mut Self {
         self.tag(open).text(text).tag(close)
     }
 
-    /// Adds what was written apart.
+    /// Adds markup that was written separately.
     pub fn append(&mut self, other: &Markup) -> &mut Self {
         self.0.push_str(&other.0);
         self
@@ -48,7 +49,7 @@ impl Markup {
         self.0.is_empty()
     }
 
-    /// Bytes that were written.
+    /// How many bytes were written.
     pub fn len(&self) -> usize {
         self.0.len()
     }

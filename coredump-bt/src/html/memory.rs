@@ -1,4 +1,4 @@
-//! The memories of a report: what their parts are for, how much of them the dump holds, and what their heaps hold.
+//! The memories of a report: their regions, how much of them the dump holds, and what their heaps hold.
 
 use coredump_core::cli::size::bytes;
 use coredump_core::heap::{Survey, View as HeapView, inventory};
@@ -9,17 +9,17 @@ use super::count::grouped;
 use super::markup::Markup;
 use super::view::View;
 
-/// Memories that are shown.
+/// How many memories are shown.
 const MEMORIES: usize = 16;
-/// Parts of one memory that are listed by themselves; of more, neighbours for the same use are put together.
+/// How many regions of one memory are listed; if there are more, neighbours with the same use are merged.
 const PARTS: usize = 32;
-/// Types of blocks that are listed, those with the most bytes.
+/// How many types of blocks are listed, of those with the most bytes.
 const TYPES: usize = 12;
-/// Places of broken records that are listed.
+/// How many places of broken records are listed.
 const DAMAGE: usize = 8;
 /// Width of the picture, in its own units.
 const WIDTH: f64 = 1000.0;
-/// The least width of a part, so that it can be seen.
+/// The least width of a region, so that it is visible.
 const LEAST: f64 = 8.0;
 
 /// Writes the memories; nothing if there is none.
@@ -91,7 +91,7 @@ fn held(count: Count) -> String {
     }
 }
 
-/// The parts that are listed.
+/// The regions that are listed.
 fn parts(regions: &Regions) -> Vec<Region> {
     let all: Vec<Region> = regions.iter().cloned().collect();
     if all.len() <= PARTS {
@@ -116,19 +116,19 @@ fn parts(regions: &Regions) -> Vec<Region> {
     parts
 }
 
-/// Addresses that are worth a mark: of the memory that the crash was about.
+/// The addresses to mark in a memory: those that the crash was about.
 fn marks(view: &View<'_>, memory: u32) -> Vec<(&'static str, u64)> {
     let (dump, binaries) = (view.dump.recorded(), view.dump.binaries());
     let mut marks = Vec::new();
     marks.extend(regions::stack_pointer(dump, binaries, memory).map(|address| ("stack pointer", address)));
     let access = view.dump.crash().reason.as_ref().and_then(|reason| reason.memory_access);
-    // An access does not say which memory it was about; with one there is no doubt.
+    // An access does not say to which memory it was, so it is marked only if there is one memory.
     let address = access.and_then(|access| access.address).filter(|_| dump.memories.len() == 1);
     marks.extend(address.map(|address| ("failed access", address)));
     marks
 }
 
-/// Draws the parts in one line, each at least so wide that it can be seen.
+/// Draws the regions in one line, each wide enough to be visible.
 fn picture(out: &mut Markup, memory: &Memory<'_>, parts: &[Region], marks: &[(&str, u64)]) {
     let share = |part: &Region| (part.range.end - part.range.start) as f64 / memory.size as f64 * WIDTH;
     let widths: Vec<f64> = parts.iter().map(|part| share(part).max(LEAST)).collect();

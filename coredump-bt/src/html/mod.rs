@@ -1,7 +1,7 @@
 //! `--html`: dumps and traces as pages for a browser: one page that needs nothing else, or a folder of them with an index.
 //!
-//! Everything on a page is written through [`markup::Markup`], which lets no text of a dump become markup; how values, names
-//! and notes are worded is shared with the text that `coredump-bt` prints.
+//! Everything on a page is written through [`markup::Markup`], which lets no text of a dump become markup. Values,
+//! names and notes are formatted by the code that also prints text.
 
 mod calls;
 mod count;
@@ -40,7 +40,7 @@ use index::{Entry, Link};
 use markup::Markup;
 use view::View;
 
-/// Bytes of all reports in one page. Those that come after it are listed and not part of it.
+/// The most bytes of all reports in one page. Further reports are only listed.
 const PAGE: usize = 48 << 20;
 
 /// Writes the pages that are asked for.
@@ -64,7 +64,7 @@ pub fn run(args: &Args, inputs: &[Input], report: &Report) -> Result<Exit> {
             Err(Failure::Input(error)) => {
                 report.error(&error);
                 book.failures.push(error.to_string());
-                // The end of a file was lost. It may have been a binary, so others are opened for the dumps that follow.
+                // A file became shorter. It may have been a binary, so a new store is used for the next dumps.
                 if input::losses() != losses {
                     store = Store::new();
                 }
@@ -79,17 +79,17 @@ pub fn run(args: &Args, inputs: &[Input], report: &Report) -> Result<Exit> {
     Ok(outcome.and(Exit::partial_if(failed > 0)))
 }
 
-/// Where the pages go.
+/// Where the reports are written.
 enum Form<'a> {
-    /// All into one page.
+    /// All reports into one page.
     Page(Output),
-    /// Each into a page of its own in this folder.
+    /// Each report into a page of its own in this folder.
     Folder(&'a Path),
 }
 
 impl<'a> Form<'a> {
-    /// What `-o` says. A folder is what is one, what ends with `/`, and, for several inputs, a name that is not that of a
-    /// page.
+    /// The form that `-o` asks for: a folder if the path is one or ends with `/`, or, for several inputs, if its name
+    /// is not that of a page.
     fn for_output(output: Option<&'a RawArg>, inputs: usize) -> Result<Form<'a>> {
         let Some(path) = output.filter(|output| !output.is_dash()).map(RawArg::path) else {
             return Destination::new(output).open().map(Form::Page);
@@ -101,14 +101,14 @@ impl<'a> Form<'a> {
         if !is_folder {
             return Output::file(path).map(Form::Page);
         }
-        // The contents of dumps are private, and so are the pages that show them.
+        // The contents of dumps are private, so the folder with their pages is too.
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.map_err(|error| Error::io("cannot create", error).in_file(path))?;
         Ok(Form::Folder(path))
     }
 }
 
-/// All that is written.
+/// The pages of a run.
 struct Book<'a> {
     args: &'a Args,
     report: &'a Report,
@@ -117,13 +117,13 @@ struct Book<'a> {
     /// Whether more than one report may come.
     several: bool,
     entries: Vec<Entry>,
-    /// Inputs that could not be read, and why.
+    /// The inputs that could not be read, with the reasons.
     failures: Vec<String>,
     /// The reports of a page.
     parts: Vec<Markup>,
-    /// Bytes of them.
+    /// Their size in bytes.
     size: usize,
-    /// Names of files in the folder.
+    /// The names of files in the folder that are taken.
     names: HashSet<String>,
 }
 
@@ -181,7 +181,7 @@ impl<'a> Book<'a> {
         Ok(Exit::partial_if(!found || !complete))
     }
 
-    /// Adds a report, and returns what is to be said of the sources that were read for it.
+    /// Adds a report, and returns the notes about the sources that were read for it.
     fn add(
         &mut self,
         dump: &Dump,
@@ -194,9 +194,9 @@ impl<'a> Book<'a> {
         let number = if matches!(self.form, Form::Page(_)) { self.entries.len() } else { 0 };
         let mut view = View::new(self.args, dump, (&name, program, input.path()), &self.paths, number);
         let body = report::write(&mut view);
-        // There are no messages about sources where none were asked for.
+        // Notes about sources are printed only if `--source` asks for them.
         let notes = if self.args.source { view.sources.notes() } else { Vec::new() };
-        // Zeros of a file that became shorter were never in it.
+        // If a file became shorter, zeros were read that were never in it.
         if input::losses() != losses {
             return Err(Failure::Input(input.blame(input::shrunk())));
         }
@@ -255,7 +255,8 @@ fn write(mut output: Output, title: &str, parts: &[&Markup]) -> Result<()> {
     output.commit()
 }
 
-/// A name for the page of an input: of letters that mean nothing to a file system, a link or a shell, and not taken yet.
+/// A name for the page of an input: made of letters that have no meaning in file systems, links and shells, and not
+/// taken yet.
 fn file_name(input: &str, names: &mut HashSet<String>) -> String {
     const LONGEST: usize = 100;
     let last = input.rsplit('/').next().unwrap_or(input);

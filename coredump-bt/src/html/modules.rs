@@ -8,11 +8,11 @@ use super::view::View;
 use crate::frames::short;
 use crate::notes::{composed, without_locals};
 
-/// Modules that are listed.
+/// How many modules are listed.
 const MODULES: usize = 100;
-/// Files of one module that are listed as not used.
+/// How many refused files of one module are listed.
 const REFUSED: usize = 8;
-/// Warnings that are listed.
+/// How many warnings are listed.
 const WARNINGS: usize = 200;
 
 /// Writes the modules; nothing if there is none.
@@ -67,7 +67,7 @@ fn one(out: &mut Markup, slot: &Slot, is_adapter: bool) {
     }
 }
 
-/// Writes what a reader must know of the dump, its binaries and sources, and what the report leaves out.
+/// Writes the warnings about the dump, its binaries and sources, and what the report leaves out.
 pub fn warnings(view: &View<'_>) -> Markup {
     let (recorded, binaries) = (view.dump.recorded(), view.dump.binaries());
     let mut told: Vec<String> = Vec::new();

@@ -1,4 +1,4 @@
-//! The objects of a garbage-collected program: how many there are of each type, and which keep the most.
+//! The objects of a garbage-collected program: how many there are of each type, and which retain the most.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,15 @@ use super::markup::Markup;
 use super::view::View;
 use crate::short::short;
 
-/// Types, and objects, that are listed.
+/// How many types, and how many objects, are listed.
 const LISTED: usize = 12;
-/// With more objects than these, what each of them keeps is not computed: nobody waits for that.
+/// The most objects for which retained sizes are computed: for more it would take too long.
 const MOST: u32 = 2_000_000;
-/// How much of an object stands in its line, and the longest line.
+/// How much of an object is shown on its line, and the longest line.
 const LINE: Limits = Limits { depth: 2, elements: 8, text_only: true };
 const LONGEST: usize = 300;
 
-/// Writes them; nothing if the dump holds none.
+/// Writes the section; nothing if the dump holds no objects.
 pub fn section(view: &View<'_>) -> Markup {
     let mut out = Markup::default();
     let objects = view.dump.objects();

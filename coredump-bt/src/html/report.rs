@@ -1,4 +1,4 @@
-//! A report: what is known of one dump, as a part of a page.
+//! A report of one dump, as a part of a page.
 
 use super::markup::Markup;
 use super::view::View;
@@ -6,7 +6,7 @@ use super::{calls, memory, modules, objects, summary, threads};
 
 /// Writes the report.
 pub fn write(view: &mut View<'_>) -> Markup {
-    // The part above the threads links to their frames and says what is left out of them.
+    // The threads are written first, because the part above them links to their frames and says what was left out.
     let threads = threads::section(view);
     let calls = calls::section(&view.dump.recorded().host_calls);
     let memory = memory::section(view);

@@ -11,13 +11,13 @@ use super::values::{self, Arguments};
 use super::view::View;
 use crate::frames::short;
 
-/// Lines of source before and after a place.
+/// How many lines of source are shown before and after a place.
 const AROUND: u32 = 3;
 
-/// A source function that was active in a frame, as it stands on the page.
+/// The row of a source function that was active in a frame.
 #[derive(Default)]
 pub struct Row<'a> {
-    /// Thread and frame, and the number of the call inlined in it.
+    /// Its id: thread, frame, and the index of an inlined call.
     pub id: Option<(usize, usize, Option<usize>)>,
     /// The frame's index in its thread.
     pub index: Option<usize>,
@@ -29,18 +29,18 @@ pub struct Row<'a> {
     /// The language, if it is not the engine's frame.
     pub language: Option<&'static str>,
     pub place: Option<String>,
-    /// How far it is, if it is no frame of a stack.
+    /// The state of a future, if the row is no frame of a stack.
     pub state: Option<String>,
     /// Whether it belongs to a runtime or a standard library.
     pub is_library: bool,
-    /// Whether it is open from the beginning.
+    /// Whether it is open at first.
     pub is_open: bool,
-    /// What is below it.
+    /// The contents below its line.
     pub body: Markup,
 }
 
 impl Row<'_> {
-    /// Writes it: an element that can be opened, if there is anything below it.
+    /// Writes the row, as an element that can be opened if it has contents.
     pub fn write(&self, view: &View<'_>, out: &mut Markup) {
         let opens = !self.body.is_empty();
         out.tag(if opens { "<details" } else { "<div" });
@@ -95,7 +95,8 @@ impl View<'_> {
         self.sources.of_binary(binary.and_then(|binary| binary.path()));
         let limits = self.args.limits();
         let scopes = if self.room == 0 { Vec::new() } else { frame.variables(limits) };
-        // The two read the same debug info; should they differ, no value is shown rather than another function's.
+        // Scopes and calls come from the same debug info. If their numbers differ all the same, no values are shown,
+        // since they might be another function's.
         let scope = |nth: usize| scopes.get(nth).filter(|_| scopes.len() == resolved.inlines.len() + 1);
         let crashed = self.dump.crash().place.as_ref();
         let is_place = crashed.is_some_and(|place| (place.thread, place.frame) == (thread, frame.index()));
@@ -142,7 +143,7 @@ impl View<'_> {
         slot.map_or("?", |slot| short(&slot.name))
     }
 
-    /// What stands below a function's line: source, variables, and of the frame itself what the engine knows.
+    /// The contents below a function's line: source, variables, and for the frame itself the machine state.
     fn below(&mut self, frame: &Frame, location: Option<&Location>, scope: Option<&Scope>, is_own: bool) -> Markup {
         let mut out = Markup::default();
         if self.room == 0 {
@@ -188,7 +189,7 @@ impl View<'_> {
         row.write(self, out);
     }
 
-    /// A frame in short: a line for each source function.
+    /// A frame as text: a line for each source function.
     pub fn frame_lines(&self, frame: &Frame) -> Vec<String> {
         let resolved = frame.resolved();
         let scopes = frame.variables(Limits { depth: 1, elements: 8, text_only: true });

@@ -1,5 +1,5 @@
-//! What stands around the reports of a page: head, style, script. A page loads nothing, and its policy lets nothing run but
-//! the one script that is part of it.
+//! The frame of a page: head, style, script. A page loads nothing, and its content security policy lets nothing run but
+//! the one script in it.
 
 use std::io::{self, Write};
 
@@ -32,7 +32,8 @@ pub fn write<'p>(out: &mut impl Write, title: &str, parts: impl IntoIterator<Ite
     out.write_all(foot.as_str().as_bytes())
 }
 
-/// The policy of a page: style and script are those whose hashes it names, and nothing else is loaded, run, sent or framed.
+/// The content security policy of a page: it names the hashes of style and script, and allows nothing else to be
+/// loaded, run, sent or framed.
 fn policy() -> String {
     let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
     let (style, script) = (hash(STYLE), hash(SCRIPT));

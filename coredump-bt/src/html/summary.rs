@@ -1,4 +1,4 @@
-//! What stands on top of a report: why the program died, where, what it said last, and what ran.
+//! The top of a report: why and where the program died, its last words, and what ran.
 
 use coredump_core::cli::shorten;
 use coredump_core::cli::size::bytes;
@@ -82,7 +82,7 @@ fn said(out: &mut Markup, reason: &CrashReason) {
     out.tag("</pre></section>\n");
 }
 
-/// The request that a server died of.
+/// Writes the request that was being answered when a server's program died.
 fn request(out: &mut Markup, request: &Request) {
     let known = |text: &Option<String>| shorten(text.as_deref().unwrap_or("?"), HEADER).into_owned();
     out.tag("<section class=\"words\"><h2>Request</h2>\n<pre class=\"said\">").text(&known(&request.method));
@@ -100,7 +100,7 @@ fn request(out: &mut Markup, request: &Request) {
     out.tag("</pre></section>\n");
 }
 
-/// What ran, when and how, as far as it is known.
+/// Writes what ran, when and how, as far as it is known.
 fn facts(view: &View<'_>, out: &mut Markup) {
     let dump = view.dump.recorded();
     let process = &dump.process;

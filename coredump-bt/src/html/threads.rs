@@ -17,19 +17,19 @@ use super::view::View;
 use crate::inner::{self, created_at, group_title, waits_for};
 use crate::tasks::state as state_of;
 
-/// Frames of a thread that are shown in full, the youngest; the others are lines.
+/// How many of a thread's youngest frames are shown in full; the others are lines.
 const IN_FULL: usize = 100;
-/// The frames of a recursion that are shown in full.
+/// How many frames of a recursion are shown in full.
 const FOLD_IN_FULL: usize = 8;
-/// The frames of a recursion that are listed.
+/// How many frames of a recursion are listed.
 const FOLD_LISTED: usize = 1000;
-/// The frames of the runtime that are put together in a panic, if they are so many.
+/// The least number of runtime frames above a panic that are folded into one row.
 const LEAST_RUNTIME: usize = 3;
-/// Lines in one piece.
+/// How many lines are in one element.
 const PIECE: usize = 1000;
-/// Asynchronous tasks that are shown.
+/// How many asynchronous tasks are shown.
 const TASKS: usize = 200;
-/// Threads that are open from the beginning.
+/// How many threads are open at first.
 const OPEN: usize = 4;
 
 /// Writes the threads that are asked for, and the tasks of a language's runtime.
@@ -144,19 +144,19 @@ impl View<'_> {
         }
     }
 
-    /// The number of frames above the place where the program's own code stood: a panic goes through many.
+    /// The number of frames above the place in the program's own code: a panic has many.
     fn runtime_frames(&self, thread: &Thread) -> usize {
         let place = self.dump.crash().place.as_ref().filter(|place| place.thread == thread.index());
         place.map_or(0, |place| place.frame)
     }
 
-    /// Frames with all that is known of them.
+    /// Writes frames with all their contents.
     fn in_full(&mut self, out: &mut Markup, thread: &Thread, frames: Range<usize>) {
         self.rows = self.rows.saturating_sub(frames.len());
         frames.filter_map(|frame| thread.frame(frame)).for_each(|frame| self.frame(out, &frame));
     }
 
-    /// Frames as lines of text: a hundred thousand of them are a few elements of the page.
+    /// Writes frames as lines of text, so that a hundred thousand frames are only a few elements of the page.
     fn lines(&mut self, out: &mut Markup, thread: &Thread, frames: Range<usize>) {
         for start in frames.clone().step_by(PIECE) {
             let end = frames.end.min(start + PIECE);
@@ -174,7 +174,7 @@ impl View<'_> {
         }
     }
 
-    /// The frames of a thread that only a language's runtime knows any more.
+    /// Writes the frames of a thread that only a language's runtime knows.
     fn continued(&mut self, out: &mut Markup, thread: &Thread) {
         let frames: Vec<_> = thread.continued().collect();
         if !frames.is_empty() {
@@ -183,7 +183,7 @@ impl View<'_> {
         }
     }
 
-    /// The tasks of a language's runtime that did not run, those alike together.
+    /// Writes the tasks of a language's runtime that were not running, with equal ones grouped.
     fn tasks(&mut self, out: &mut Markup) {
         let Some(runtime) = self.dump.runtime() else { return };
         for group in inner::groups(runtime) {
@@ -211,7 +211,7 @@ impl View<'_> {
         }
     }
 
-    /// Asynchronous tasks, each with what it waits for, the outermost function first.
+    /// Writes the asynchronous tasks, each with the chain of what it awaits, the outermost function first.
     fn async_tasks(&mut self, out: &mut Markup) {
         let Tasks { list, truncated } = self.dump.tasks(Some(self.args.limits()));
         for task in list.iter().take(TASKS) {
@@ -268,7 +268,7 @@ impl View<'_> {
         future.awaits.iter().for_each(|inner| self.awaiting(out, inner, level + 1));
     }
 
-    /// The frames of an interpreter's program of which it is not certain which frame of the engine runs them.
+    /// Writes the frames of an interpreted program for which it is not certain which frame of the engine runs them.
     fn interpreted_unplaced(&mut self, out: &mut Markup, thread: &Thread) {
         let Some(program) = self.interpreted.clone().filter(|_| thread.is_crashed()) else { return };
         let mut frames = program.frames().filter(|(placed, _)| placed.is_none()).peekable();
@@ -303,7 +303,7 @@ impl View<'_> {
     }
 }
 
-/// What a task does, and what it waits for.
+/// Writes a task's state, and what it waits for.
 fn state(out: &mut Markup, task: &Task) {
     out.within(" [", task.wait_reason.as_deref().unwrap_or(&task.status), "]");
     let waits = waits_for(task);

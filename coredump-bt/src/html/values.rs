@@ -1,4 +1,4 @@
-//! What can be opened below a frame: lines of source, variables, Wasm locals and operands.
+//! The contents that can be opened below a frame: lines of source, variables, Wasm locals and operands.
 
 use coredump_core::model::Value;
 use coredump_core::runtimes::{InterpretedFrame, InterpretedVariable};
@@ -11,27 +11,27 @@ use crate::short::short;
 use crate::source::Line;
 use crate::variables::known_arguments;
 
-/// Bytes of the page that the variables of one function may take.
+/// How many bytes of the page the variables of one function may take.
 const ROOM: usize = 10 << 10;
-/// Characters of a value whose parts stand below it.
+/// How many characters are shown of a value whose parts are below it.
 const LONG: usize = 120;
-/// Characters of any other value.
+/// How many characters are shown of any other value.
 const LONGEST: usize = 2000;
-/// Characters of one argument of a Python function.
+/// How many characters are shown of one argument of a Python function.
 const ARGUMENT: usize = 64;
-/// Levels of parts.
+/// How many levels of parts are shown.
 const LEVELS: usize = 24;
-/// Wasm locals and operands of one frame that are listed, each.
+/// How many Wasm locals, and how many operands, of one frame are listed.
 const MACHINE: usize = 64;
 
-/// An argument as it stands on its function's line.
+/// An argument on its function's line.
 pub struct Argument {
     pub name: String,
     pub value: String,
     pub is_known: bool,
 }
 
-/// What is known of a function's arguments.
+/// The known arguments of a function.
 #[derive(Default)]
 pub enum Arguments {
     /// There are none, or the function's parameters are not known.
@@ -62,7 +62,7 @@ impl Arguments {
         out.tag(")</span>");
     }
 
-    /// The same as text.
+    /// The arguments as text.
     pub fn text(&self) -> String {
         match self {
             Arguments::None => String::new(),
@@ -99,7 +99,7 @@ impl Arguments {
     }
 }
 
-/// Writes lines of source, that in which execution stood marked.
+/// Writes lines of source, with the line at which execution stood marked.
 pub fn source(out: &mut Markup, lines: &[Line]) {
     let Some(first) = lines.first() else { return };
     out.tag("<ol class=\"src\" start=\"").shown(first.number).tag("\">");
@@ -183,7 +183,7 @@ fn one(out: &mut Markup, variable: &Variable, level: usize, end: usize, cut: &mu
     out.tag(if opens { "</details>\n" } else { "</div>\n" });
 }
 
-/// Writes what the engine knows of a frame: where it stood in the module, its locals and operand stack.
+/// Writes the machine state of a frame: its place in the module, its Wasm locals and operand stack.
 pub fn machine(out: &mut Markup, dump: &Dump, frame: &Frame, module: &str) {
     let (recorded, resolved) = (frame.recorded(), frame.resolved());
     let is_known = recorded.locals.is_some() || recorded.stack.is_some();

@@ -15,12 +15,12 @@ use crate::args::Args;
 use crate::source::Sources;
 use crate::variables;
 
-/// Frames of all threads that are shown with all that is known of them.
+/// How many frames of all threads are shown in full.
 const ROWS: usize = 400;
-/// Bytes of a page for what can be opened below frames, so that it stays small enough to be attached somewhere.
+/// How many bytes of a page may be below frames, so that the page stays small enough to be attached somewhere.
 const ROOM: usize = 640 << 10;
 
-/// What is needed to write a report, and what has been written so far.
+/// The state of a report that is being written.
 pub struct View<'r> {
     pub args: &'r Args,
     pub dump: &'r Dump,
@@ -35,9 +35,9 @@ pub struct View<'r> {
     pub interpreted: Option<Rc<Interpreted>>,
     /// The report's number in its page.
     pub number: usize,
-    /// Frames that may still be shown in full.
+    /// How many more frames may be shown in full.
     pub rows: usize,
-    /// Bytes that may still be written below frames.
+    /// How many more bytes may be written below frames.
     pub room: usize,
     /// Frames that can be linked to, by thread and index.
     pub linked: HashSet<(usize, usize)>,
@@ -76,7 +76,7 @@ impl<'r> View<'r> {
         out.tag("r").shown(self.number).text(part)
     }
 
-    /// A place in the source, as the reader's files are called.
+    /// A source location, with the path mapped to the reader's files.
     pub fn place(&self, location: &Location) -> String {
         location_text(location, self.paths)
     }
