@@ -10,18 +10,18 @@ use coredump_core::cli::output::Color;
 use coredump_core::cli::path_map::PathMapping;
 use coredump_core::error::{Error, ErrorKind, Result};
 
-/// What leaves a dump.
+/// A kind of ending that can leave a dump (`--on`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum On {
-    /// Traps, and failures of host functions and limits.
+    /// Traps, failures of host functions, and exceeded limits.
     Trap,
     /// A `proc_exit` or `exit` with a code other than 0.
     Exit,
     /// An uncaught Wasm exception.
     Exception,
-    /// `--timeout`.
+    /// The time of `--timeout` is over.
     Timeout,
-    /// SIGINT, SIGTERM, SIGQUIT, and SIGUSR1 for a snapshot.
+    /// SIGINT, SIGTERM and SIGQUIT; SIGUSR1 for a snapshot.
     Signal,
 }
 
@@ -34,7 +34,7 @@ const ALL: [(&str, On); 5] = [
 ];
 
 impl On {
-    /// All kinds.
+    /// All kinds of endings.
     pub fn all() -> Vec<On> {
         ALL.iter().map(|(_, on)| *on).collect()
     }
@@ -51,16 +51,16 @@ impl On {
 #[argh(note = "Exit code: the program's own; 134 after a trap, 124 after a timeout, 128+N after signal N,
 125 for failures of coredump-run itself, 126 if FILE cannot be run, 127 if there is none.")]
 pub struct Args {
-    /// where the dump goes (default %e.%p.coredump): %e program, %p process id, %t time, %h host, %% a percent sign; with .zst
-    /// or .gz at its end the dump is compressed; - is standard output
+    /// file that the dump is written to (default %e.%p.coredump): %e is the program, %p the process id, %t the time, %h
+    /// the host name, %% a percent sign; a name that ends in .zst or .gz compresses the dump; - is standard output
     #[argh(option, short = 'o', arg_name = "pattern")]
     pub output: Option<RawArg>,
 
-    /// give the guest the folder HOST under the name GUEST; with :ro, to read only
+    /// give the guest the folder HOST under the name GUEST; with :ro, for reading only
     #[argh(option, arg_name = "host[::guest[:ro]]")]
     pub dir: Vec<RawArg>,
 
-    /// set an environment variable of the guest, or pass ours on
+    /// set an environment variable of the guest; without a value, pass on our own
     #[argh(option, arg_name = "name[=value]")]
     pub env: Vec<String>,
 
@@ -68,7 +68,7 @@ pub struct Args {
     #[argh(option, arg_name = "func")]
     pub invoke: Option<String>,
 
-    /// the program's own name, as it sees it
+    /// the name under which the program sees itself (its first argument)
     #[argh(option, arg_name = "name")]
     pub argv0: Option<String>,
 
@@ -76,23 +76,23 @@ pub struct Args {
     #[argh(switch)]
     pub network: bool,
 
-    /// run a program whose imports nobody offers; a call of one is a crash
+    /// run a program even if the host does not offer all of its imports; a call of such an import is a crash
     #[argh(switch)]
     pub unknown_imports_trap: bool,
 
-    /// end after this many units of work (about one an instruction)
+    /// end the program after this many units of fuel (about one per instruction)
     #[argh(option, arg_name = "n")]
     pub fuel: Option<u64>,
 
-    /// end after this time, compiling included: 10s, 500ms, 2m, 1h
+    /// end the program after this time, which includes compilation: 10s, 500ms, 2m, 1h
     #[argh(option, arg_name = "time", from_str_fn(duration))]
     pub timeout: Option<Duration>,
 
-    /// let memories, tables and the garbage-collected heap not grow beyond this together: 64m, 1g, bytes
+    /// limit memories, tables and the garbage-collected heap together to this size: 64m, 1g, or a number of bytes
     #[argh(option, arg_name = "size", from_str_fn(size))]
     pub max_memory: Option<usize>,
 
-    /// compile the program anew, and do not keep its compiled code for the next start
+    /// compile the program anew, and do not cache its compiled code for the next start
     #[argh(switch)]
     pub no_cache: bool,
 
@@ -100,51 +100,53 @@ pub struct Args {
     #[argh(option, arg_name = "size", from_str_fn(size))]
     pub max_wasm_stack: Option<usize>,
 
-    /// run instrumented from the start, 2 to 6 times slower: nothing has to be run again if it dies
+    /// run the program instrumented from the start, 2 to 6 times slower: it need not be run again if it dies
     #[argh(switch)]
     pub live: bool,
 
-    /// do not record what the host answers: a dump has frames, memory and globals, but no locals and operand stacks
+    /// do not record the answers of the host: a dump has frames, memory and globals, but no locals and operand stacks
     #[argh(switch)]
     pub fast: bool,
 
-    /// bytes that the recording may take; beyond them a dump is as with --fast (default 1g)
+    /// largest recording, in bytes; if it gets larger, the dump is as with --fast (default 1g)
     #[argh(option, arg_name = "size", default = "1 << 30", from_str_fn(size64))]
     pub record_limit: u64,
 
-    /// leave the recording out of the dump: it holds what the program read
+    /// leave the recording out of the dump, as it contains what the program read
     #[argh(switch)]
     pub no_recording: bool,
 
-    /// what leaves a dump: trap,exit,exception,timeout,signal (default: all but exit)
+    /// endings that leave a dump: trap,exit,exception,timeout,signal (default: all but exit)
     #[argh(option, arg_name = "kinds", from_str_fn(kinds))]
     pub on: Option<Kinds>,
 
-    /// how much memory goes in: all, stack (what the frames use) or none (default all)
+    /// memory that the dump contains: all, stack (what the frames use) or none (default all)
     #[argh(option, arg_name = "which", default = "MemoryChoice::All", from_str_fn(memory))]
     pub memory: MemoryChoice,
 
-    /// bytes of garbage-collected objects that go in at most, those nearest to the frames first (default 1g)
+    /// largest total size of the garbage-collected objects in the dump, in bytes; the nearest to the frames come first
+    /// (default 1g)
     #[argh(option, arg_name = "size", default = "coredump_capture::HEAP_LIMIT", from_str_fn(size64))]
     pub heap_limit: u64,
 
-    /// put the program's own bytes in, so that the dump needs no other file
+    /// put the program's own bytes into the dump, so that it needs no other file
     #[argh(switch)]
     pub embed_modules: bool,
 
-    /// say this of the run in its dumps: a version, a deployment (repeatable)
+    /// add this to the dumps of the run: a version, a deployment (repeatable)
     #[argh(option, arg_name = "key=value", from_str_fn(annotation))]
     pub annotate: Vec<Annotation>,
 
-    /// remove the oldest dumps of this program beyond this many
+    /// keep only this many dumps of the program: the oldest are removed
     #[argh(option, arg_name = "n")]
     pub keep: Option<usize>,
 
-    /// auto (default), always or never
+    /// colour the report: auto (default), always or never
     #[argh(option, default = "Color::Auto", arg_name = "when")]
     pub color: Color,
 
-    /// for the report look up names and lines in the program alone, not in files beside it or that it names
+    /// for the report, look up names and lines in the program alone, not in other files that lie beside it or that it
+    /// names
     #[argh(switch)]
     pub untrusted: bool,
 
@@ -156,7 +158,9 @@ pub struct Args {
     #[argh(switch, short = 'q')]
     pub quiet: bool,
 
-    /// serve an HTTP component until a signal ends it (default 127.0.0.1:8080; a number alone is a port of 127.0.0.1); each request gets an instance, a crash is answered with 500 and leaves a dump, --timeout limits each request
+    /// serve an HTTP component until a signal ends it (default 127.0.0.1:8080; a number alone is a port of 127.0.0.1);
+    /// each request gets an instance of its own, a crash is answered with 500 and leaves a dump, --timeout limits each
+    /// request
     #[argh(option, arg_name = "addr", from_str_fn(address))]
     pub serve: Option<SocketAddr>,
 
@@ -164,11 +168,13 @@ pub struct Args {
     #[argh(option, arg_name = "size", default = "64 << 20", from_str_fn(size64))]
     pub max_body: u64,
 
-    /// with --serve: leave no more dumps than this in a minute, and of crashes at one place only the first (default 10)
+    /// with --serve: write at most this many dumps a minute, and only the first one of crashes at the same place
+    /// (default 10)
     #[argh(option, arg_name = "n", default = "10")]
     pub max_dumps: u32,
 
-    /// run the program of a dump again, with the answers that it recorded, up to its end; a dump of that goes where -o says
+    /// run the program of a dump again up to its end, with the recorded answers of the host; with -o, write a dump of
+    /// the new run
     #[argh(option, arg_name = "dump")]
     pub replay: Option<RawArg>,
 
@@ -177,25 +183,25 @@ pub struct Args {
     #[argh(option, arg_name = "bytes")]
     pub last_write: Option<String>,
 
-    /// with --replay: list the changes of these bytes, the last 1024
+    /// with --replay: list the last 1024 changes of these bytes
     #[argh(option, arg_name = "bytes")]
     pub writes: Option<String>,
 
-    /// the frame in which a variable's name is meant (default 0)
+    /// number of the frame in which a variable's name or an expression is looked up (default 0)
     #[argh(option, arg_name = "n", default = "0")]
     pub frame: usize,
 
-    /// the program (- is standard input), and after it its arguments
+    /// the program (- is standard input), followed by its arguments
     #[argh(positional, arg_name = "file")]
     pub program: Vec<RawArg>,
 }
 
-/// A set of [`On`].
+/// The kinds of endings that `--on` lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kinds(Vec<On>);
 
 impl Args {
-    /// Where the dump goes.
+    /// The file that the dump is written to.
     pub fn output(&self) -> RawArg {
         self.output.clone().unwrap_or_else(|| RawArg("%e.%p.coredump".into()))
     }
@@ -204,7 +210,7 @@ impl Args {
     ///
     /// # Errors
     ///
-    /// There is none on the command line.
+    /// Fails if the command line names no program.
     pub fn file(&self) -> Result<&RawArg> {
         let missing =
             || Error::new(ErrorKind::Usage, "no program is named").hint("coredump-run --help lists the options");
@@ -216,7 +222,7 @@ impl Args {
         self.program.get(1..).unwrap_or_default()
     }
 
-    /// What leaves a dump.
+    /// The kinds of endings that leave a dump.
     pub fn dumps_on(&self) -> Vec<On> {
         match &self.on {
             Some(kinds) => kinds.0.clone(),
@@ -224,18 +230,18 @@ impl Args {
         }
     }
 
-    /// Whether dumps on signals were asked for by name: with `--fast` they cost speed, so the default leaves them out.
+    /// Whether `--on` names signals. With `--fast`, dumps on signals cost speed, so they are not written by default.
     pub fn signals_asked_for(&self) -> bool {
         self.on.as_ref().is_some_and(|kinds| kinds.0.contains(&On::Signal))
     }
 }
 
-/// What is said of a run.
+/// An annotation of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Annotation {
-    /// Its name.
+    /// Name of the annotation.
     pub key: String,
-    /// What it says.
+    /// Text of the annotation.
     pub value: String,
 }
 
@@ -267,13 +273,13 @@ fn memory(text: &str) -> Result<MemoryChoice, String> {
     }
 }
 
-/// Where to serve: an address with its port, or a port.
+/// Parses the address of `--serve`: an address with its port, or a port alone.
 fn address(text: &str) -> Result<SocketAddr, String> {
     let port = text.parse().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     port.or_else(|_| text.parse()).map_err(|_| format!("{text:?} is no address: 8080, 127.0.0.1:8080, [::1]:8080"))
 }
 
-/// A time with its unit; a bare number counts seconds.
+/// Parses a time with its unit; a number alone counts seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().map(Duration::try_from_secs_f64);
     match seconds {
@@ -282,7 +288,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A size in bytes, or with a binary unit.
+/// Parses a size: in bytes, or with a binary unit.
 fn size(text: &str) -> Result<usize, String> {
     let (number, unit) = split_unit(text);
     let shift = match unit.to_ascii_lowercase().as_str() {

@@ -1,7 +1,7 @@
-//! Where compiled code is kept between runs, so that a program that ran before starts at once.
+//! Chooses the folder in which compiled code is cached, so that a program that ran before starts at once.
 //!
-//! What is in the cache is executed as it is. So it is only used if nobody else can write there: neither another user, nor
-//! the guest through a folder that it is given. Where that is not so, programs are compiled at every start.
+//! Cached code is executed as it is. So the cache is used only if nobody else can write to it: neither another user,
+//! nor the guest through a folder that it is given. Otherwise, programs are compiled at every start.
 
 use std::fs::{DirBuilder, Metadata, symlink_metadata};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -11,7 +11,7 @@ use crate::args::Args;
 use crate::compiled::Cache;
 use crate::host;
 
-/// The cache for programs that run as `args` say; none if it is not wanted, or is not safe.
+/// The cache for programs that run as `args` say; `None` if it is not wanted, or not safe.
 pub fn cache(args: &Args) -> Option<Cache> {
     if args.no_cache {
         return None;
@@ -26,15 +26,15 @@ pub fn cache(args: &Args) -> Option<Cache> {
     Cache::new(&folder, programs)
 }
 
-/// The folder's name, as the XDG Base Directory Specification has it: relative ones are to be ignored.
+/// Path of the folder by the XDG Base Directory Specification, which says that relative paths are to be ignored.
 fn folder() -> Option<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
     Some(caches.join("coredump-run"))
 }
 
-/// The folder, made if there is none, with no symbolic link in its path; none if others can write there, or could put
-/// another one in its place.
+/// The folder, created if it does not exist, under its path without symbolic links; `None` if other users can write to
+/// it or replace it.
 fn private(folder: &Path) -> Option<PathBuf> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder).ok()?;
     let folder = folder.canonicalize().ok()?;

@@ -1,4 +1,4 @@
-//! The last calls of the host: cheap to note while the program runs, spelled out when a dump is written.
+//! Notes the last calls of the host, cheaply while the program runs; they are converted to text when a dump is written.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,25 +8,25 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::values::Values;
 
-/// Calls that are shown.
+/// How many calls a dump shows.
 const KEPT: usize = 64;
 
-/// Calls that there is room for. Whoever looks while the program runs has time for the difference.
+/// How many calls there is room for: a reader on another thread is safe from the program's next `ROOM - KEPT` calls.
 const ROOM: usize = 2 * KEPT;
 
-/// Bytes of a path that are kept.
+/// How many bytes of a path are kept.
 const PATH: usize = 256;
 
-/// The clock: its reading costs little, and its ticks are some milliseconds apart.
+/// The clock of the calls: reading it costs little, and its resolution is some milliseconds.
 #[cfg(target_os = "linux")]
 const CLOCK: ClockId = ClockId::MonotonicCoarse;
 #[cfg(not(target_os = "linux"))]
 const CLOCK: ClockId = ClockId::Monotonic;
 
-/// Arguments of a function of WASI 0.1, at most.
+/// The largest number of arguments of a function of WASI 0.1.
 const ARGUMENTS: usize = 9;
 
-/// Numbers of functions that are looked up fast.
+/// How many numbers of functions are looked up in an array, without a lock.
 const NUMBERS: u32 = 2048;
 
 /// The number of the next function.
@@ -37,7 +37,7 @@ pub struct Function {
     number: u32,
     name: String,
     parameters: &'static [&'static str],
-    /// Which parameters are the address and the length of a path.
+    /// The parameters that are the address and the length of a path.
     paths: Vec<(usize, usize)>,
     /// Which parameter is the address of a word that says how much was done, or what was opened.
     out: Option<usize>,
@@ -183,7 +183,7 @@ struct Details {
     arguments: Vec<u8>,
     /// The results of a component's import, encoded and perhaps cut off.
     results: Vec<u8>,
-    /// How it ended the program.
+    /// The error with which the call ended the program.
     failed: Option<String>,
 }
 
@@ -191,7 +191,7 @@ struct Details {
 enum Called {
     /// A function of WASI 0.1.
     Core(Arc<Function>),
-    /// A component's import.
+    /// An import of a component.
     Component(Arc<ComponentFunction>),
 }
 
@@ -213,7 +213,7 @@ impl Default for Calls {
 }
 
 impl Calls {
-    /// Notes that a call begins. It is a function of its own, so that a profile shows what it costs.
+    /// Notes that a call begins. This is a function of its own, so that a profile shows what it costs.
     #[inline(never)]
     pub fn enter(&self, function: &Arc<Function>, arguments: &[u64], paths: Vec<String>) {
         let slot = self.next(function.number, || Called::Core(function.clone()));
@@ -227,7 +227,7 @@ impl Calls {
         self.made.store(call, Ordering::Release);
     }
 
-    /// Notes that a call of a component begins, with its arguments as they are encoded.
+    /// Notes that a call by a component begins, with its encoded arguments.
     pub fn enter_component(&self, function: &Arc<ComponentFunction>, arguments: &[u8]) {
         self.next(function.number, || Called::Component(function.clone()));
         let call = self.made.load(Ordering::Relaxed) + 1;
@@ -235,14 +235,14 @@ impl Calls {
         self.made.store(call, Ordering::Release);
     }
 
-    /// Notes that the last call returned an error of WASI 0.1, 0 for none, and wrote a word.
+    /// Notes that the last call returned this error of WASI 0.1 (0 for none), and wrote the word `out`.
     pub fn returned(&self, errno: i32, out: Option<u32>) {
         let slot = self.slot(self.made.load(Ordering::Relaxed));
         slot.out.store(out.map_or(0, |out| RETURNED | u64::from(out)), Ordering::Relaxed);
         slot.end.store(RETURNED | u64::from(errno as u32), Ordering::Release);
     }
 
-    /// Notes that the last call, of a component, gave these results, as they are encoded.
+    /// Notes that the last call, by a component, returned these encoded results.
     pub fn gave(&self, results: &[u8]) {
         self.ends(|details| details.results.extend_from_slice(cut(results)));
     }
@@ -257,8 +257,8 @@ impl Calls {
         self.numbered().into_iter().map(|(_, call)| call).collect()
     }
 
-    /// The last calls as they were at an earlier moment: so many had `returned`, and the program was `inside` another call or
-    /// not.
+    /// The last calls as they were at an earlier moment, when `returned` calls had returned and the program was (or was
+    /// not) `inside` another one.
     pub fn list_at(&self, returned: u64, inside: bool) -> Vec<HostCall> {
         let before = |(number, call): (u64, HostCall)| match number {
             number if number <= returned => Some(call),
@@ -268,12 +268,12 @@ impl Calls {
         self.numbered().into_iter().filter_map(before).collect()
     }
 
-    /// The place of a call, counted from 1.
+    /// The entry of a call; calls are counted from 1.
     fn slot(&self, call: u64) -> &NotedCall {
         &self.slots[call as usize % ROOM]
     }
 
-    /// The place of the next call, of the function of this number.
+    /// The entry of the next call, which is of the function with this number.
     fn next(&self, number: u32, function: impl FnOnce() -> Called) -> &NotedCall {
         let bit = 1 << (number % u64::BITS);
         let known = self.known.get((number / u64::BITS) as usize);
@@ -293,12 +293,12 @@ impl Calls {
         slot
     }
 
-    /// Notes something of a call, counted from 1, that is no number.
+    /// Notes the parts of a call that are not numbers; calls are counted from 1.
     fn detail(&self, call: u64, note: impl FnOnce(&mut Details)) {
         let mut all = locked(&self.details);
         let details = &mut all[call as usize % ROOM];
         if details.call != call {
-            // The allocation is used again.
+            // Clearing the other fields keeps their allocations.
             (details.call, details.failed) = (call, None);
             details.paths.clear();
             details.arguments.clear();
@@ -314,7 +314,7 @@ impl Calls {
         self.slot(call).end.store(DETAILED, Ordering::Release);
     }
 
-    /// The last calls with their numbers, counted from 1, oldest first.
+    /// The last calls with their numbers (counted from 1), oldest first.
     fn numbered(&self) -> Vec<(u64, HostCall)> {
         let (functions, details) = (locked(&self.functions), locked(&self.details));
         let made = self.made.load(Ordering::Acquire);
@@ -324,7 +324,7 @@ impl Calls {
             Some((call, self.slot(call).model(&functions, details)?))
         };
         let mut calls: Vec<(u64, HostCall)> = numbers.filter_map(model).collect();
-        // Meanwhile the program may have made other calls in their places.
+        // Meanwhile, the program may have overwritten these entries with other calls.
         fence(Ordering::Acquire);
         let made = self.made.load(Ordering::Relaxed);
         calls.retain(|(call, _)| call + ROOM as u64 > made + 1);
@@ -400,7 +400,7 @@ impl ComponentFunction {
         self.parameters.iter().zip(texts).map(|(name, text)| format!("{}={text}", name.replace('_', "-"))).collect()
     }
 
-    /// The result as text, and whether it says that the call failed.
+    /// The result as text, and whether it is an error.
     fn result(&self, results: &[u8]) -> (Option<String>, bool) {
         let text = (self.results)(results).join(", ");
         let failed = self.fallible && results.first() == Some(&1);
@@ -408,7 +408,7 @@ impl ComponentFunction {
     }
 }
 
-/// An argument: addresses are hexadecimal.
+/// An argument as text: addresses are hexadecimal.
 fn number(name: &str, value: u64) -> String {
     const ADDRESSES: [&str; 12] =
         ["argv", "buffer", "count", "events", "list", "new", "out", "path", "pointers", "size", "texts", "vectors"];

@@ -1,4 +1,5 @@
-//! How signals and the clock reach the guest: a flag, an epoch for code that runs, a notification for calls that wait.
+//! Passes requests of signals and the clock to the guest: by a flag, with an epoch for code that runs, and a
+//! notification for calls that wait.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -12,31 +13,31 @@ use crate::ending::Interruption;
 /// Something asked of the guest.
 #[derive(Clone, Copy, Debug)]
 pub enum Asked {
-    /// To end.
+    /// The guest is to end.
     End(Interruption),
-    /// To be dumped, on this signal, and go on.
+    /// A dump of the guest is to be written because of this signal; the guest goes on.
     Snapshot(i32),
 }
 
-/// Does what is asked, of a guest that does not look.
+/// Handles requests for a guest that does not check for them.
 type Hook = Box<dyn Fn(Asked) + Send + Sync>;
 
-/// What is asked of the guest from outside.
+/// The requests to a guest from outside.
 pub struct Control {
     engine: Engine,
     hook: OnceLock<Hook>,
     interruption: OnceLock<Interruption>,
-    /// The signal that asked for a snapshot, or 0.
+    /// The number of the signal that asked for a snapshot, or 0.
     snapshot: AtomicI32,
     wake: Notify,
-    /// The guest is over.
+    /// Whether the guest has ended.
     over: AtomicBool,
-    /// A step is under way from an epoch's check to the next instruction, where all values are known.
+    /// Whether the guest steps from an epoch check to the next instruction, where all values are known.
     stepping: AtomicBool,
 }
 
 impl Control {
-    /// A control of which nothing was asked yet.
+    /// A control without a request.
     pub fn new(engine: Engine) -> Arc<Control> {
         let (interruption, snapshot) = (OnceLock::new(), AtomicI32::new(0));
         let (over, stepping) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -44,12 +45,12 @@ impl Control {
         Arc::new(Control { engine, hook, interruption, snapshot, wake, over, stepping })
     }
 
-    /// Has `hook` do what is asked from now on: the guest does not look itself.
+    /// Passes all requests to `hook` from now on, as the guest itself does not check for them.
     pub fn hand_over(&self, hook: impl Fn(Asked) + Send + Sync + 'static) {
         let _ = self.hook.set(Box::new(hook));
     }
 
-    /// Asks the guest to end; returns whether nobody had asked before.
+    /// Asks the guest to end; returns whether this is the first such request.
     pub fn interrupt(&self, interruption: Interruption) -> bool {
         let first = self.interruption.set(interruption).is_ok();
         match self.hook.get() {
@@ -69,48 +70,48 @@ impl Control {
         self.knock();
     }
 
-    /// Makes the guest look, whether it runs or waits.
+    /// Makes the guest check for requests, whether it runs or waits.
     pub fn knock(&self) {
         self.engine.increment_epoch();
         self.wake.notify_waiters();
     }
 
-    /// Says that the guest is over, so that nothing can be asked of it any more.
+    /// Notes that the guest has ended, so that nothing can be asked of it any more.
     pub fn set_over(&self) {
         self.over.store(true, Ordering::SeqCst);
     }
 
-    /// Whether the guest is over.
+    /// Whether the guest has ended.
     pub fn is_over(&self) -> bool {
         self.over.load(Ordering::SeqCst)
     }
 
-    /// Says whether the guest is about to stop at its next instruction.
+    /// Notes whether the guest is about to stop at its next instruction.
     pub fn set_stepping(&self, stepping: bool) {
         self.stepping.store(stepping, Ordering::SeqCst);
     }
 
-    /// Whether the guest is about to stop at its next instruction, to be looked at there.
+    /// Whether the guest is about to stop at its next instruction, where it handles the request.
     pub fn is_stepping(&self) -> bool {
         self.stepping.load(Ordering::SeqCst)
     }
 
-    /// Whether the guest is to end, and why.
+    /// Why the guest is to end, if it is.
     pub fn interruption(&self) -> Option<Interruption> {
         self.interruption.get().copied()
     }
 
-    /// Whether a snapshot is asked for: the signal, once.
+    /// Takes the request for a snapshot, if there is one: the number of its signal.
     pub fn take_snapshot(&self) -> Option<i32> {
         Some(self.snapshot.swap(0, Ordering::SeqCst)).filter(|&signal| signal != 0)
     }
 
-    /// Whether anything is asked for.
+    /// Whether there is a request.
     pub fn is_asked(&self) -> bool {
         self.interruption().is_some() || self.snapshot.load(Ordering::SeqCst) != 0
     }
 
-    /// Waits until something is asked for.
+    /// Waits until there is a request.
     pub async fn knocked(&self) {
         self.until(|| self.is_asked().then_some(())).await;
     }
@@ -124,7 +125,7 @@ impl Control {
         loop {
             let wake = self.wake.notified();
             tokio::pin!(wake);
-            // Listens before it looks, so that no knock falls in between.
+            // The notification is awaited from before the check on, so that none is missed in between.
             wake.as_mut().enable();
             if let Some(found) = look() {
                 return found;
@@ -133,7 +134,7 @@ impl Control {
         }
     }
 
-    /// Interrupts after a time.
+    /// Asks the guest to end after a time.
     pub fn limit_time(self: &Arc<Self>, time: Duration) {
         let control = self.clone();
         std::thread::spawn(move || {

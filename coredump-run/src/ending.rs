@@ -1,4 +1,4 @@
-//! How a program ended, what its dump calls that, and with which exit code we end.
+//! The ending of a program: its name in the dump, and the exit code of coredump-run.
 
 use coredump_capture::Cause;
 use coredump_capture::internals::{message, trap_kind};
@@ -11,17 +11,17 @@ use crate::args::On;
 pub const CRASHED: u8 = 134;
 /// Exit code after `--timeout`, as `timeout` of coreutils has it.
 pub const TIMED_OUT: u8 = 124;
-/// Exit code for failures of our own.
+/// Exit code for failures of coredump-run itself.
 pub const OWN_FAILURE: u8 = 125;
-/// Exit code for a file that is no runnable program.
+/// Exit code for a file that is not a program that can be run.
 pub const NOT_RUNNABLE: u8 = 126;
-/// Exit code for a file that is not there.
+/// Exit code for a file that does not exist.
 pub const NOT_FOUND: u8 = 127;
 
-/// Why we stop a guest ourselves. Travels through the engine as the error of the call that it interrupts.
+/// Why coredump-run itself stops a guest. The engine passes it on as the error of the interrupted call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interruption {
-    /// A signal to this process.
+    /// A signal to this process, by its number.
     Signal(i32),
     /// `--timeout` is over.
     Timeout,
@@ -38,7 +38,7 @@ impl std::fmt::Display for Interruption {
 
 impl std::error::Error for Interruption {}
 
-/// Refused to grow a memory, under `--max-memory`.
+/// The error of growth beyond `--max-memory`.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryLimit {
     /// The size asked for, in bytes.
@@ -58,19 +58,20 @@ impl std::error::Error for MemoryLimit {}
 /// How a program ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// By itself, with this code.
+    /// It exited by itself, with this code.
     Exit(i32),
-    /// A Wasm trap.
+    /// It trapped.
     Trap(Trap),
-    /// A Wasm exception that nothing caught.
+    /// It threw a Wasm exception that nothing caught.
     Exception(String),
     /// A host function failed.
     HostError(String),
-    /// It grew beyond `--max-memory`, or filled the heap of garbage-collected objects.
+    /// It needed more than `--max-memory`, or filled the heap of garbage-collected objects.
     MemoryLimit(String),
-    /// We ended it.
+    /// coredump-run ended it.
     Interrupted(Interruption),
-    /// We ended it where no function of it could be: a task of WASI 0.3 waited, or a host call could not be interrupted.
+    /// coredump-run ended it while none of its functions was active (a task of WASI 0.3 waited), or in a host call that
+    /// could not be interrupted.
     Waiting(Interruption),
     /// It was not started: the time was over before it was compiled.
     Compiling(Interruption),
@@ -81,7 +82,7 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// What an error that left the guest says of how it ended.
+    /// The ending that an error from the guest stands for.
     pub fn from_error(error: &Error) -> Ending {
         if let Some(exit) = error.downcast_ref::<I32Exit>() {
             Ending::Exit(exit.0)
@@ -90,7 +91,7 @@ impl Ending {
         } else if let Some(limit) = error.downcast_ref::<MemoryLimit>() {
             Ending::MemoryLimit(limit.to_string())
         } else if let Some(full) = error.downcast_ref::<GcHeapOutOfMemory<()>>() {
-            // The engine was not allowed to grow it, and keeps to itself who refused.
+            // The limiter refused the growth of the heap, but the engine's error does not say so.
             Ending::MemoryLimit(full.to_string())
         } else if let Some(trap) = error.downcast_ref::<Trap>() {
             Ending::Trap(*trap)
@@ -101,7 +102,7 @@ impl Ending {
         }
     }
 
-    /// Whether it leaves a dump, if these kinds do.
+    /// Whether the ending leaves a dump, if endings of these kinds do.
     pub fn leaves_dump(&self, on: &[On]) -> bool {
         let kind = match self {
             Ending::Exit(0) | Ending::Compiling(_) => return false,
@@ -116,7 +117,7 @@ impl Ending {
         on.contains(&kind)
     }
 
-    /// The same as the dump calls it.
+    /// The ending as a dump describes it.
     pub fn cause(&self) -> Cause {
         Cause { exit_code: self.exit_code().map(i32::from), ..Cause::new(self.kind(), self.message()) }
     }
@@ -144,7 +145,7 @@ impl Ending {
     pub fn message(&self) -> String {
         match self {
             Ending::Exit(code) => format!("exited with code {code}"),
-            // Without the engine's prefix: the kind says already that it was a trap.
+            // The engine's prefix is removed: the kind already says that it was a trap.
             Ending::Trap(trap) => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
             Ending::Exception(message) | Ending::HostError(message) | Ending::MemoryLimit(message) => message.clone(),
             Ending::Interrupted(interruption) => interruption.to_string(),
@@ -157,7 +158,7 @@ impl Ending {
         }
     }
 
-    /// The exit code to end with; a snapshot has none.
+    /// The exit code of coredump-run; `None` for a snapshot.
     pub fn exit_code(&self) -> Option<u8> {
         Some(match self {
             Ending::Exit(code) => *code as u8,

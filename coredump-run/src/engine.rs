@@ -5,22 +5,22 @@ use wasmtime::{Cache, Config, Engine, PoolingAllocationConfig, Result};
 
 use crate::args::Args;
 
-/// Stack a guest may use, if nothing else is asked for, in bytes.
+/// The default size of the stack of a guest, in bytes.
 const WASM_STACK: usize = 1 << 20;
 
-/// How a program runs.
+/// The mode in which a program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Instrumented.
+    /// Instrumented (`--live`).
     Live,
-    /// Uninstrumented.
+    /// Uninstrumented, and not recorded (`--fast`).
     Fast,
-    /// Uninstrumented and recorded, to be run again if it dies.
+    /// Uninstrumented and recorded, to be run again if the program dies.
     Recorded,
 }
 
 impl Mode {
-    /// Whether anything may want to stop a running guest: then its code must look for that, at a cost.
+    /// Whether anything may stop a running guest: then its code must check for that, which costs time.
     pub fn interruptible(self, args: &Args) -> bool {
         match self {
             Mode::Live => true,
@@ -30,41 +30,43 @@ impl Mode {
     }
 }
 
-/// What an engine is asked for.
+/// The settings of an engine.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Bytes of stack for Wasm calls.
+    /// Size of the stack for Wasm calls, in bytes.
     pub stack: usize,
-    /// Whether it counts fuel.
+    /// Whether the engine counts fuel.
     pub fuel: bool,
-    /// Whether its code looks whether it is to stop.
+    /// Whether compiled code checks whether it is to stop.
     pub interruptible: bool,
-    /// Whether it knows locals and operand stacks.
+    /// Whether the engine knows locals and operand stacks.
     pub instrumented: bool,
-    /// Whether many instances of a program are made: then their memories begin as copy-on-write images of one.
+    /// Whether many instances of a program are created: then their memories begin as copy-on-write mappings of one
+    /// image.
     pub images: bool,
-    /// What those instances take their memories, tables and stacks from; each has its own, without it.
+    /// The pool that instances take their memories, tables and stacks from; without it, each instance allocates its
+    /// own.
     pub pool: Option<Pool>,
 }
 
-/// Memories, tables and stacks that are used again and again.
+/// The size of a pool of memories, tables and stacks.
 #[derive(Clone, Copy, Debug)]
 pub struct Pool {
-    /// Instances of the program that live at once, at most.
+    /// The largest number of instances that live at once.
     pub instances: u32,
-    /// Memories of each.
+    /// How many memories each instance has.
     pub memories: u32,
-    /// Tables of each.
+    /// How many tables each instance has.
     pub tables: u32,
 }
 
-/// Core instances, and stacks of tasks, that an instance of a component has, at most.
+/// How many core instances, and how many stacks of tasks, an instance of a component may have.
 const PARTS: u32 = 100;
 
-/// Elements that a table of the pool may have: address space is set aside for so many.
+/// How many elements a table of the pool may have: address space is reserved for all of them.
 const ELEMENTS: usize = 10_000_000;
 
-/// Bytes that the engine's own data of an instance may have.
+/// The size limit of the engine's own data for an instance, in bytes.
 const INSTANCE: usize = 64 << 20;
 
 impl Pool {

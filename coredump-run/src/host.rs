@@ -1,4 +1,4 @@
-//! What the guest's store holds, and what the host offers to it.
+//! The data of a guest's store, and what the host offers to the guest.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -22,40 +22,40 @@ use crate::stdio::{Out, Tail};
 
 /// The data of a store.
 pub struct Host {
-    /// WASI 0.1, and through it 0.2 and 0.3.
+    /// The state of WASI 0.1, which contains that of 0.2 and 0.3.
     pub wasi: WasiP1Ctx,
-    /// `wasi:http`.
+    /// The state of `wasi:http`.
     pub http: WasiHttpCtx,
-    /// Requests to others.
+    /// Sends the guest's own HTTP requests.
     outgoing: Outgoing,
     limit: MemoryTotal,
     /// The last calls of the host.
     pub calls: Arc<Calls>,
-    /// When a request of a server must be answered.
+    /// The time by which a request to a server must be answered, if there is a limit.
     pub deadline: Option<Instant>,
-    /// Arguments and results of a call of a component, encoded.
+    /// A buffer for the encoded arguments and results of a component's call.
     pub scratch: Vec<u8>,
-    /// What memories asked for since the last recorded event.
+    /// The requests of memories to grow since the last recorded event.
     pub growth: Growth,
     /// The files that a recorded module has open.
     pub files: module_files::Files,
     /// The files that a recorded component has open.
     pub component_files: component_files::Files,
-    /// Where answers are recorded.
+    /// The log that answers are recorded in, if the program is recorded.
     pub log: Option<Arc<Log>>,
-    /// Where answers come from, of a program that runs again.
+    /// The recording that answers come from, if the program runs again.
     pub playback: Option<Playback>,
-    /// Who looks at such a program where it calls the host.
+    /// The observer of a program that runs again, called at its calls of the host.
     pub onlooker: Option<Arc<dyn Onlooker>>,
 }
 
-/// Looks at a program that runs again.
+/// An observer of a program that runs again.
 pub trait Onlooker: Send + Sync {
-    /// The program calls the function `name` of the host, or the call was `answered`.
+    /// Is called when the program calls the function `name` of the host, and again when the call was `answered`.
     ///
     /// # Errors
     ///
-    /// What ends the program.
+    /// Returns the error that ends the program.
     fn call(&self, name: &str, answered: bool, store: &mut StoreContextMut<'_, Host>) -> Result<()>;
 }
 
@@ -65,7 +65,7 @@ impl WasiHttpView for Host {
     }
 }
 
-/// Bytes that an element of a table takes.
+/// The size of an element of a table, in bytes.
 const ELEMENT: usize = size_of::<usize>();
 
 impl WasiView for Host {
@@ -111,25 +111,26 @@ impl ResourceLimiter for Host {
 }
 
 impl Host {
-    /// The host's side for the program that `args` names, with `guest_args` as its arguments (its own name first).
-    /// With `blocking`, host calls may hold up the thread.
+    /// The data of the store for the program that `args` names, with the arguments `guest_args` (its own name first).
+    /// With `blocking`, host calls may block the thread.
     pub fn new(args: &Args, blocking: bool, guest_args: &[String], stderr: Tail) -> Result<Host> {
         let mut wasi = WasiCtxBuilder::new();
-        // The dump alone goes to standard output if it goes there: what the guest prints must not end up inside it.
+        // If the dump goes to standard output, nothing else does: the output of the guest must not end up inside the
+        // dump.
         let stdout = if args.output().0 == "-" { Out::Instead } else { Out::Stdout };
         wasi.stdout(stdout).stderr(Out::Stderr(stderr)).args(guest_args);
-        // Requests would take it from each other.
+        // A server's requests would compete for standard input.
         if args.serve.is_none() {
             wasi.inherit_stdin();
         }
-        // Without a detour over another thread, but then nobody can interrupt it.
+        // With this, calls need no other thread, but cannot be interrupted.
         wasi.allow_blocking_current_thread(blocking);
         for variable in &args.env {
             match variable.split_once('=') {
                 Some((name, value)) => wasi.env(name, value),
                 None => match std::env::var(variable) {
                     Ok(value) => wasi.env(variable, value),
-                    // As `env` has it: what is not set here is not set there.
+                    // A variable that is not set here is not set for the guest either, as with `env`.
                     Err(_) => &mut wasi,
                 },
             };
@@ -149,18 +150,18 @@ impl Host {
         Ok(Host::with(wasi, args.network, args.max_memory, None))
     }
 
-    /// Has the answers to the program recorded in `log`.
+    /// Records the answers to the program in `log`.
     pub fn record_in(&mut self, log: Arc<Log>) {
         (self.files, self.component_files) = (module_files::Files::with_input(), component_files::Files::with_input());
         self.log = Some(log);
     }
 
-    /// The resources that the program has.
+    /// The table of the program's resources.
     pub fn table(&mut self) -> &mut ResourceTable {
         self.wasi.ctx().table
     }
 
-    /// The host's side for a program that runs again: all its answers come from `playback`.
+    /// The data of the store for a program that runs again: all its answers come from `playback`.
     pub fn again(playback: Playback, max_memory: Option<usize>) -> Host {
         let wasi = WasiCtxBuilder::new().build_p1();
         Host::with(wasi, false, max_memory, Some(playback))
@@ -185,15 +186,15 @@ impl Host {
     }
 }
 
-/// Once the recording is used up: lets a program that runs again run as much further as it is to.
+/// Once the recording is used up, lets a program that runs again run on for as long as it is to.
 ///
 /// # Errors
 ///
-/// The engine counts no fuel.
+/// Fails if the engine counts no fuel.
 pub fn run_on(store: &mut StoreContextMut<'_, Host>) -> wasmtime::Result<()> {
     match store.data().playback.as_ref().and_then(Playback::further) {
         Some(Further::Ends(fuel)) => store.set_fuel(fuel),
-        // Where it yields, it is made to look.
+        // Where the program yields, it is made to check for requests.
         Some(Further::Stops(until, fuel)) => {
             until.set_last();
             store.as_context_mut().fuel_async_yield_interval(Some(fuel.max(1)))
@@ -208,7 +209,7 @@ pub fn writable_dirs(args: &Args) -> impl Iterator<Item = PathBuf> {
     given.filter(|(.., perms)| !matches!(perms, FsPerms::ReadOnly)).map(|(host, ..)| host)
 }
 
-/// Splits `HOST[::GUEST[:ro]]`.
+/// Parses `HOST[::GUEST[:ro]]`.
 fn mapping(value: &OsStr) -> (PathBuf, String, FsPerms) {
     let bytes = value.as_bytes();
     match bytes.windows(2).position(|pair| pair == b"::") {

@@ -1,28 +1,29 @@
-//! What a program may have of the host's memory.
+//! Limits the memory that a program may use.
 
 use crate::ending::MemoryLimit;
 
-/// What memories, tables and the garbage-collected heap have together, under `--max-memory`.
+/// The total size of memories, tables and the garbage-collected heap, which `--max-memory` limits.
 pub struct MemoryTotal {
-    /// In bytes.
+    /// The limit in bytes, if there is one.
     limit: Option<usize>,
-    /// In bytes.
+    /// The size of all together, in bytes.
     used: usize,
-    /// What the last request took, in case it fails.
+    /// How many bytes the last request added, in case it fails.
     last: usize,
 }
 
 impl MemoryTotal {
-    /// The account of a program that has no memory yet, and may have `limit` bytes.
+    /// The total of a program that has no memory yet, and may use at most `limit` bytes.
     pub fn new(limit: Option<usize>) -> MemoryTotal {
         MemoryTotal { limit, used: 0, last: 0 }
     }
 
-    /// Grows something from `current` to `desired` bytes, of which the engine by itself refuses more than `maximum`.
+    /// Adds the growth of a memory, a table or the heap from `current` to `desired` bytes. The engine itself refuses
+    /// more than `maximum`.
     ///
     /// # Errors
     ///
-    /// [`MemoryLimit`].
+    /// Fails with [`MemoryLimit`] if the total would exceed the limit.
     pub fn grow(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<()> {
         self.last = 0;
         if maximum.is_some_and(|maximum| desired > maximum) {
@@ -37,7 +38,7 @@ impl MemoryTotal {
         Ok(())
     }
 
-    /// The last request failed.
+    /// Subtracts the last request, which failed.
     pub fn give_back(&mut self) {
         self.used -= std::mem::take(&mut self.last);
     }

@@ -36,12 +36,12 @@ use std::process::ExitCode;
 
 use coredump_core::cli::{self, Tool, args::Grammar};
 
-/// This tool, as its help and its errors call it.
+/// The tool, with the name that its help and its errors use.
 pub(crate) const TOOL: Tool =
     coredump_core::tool!(Grammar { trailing: true, optional_values: &[("serve", "127.0.0.1:8080")] });
 
 fn main() -> ExitCode {
-    // As the other tools have it: without anything to do, and with a person there, the help.
+    // Without arguments, on a terminal, the help is shown, as the other tools do.
     if std::env::args_os().len() == 1 && std::io::stdin().is_terminal() {
         let printed = cli::output::print(&cli::help::<args::Args>(&TOOL));
         return ExitCode::from(if printed.is_ok() { 0 } else { cli::FAILED });

@@ -1,12 +1,12 @@
-//! Which imports of components the host offers, and which of them it does not.
+//! Says which imports of components the host offers.
 
 use coredump_core::error::{Error, ErrorKind, Result};
 
-/// What to try where an import is not offered.
+/// Advice for a program with an import that the host does not offer.
 pub const STAND_IN: &str = "--unknown-imports-trap runs it, up to the first call of such a function";
 
-/// Packages of WASI whose interfaces the linker has, in a version that is compatible with any of the same series: an import
-/// of another one of it finds them, unless something of its very name is in the way.
+/// Packages of WASI whose interfaces the linker has. The linker resolves an import of another version of the same
+/// series to them, unless it has an entry of exactly that name.
 const OFFERED: [&str; 8] = [
     "wasi:cli/",
     "wasi:clocks/",
@@ -18,14 +18,14 @@ const OFFERED: [&str; 8] = [
     "wasi:tls/",
 ];
 
-/// Interfaces of those packages that it does not have.
+/// Interfaces of these packages that the linker does not have.
 const MISSING: [&str; 4] = ["wasi:http/handler", "wasi:http/incoming-handler", "wasi:clocks/timezone", "wasi:tls/"];
 
-/// Whether an import is an interface that WASI offers in a compatible version.
+/// Whether an import is an interface that the host offers in a compatible version.
 pub fn is_offered(name: &str) -> bool {
     let series = name
         .rsplit_once('@')
-        // A draft of a version is compatible with nothing.
+        // A pre-release is compatible with nothing else.
         .is_some_and(|(_, version)| {
             !version.contains('-') && ["0.2.", "0.3."].iter().any(|series| version.starts_with(series))
         });
@@ -33,11 +33,12 @@ pub fn is_offered(name: &str) -> bool {
     series && any(&OFFERED) && !any(&MISSING)
 }
 
-/// Refuses a component before it is compiled, which may take minutes, if it imports what nobody offers.
+/// Refuses a component if the host does not offer one of its imports. This is done before it is compiled, which may
+/// take minutes.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::WrongFile`], with the first such import.
+/// Fails with [`ErrorKind::WrongFile`] then, and names the first such import.
 pub fn look_at_imports(names: &[&str]) -> Result<()> {
     match names.iter().find(|name| name.contains(':') && !is_offered(name)) {
         Some(name) => {

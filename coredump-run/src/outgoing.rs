@@ -1,4 +1,4 @@
-//! HTTP requests that the guest sends to others: only with `--network`, and without TLS.
+//! Sends the guest's own HTTP requests: only with `--network`, and without TLS.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-/// How long a server may take to accept a connection or to begin its answer, if the guest sets no time.
+/// How long a server may take to accept a connection or to begin its answer, if the guest sets no timeout.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Sends the guest's requests, if they are allowed.
@@ -17,7 +17,7 @@ pub struct Outgoing {
     pub allowed: bool,
 }
 
-/// What is done beside a request while its answer is read.
+/// The work that goes on beside a request while its answer is read.
 type Work = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
 impl WasiHttpHooks for Outgoing {
@@ -57,7 +57,7 @@ async fn send(
     let stream = tokio::time::timeout(connect, TcpStream::connect(address)).await;
     let stream = stream.map_err(|_| Error::ConnectionTimeout)?.map_err(Error::Connect)?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    // The connection lives until the answer's body is read.
+    // The connection must be driven until the answer's body is read.
     let connection = tokio::spawn(connection);
     let response = tokio::time::timeout(first_byte, sender.send_request(request)).await;
     let response = response.map_err(|_| Error::ConnectionReadTimeout)??;

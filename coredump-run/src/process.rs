@@ -1,4 +1,4 @@
-//! The arguments that the guest gets, and what a dump says of the process that ran it.
+//! Makes the guest's arguments, and the description of the process in a dump.
 
 use std::time::SystemTime;
 
@@ -7,7 +7,8 @@ use coredump_core::model::Process;
 
 use crate::args::Args;
 
-/// The arguments as the guest sees them, its own name first: the file's, as wasmtime passes it. WASI knows only Unicode.
+/// The arguments of the guest. The first one is its own name: that of the file, as with wasmtime. WASI allows only
+/// Unicode.
 pub fn guest_args(args: &Args, file: &RawArg) -> Vec<String> {
     let name = args.argv0.clone().unwrap_or_else(|| {
         let path = file.path();
@@ -17,7 +18,7 @@ pub fn guest_args(args: &Args, file: &RawArg) -> Vec<String> {
     std::iter::once(name).chain(if args.invoke.is_some() { None } else { Some(rest) }.into_iter().flatten()).collect()
 }
 
-/// What a dump says of the process.
+/// The description of the process in a dump.
 pub fn process(args: &Args, file: &RawArg, guest_args: &[String]) -> Process {
     Process {
         executable: Some(file.0.to_string_lossy().into_owned()),

@@ -1,4 +1,4 @@
-//! The program to run: a core module or a component, binary or text.
+//! Reads and compiles the program to run: a core module or a component, binary or text.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -19,19 +19,19 @@ use crate::compiled::{Cache, Kind};
 use crate::offered;
 use crate::sections;
 
-/// A program, compiled.
+/// A compiled program.
 pub struct Program {
-    /// What to run.
+    /// The compiled code.
     pub code: Code,
-    /// The path as it was given.
+    /// The path as given on the command line.
     pub given: PathBuf,
-    /// Its bytes.
+    /// The bytes of the program.
     pub binary: Arc<Binary>,
-    /// Where its compiled code is kept.
+    /// The cache of the compiled code, if one is used.
     pub cache: Option<Cache>,
 }
 
-/// A program, read.
+/// A program that was read, but not compiled yet.
 #[derive(Clone)]
 pub struct Source {
     given: PathBuf,
@@ -40,7 +40,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// Reads the file. The error says whether it could not be read ([`ErrorKind::Io`]) or is no program.
+    /// Reads the file. The kind of the error says whether it could not be read ([`ErrorKind::Io`]) or is not a program.
     pub fn read(file: &RawArg) -> Result<Source> {
         let path = file.path();
         let from_stdin = file.0 == "-";
@@ -65,7 +65,7 @@ impl Source {
         Ok(Source { given: path.to_owned(), binary: Arc::new(binary), cache: None })
     }
 
-    /// A module that is at hand; `fileless` if no file holds it.
+    /// A module from its bytes; `fileless` if no file contains it.
     pub fn from_bytes(path: &str, bytes: &[u8], fileless: bool) -> Source {
         let binary = match fileless {
             true => Binary::from_bytes(path, bytes),
@@ -74,27 +74,27 @@ impl Source {
         Source { given: path.into(), binary: Arc::new(binary), cache: None }
     }
 
-    /// Its compiled code is kept in `cache`.
+    /// Keeps the compiled code in `cache`.
     pub fn kept_in(self, cache: Option<Cache>) -> Source {
         Source { cache, ..self }
     }
 
-    /// Where an engine keeps small modules, if its compiled code is kept.
+    /// The engine's own cache for small modules, if a cache is used.
     pub fn engine_cache(&self) -> Option<wasmtime::Cache> {
         self.cache.as_ref().map(Cache::of_engine)
     }
 
-    /// Its path, as text.
+    /// The path as text.
     pub fn name(&self) -> &str {
         self.binary.path().to_str().unwrap_or_default()
     }
 
-    /// SHA-256 of its bytes, lower-case hex.
+    /// SHA-256 of the bytes, as lower-case hex digits.
     pub fn sha256(&self) -> String {
         module::sha256(self.binary.bytes())
     }
 
-    /// Whether it is a component.
+    /// Whether the program is a component.
     pub fn is_component(&self) -> bool {
         self.binary.is_component()
     }
@@ -104,7 +104,8 @@ impl Source {
         self.binary.bytes()
     }
 
-    /// Refuses a component that imports what nobody offers, before it is compiled, which may take minutes.
+    /// Refuses a component with an import that the host does not offer. This is done before it is compiled, which may
+    /// take minutes.
     pub fn look_at_imports(&self) -> Result<()> {
         match self.binary.is_component() {
             true => offered::look_at_imports(&names(self.binary.bytes()).imports)
@@ -113,12 +114,12 @@ impl Source {
         }
     }
 
-    /// The names of what it exports, if it is a component.
+    /// The names of a component's exports; `None` for a module.
     pub fn component_exports(&self) -> Option<Vec<&str>> {
         self.binary.is_component().then(|| names(self.binary.bytes()).exports)
     }
 
-    /// Whether it has a memory with 64-bit addresses.
+    /// Whether the program has a memory with 64-bit addresses.
     pub fn has_wide_memory(&self) -> bool {
         wasmparser::Parser::new(0).parse_all(self.binary.bytes()).map_while(|payload| payload.ok()).any(|payload| {
             match payload {
@@ -130,7 +131,7 @@ impl Source {
         })
     }
 
-    /// Compiles it.
+    /// Compiles the program.
     pub fn compile(self, engine: &Engine) -> Result<Program> {
         let Source { given, binary, cache } = self;
         let kind = if binary.is_component() { Kind::Component } else { Kind::Module };
@@ -156,18 +157,19 @@ impl Source {
 }
 
 impl Program {
-    /// As [`Source::engine_cache`].
+    /// The engine's own cache, as [`Source::engine_cache`].
     pub fn engine_cache(&self) -> Option<wasmtime::Cache> {
         self.cache.as_ref().map(Cache::of_engine)
     }
 
-    /// What it was compiled from.
+    /// The source of the program.
     pub fn source(&self) -> Source {
         Source { given: self.given.clone(), binary: self.binary.clone(), cache: self.cache.clone() }
     }
 }
 
-/// The names of what a component imports and exports. The compiler complains of a malformed component.
+/// The names of a component's imports and exports. Of a malformed component they may be incomplete, as the compiler
+/// reports the error.
 #[derive(Default)]
 struct ComponentNames<'b> {
     imports: Vec<&'b str>,

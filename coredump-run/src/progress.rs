@@ -1,4 +1,4 @@
-//! A line on a terminal that says how far something long has come.
+//! Shows the progress of long work as a line on a terminal.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
@@ -7,23 +7,23 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// What takes less time than this is not worth a line.
+/// How long work takes before its progress is shown.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How often the line is written anew.
+/// The time between two updates of the line.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// A line stands on the terminal.
+/// Whether a line is on the terminal.
 static SHOWN: AtomicBool = AtomicBool::new(false);
 
-/// Shows a line until it is dropped, on a terminal, from a second on.
+/// A line that is shown on a terminal from a second on, until this value is dropped.
 pub struct Progress {
     done: Option<mpsc::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Progress {
-    /// Nothing is shown with `quiet`, or where standard error is no terminal.
+    /// Begins to show `line`; nothing is shown with `quiet`, or if standard error is not a terminal.
     pub fn new(quiet: bool, line: impl Fn() -> String + Send + 'static) -> Progress {
         if quiet || !std::io::stderr().is_terminal() {
             return Progress { done: None, thread: None };
@@ -39,12 +39,12 @@ impl Progress {
             }
             clear();
         };
-        // Without a thread there is no line.
+        // If no thread can be started, nothing is shown.
         let thread = std::thread::Builder::new().name("progress".to_owned()).spawn(show).ok();
         Progress { done: Some(done), thread }
     }
 
-    /// Shows a count that grows, up to `total` if that is known.
+    /// Shows a growing count, and `total` if that is known.
     pub fn of_count(
         quiet: bool,
         what: &'static str,
@@ -71,7 +71,7 @@ impl Drop for Progress {
     }
 }
 
-/// Takes the line away, so that something else can be said.
+/// Removes the line, so that something else can be written.
 pub fn clear() {
     if SHOWN.swap(false, Ordering::SeqCst) {
         let _ = write!(std::io::stderr(), "\r\x1b[K");

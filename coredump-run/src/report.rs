@@ -1,4 +1,4 @@
-//! The report at the end: why the program died, where, and how to look further.
+//! Writes the report at the end: why the program died, where, and how to investigate.
 
 use std::fmt::Write;
 
@@ -21,23 +21,23 @@ use crate::dump::placed;
 use crate::ending::Ending;
 use crate::program::Program;
 
-/// Youngest and oldest lines of frames that are shown; `coredump-bt` shows all.
+/// How many lines of the youngest and of the oldest frames are shown; `coredump-bt` shows all.
 const YOUNGEST: usize = 48;
 const OLDEST: usize = 8;
 
 /// How a backtrace is shown.
 #[derive(Clone)]
 pub struct Look {
-    /// Its colours.
+    /// The colours of the backtrace.
     pub paint: Paint,
-    /// Names and lines are looked up in the program alone.
+    /// Whether names and lines are looked up in the program alone.
     pub untrusted: bool,
-    /// Where its sources lie.
+    /// Where the sources are.
     pub paths: PathMap,
 }
 
 impl Look {
-    /// As `args` say, for standard error.
+    /// The settings from `args`, for standard error.
     pub fn from_args(args: &Args) -> Look {
         let paint = Paint { on: args.color.on_stderr() };
         Look { paint, untrusted: args.untrusted, paths: PathMap::new(&args.path_map) }
@@ -49,15 +49,15 @@ pub fn tell(report: &Report, look: &Look, program: &Program, ending: &Ending, du
     tell_of(&text::path(&program.given).to_string(), report, look, program, ending, dumped);
 }
 
-/// Reports the ending of what is called `title`, and its dump, and then the backtrace: what is looked up for that may be large,
-/// slow or broken.
+/// Reports the ending of the program under the name `title` and its dump, and then the backtrace, whose lookup may be
+/// slow or fail.
 pub fn tell_of(title: &str, report: &Report, look: &Look, program: &Program, ending: &Ending, dumped: Option<&Dumped>) {
     let said = dumped.and_then(|dumped| words_said(&dumped.reason));
     let line = |what: &str| {
         report.say(format_args!("{title}: {}", what.lines().next().unwrap_or_default()));
     };
     if dumped.is_some() || !matches!(ending, Ending::Exit(_)) {
-        // The reason of one that was stopped says where.
+        // For a program that was stopped, the reason in the dump says where.
         let stopped = dumped.filter(|_| matches!(ending, Ending::Interrupted(_)));
         let message = stopped.and_then(|dumped| dumped.reason.message.clone());
         line(said.as_ref().unwrap_or(&message.unwrap_or_else(|| ending.message())));
@@ -72,7 +72,7 @@ pub fn tell_of(title: &str, report: &Report, look: &Look, program: &Program, end
     report.lines(&told.backtrace);
 }
 
-/// The program's own words on its standard error, where it gave up by itself.
+/// The program's own message on its standard error, if it gave up by itself.
 fn words_said(reason: &Reason) -> Option<String> {
     let dump = CoreDump { reason: Some(reason.clone()), ..CoreDump::default() };
     let store = Store::new();
@@ -82,19 +82,19 @@ fn words_said(reason: &Reason) -> Option<String> {
     known.filter(|reason| reason.panic.is_some()).map(|reason| escape(&reason.summary()).into_owned())
 }
 
-/// The frames of a dump, with their source.
+/// The frames of a dump as text, with their source.
 pub fn frames(dumped: &Dumped, program: &Program, look: &Look) -> String {
     let capture = dumped.capture.as_ref();
     capture.map(|capture| crash_told(capture, &dumped.reason, program, look).backtrace).unwrap_or_default()
 }
 
-/// What the report says of a crash.
+/// The parts of a report of a crash.
 #[derive(Default)]
 struct Told {
-    /// Words that the engine does not have: the program's own where it gave up by itself, the address of an access, the
+    /// What the engine does not know: the program's own message if it gave up by itself, the address of an access, the
     /// message of an exception.
     why: Option<String>,
-    /// Its frames, one line each.
+    /// The frames, one line each.
     backtrace: String,
 }
 
@@ -103,8 +103,8 @@ fn crash_told(capture: &Capture, reason: &Reason, program: &Program, look: &Look
     let (with_bytes, mut by_path) = (skeleton(), skeleton());
     by_path.modules.iter_mut().for_each(|module| module.embedded = None);
     let store = Store::new();
-    // By its path a program is found with what lies beside it (source maps, separate debug info), if the file is still the
-    // one that ran. Its bytes are at hand in any case.
+    // If the file is still the one that ran, its path leads to the files beside it (source maps, separate debug info).
+    // The program's bytes are used in any case.
     let everywhere = Options { recorded_paths: !look.untrusted, trusted: !look.untrusted, ..Options::default() };
     let (mut dump, mut binaries) = (&by_path, Binaries::locate(&store, &by_path, &everywhere));
     if program.binary.is_fileless() || (0..dump.modules.len() as u32).any(|module| binaries.binary(module).is_none()) {
@@ -113,7 +113,7 @@ fn crash_told(capture: &Capture, reason: &Reason, program: &Program, look: &Look
     }
     let resolver = Resolver::new(dump, &binaries);
     let known = reason::find(dump, &binaries, &resolver, &Signer::default());
-    // The engine has said the rest.
+    // The engine's message says the rest.
     let says_more = |reason: &CrashReason| {
         let address = reason.memory_access.is_some_and(|access| access.address.is_some());
         let message = reason.exception.as_ref().is_some_and(|exception| exception.message.is_some());
@@ -123,12 +123,12 @@ fn crash_told(capture: &Capture, reason: &Reason, program: &Program, look: &Look
     Told { why, backtrace: backtrace(&capture.frames, &resolver, look) }
 }
 
-/// The frames with their source; the same ones over and over only once.
+/// The frames with their source; repeated frames are shown only once.
 fn backtrace(frames: &[Frame], resolver: &Resolver<'_, '_>, look: &Look) -> String {
     let width = frames.len().saturating_sub(1).to_string().len();
     let mut lines = Vec::new();
     let parts = fold::frames(frames);
-    // Even folded there may be thousands: only lines that are shown are looked up.
+    // Even with repetitions folded, there may be thousands of frames: only those that are shown are looked up.
     let total: usize = parts.iter().map(|part| if let Part::Frames(frames) = part { frames.len() } else { 1 }).sum();
     let hidden = if total > YOUNGEST + OLDEST { YOUNGEST..total - OLDEST } else { 0..0 };
     let mut at = 0;
@@ -156,7 +156,7 @@ fn backtrace(frames: &[Frame], resolver: &Resolver<'_, '_>, look: &Look) -> Stri
     lines.concat()
 }
 
-/// A frame's lines: the calls inlined in it, innermost first, then its own function.
+/// The lines of a frame: the inlined calls, innermost first, then the function itself.
 fn lines_of(resolver: &Resolver<'_, '_>, index: usize, width: usize, look: &Look) -> Option<String> {
     let mut lines = String::new();
     for call in resolver.frame(0, index)?.calls() {
@@ -165,7 +165,7 @@ fn lines_of(resolver: &Resolver<'_, '_>, index: usize, width: usize, look: &Look
             lines.push_str(&look.paint.paint(piece, escape(text)));
             Ok(())
         };
-        // A text takes whatever is written to it.
+        // Writing to a string cannot fail.
         let _ =
             frame::function(&call, &look.paths, &mut piece).and_then(|()| frame::place(&call, &look.paths, &mut piece));
         lines.push('\n');

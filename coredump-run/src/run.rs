@@ -19,7 +19,7 @@ use crate::program::{Code, Program};
 use crate::wasi::p2::Imports;
 use crate::wasi::{self, p1, p2, unknown};
 
-/// How long a guest that is to end may take: most host calls that wait end at once, a few do not.
+/// How long a guest may take to end: most host calls that wait end at once, but a few do not.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A store for `host`, set up as `args` say.
@@ -32,7 +32,7 @@ pub fn store(engine: &Engine, args: &Args, mode: Mode, host: Host, waits: &Waits
     if mode.interruptible(args) {
         let waits = waits.clone();
         store.epoch_deadline_callback(move |mut store| {
-            // It is looked at one instruction later, where its values are known.
+            // The request is handled one instruction later, where the guest's values are known.
             if !waits.control.is_stepping() {
                 waits.look(&mut store)?;
             }
@@ -46,8 +46,8 @@ pub fn store(engine: &Engine, args: &Args, mode: Mode, host: Host, waits: &Waits
     Ok(store)
 }
 
-/// Runs the program. An error means that it could not be started; everything after that is an [`Ending`]. `starts` is called
-/// when all that it imports was found.
+/// Runs the program. An error means that it could not be started; everything after that is an [`Ending`]. `starts` is
+/// called once all imports are resolved.
 pub async fn run(
     program: &Program,
     args: &Args,
@@ -68,7 +68,7 @@ pub async fn run(
     let ending = Ending::from_error(&error);
     let mut store = store.as_context_mut();
     match ending {
-        // It is in no function, or in a host call that does not end.
+        // The guest is in no function, or in a host call that does not end.
         Ending::Interrupted(interruption) if mode == Mode::Fast && !error.is::<WasmCoreDump>() => {
             waits.writer.given_up(&Ending::Waiting(interruption), &mut store).await;
         }
@@ -80,7 +80,7 @@ pub async fn run(
     Ok(ending)
 }
 
-/// When a guest has not ended though it should have: it is in a host call that nothing interrupts.
+/// Waits until a guest should have ended but has not: it is in a host call that cannot be interrupted.
 async fn overdue(control: &Control) -> Interruption {
     let interruption = control.interrupted().await;
     tokio::time::sleep(PATIENCE).await;
@@ -146,7 +146,7 @@ async fn start(
     }
 }
 
-/// Why a program cannot be run, of an error of linking it.
+/// Converts an error of linking a program: says why the program cannot be run.
 pub fn not_runnable(error: &wasmtime::Error, args: &Args) -> Error {
     let message = message(error);
     let missing = error.is::<wasmtime::UnknownImportError>()

@@ -1,9 +1,10 @@
-//! The sections of a component, without those of its modules: they are nearly all of its bytes, and not what decides how it runs.
+//! Reads the sections of a component without those of its modules, which are nearly all of its bytes, but do not decide
+//! how it is run.
 
 use wasmparser::{Chunk, Parser, Payload};
 
-/// The sections of a component and of the components in it. A module comes as one section, without its contents. Where the
-/// component is malformed, they end.
+/// The sections of a component and of nested components. A module is returned as one section, without its contents. The
+/// iterator ends where the component is malformed.
 pub fn outside_modules(bytes: &[u8]) -> impl Iterator<Item = Payload<'_>> {
     let (mut parser, mut outer, mut rest) = (Parser::new(0), Vec::new(), Some(bytes));
     std::iter::from_fn(move || {

@@ -1,4 +1,4 @@
-//! One run from the command line to the exit code.
+//! Does one run, from the command line to the exit code.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -27,8 +27,8 @@ use crate::signals::Signals;
 use crate::stdio::{self, Tail};
 use crate::{cache, engine, invoke, process, report, run, serve, wasi};
 
-/// Runs the program that `args` name. Only wrong usage is an error here: other failures are reported and have exit codes of
-/// their own, as they must not be taken for the guest's.
+/// Runs the program that `args` name. Only wrong usage is an error here: other failures are reported and have exit
+/// codes of their own, so that they are not taken for those of the guest.
 pub fn run(args: Args, report: &Report) -> Result<Exit> {
     let signals = match Signals::watch((!args.quiet).then_some(*report)) {
         Ok(signals) => signals,
@@ -146,7 +146,7 @@ fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending
     }
     let mut dumped = writer.take_dumped().map(Arc::new);
     if let (Some(log), Some(stopper), Some(first)) = (log, stopper, &dumped) {
-        // The second run needs as much memory again.
+        // The second run needs as much memory again, so that of the first run is freed.
         drop(store);
         stopper.runs_again(&ending, dumped.clone());
         let held = writer.output.holds();
@@ -154,7 +154,7 @@ fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending
         stopper.ended();
         match again {
             Ok(again) => dumped = again.map(Arc::new).or(dumped),
-            // Neither of the two could be written.
+            // Neither of the two dumps could be written.
             Err(error) if held && !writer.output.holds() => dumped = unwritten(dumped, error),
             Err(error) => {
                 if !args.quiet {
@@ -169,9 +169,9 @@ fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending
     }
     // From now on a signal ends this process at once.
     control.set_over();
-    // A guest that was stopped may have been waiting for a reader that never comes.
+    // A guest that was stopped may have waited for a reader that never comes.
     stdio::finish(matches!(ending, Ending::Interrupted(_) | Ending::Waiting(_)).then_some(run::PATIENCE));
-    // A thread that waits for input would hold up the end of the process.
+    // A thread that waits for input would delay the end of the process.
     runtime.shutdown_background();
     if !args.quiet {
         report::tell(report, &look, &program, &ending, dumped.as_deref());
@@ -179,17 +179,17 @@ fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending
     Ok(ending)
 }
 
-/// How the program is started, for its recording.
+/// Describes the start of the program for its recording.
 fn start(args: &Args, settings: Settings) -> Start {
     replay::start(settings, invoke::Entry::from_args(args), args.fuel, args.max_memory)
 }
 
-/// The size of a recording that the dump holds, at most, in bytes.
+/// The size limit of a recording in the dump, in bytes; `None` if the dump is not to hold it.
 fn keep(args: &Args) -> Option<u64> {
     (!args.no_recording).then_some(args.record_limit)
 }
 
-/// How the program runs, and why it is not recorded, where nobody chose that.
+/// The mode in which the program runs, and why it is not recorded if the command line does not say so.
 fn mode(args: &Args, source: &Source) -> (Mode, Option<&'static str>) {
     if args.fast {
         return (Mode::Fast, None);
@@ -201,13 +201,13 @@ fn mode(args: &Args, source: &Source) -> (Mode, Option<&'static str>) {
     (if obstacle.is_some() { Mode::Live } else { Mode::Recorded }, obstacle)
 }
 
-/// A dump that could not be written after all.
+/// The result for a dump that could not be written after all.
 fn unwritten(dumped: Option<Arc<Dumped>>, error: Error) -> Option<Arc<Dumped>> {
     let dumped = dumped.and_then(Arc::into_inner)?;
     Some(Arc::new(Dumped { place: Err(error), ..dumped }))
 }
 
-/// Runs a recorded program again that left the dump `first`, if it did.
+/// Runs a recorded program again, which left the dump `first`, if any.
 async fn again(
     writer: &Arc<DumpWriter>,
     first: &Dumped,
@@ -225,14 +225,14 @@ async fn again(
     replay::again(writer, again, None).await.map(Some)
 }
 
-/// Compiles the program; none if `--timeout` was over before that was done.
+/// Compiles the program; `None` if the time of `--timeout` was over before that was done.
 fn compile(source: Source, engine: &wasmtime::Engine, args: &Args, file: &RawArg) -> Result<Option<Program>> {
     let Some(time) = args.timeout else { return source.compile(engine).map(Some) };
     let (sender, compiled) = mpsc::channel();
     let engine = engine.clone();
-    // Nothing can interrupt the compiler: its thread ends with the process.
+    // The compiler cannot be interrupted: its thread ends with the process.
     std::thread::spawn(move || {
-        // Nobody waits any more once the time is over.
+        // There is no receiver any more once the time is over.
         let _ = sender.send(source.compile(&engine));
     });
     match compiled.recv_timeout(time) {

@@ -1,7 +1,7 @@
-//! Signals to this process, from its first moment to its last.
+//! Handles the signals to this process, from its start to its end.
 //!
-//! A thread waits for them, so that whatever the others do (compile, write a dump to a pipe that nobody reads, run a guest that
-//! never looks up) a signal is seen to.
+//! A thread waits for signals, so that they are handled whatever the other threads do: compile, write a dump to a pipe
+//! that nobody reads, or run a guest that never checks for requests.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,17 +29,17 @@ pub enum Meaning {
 
 type Listener = Box<dyn FnMut(Meaning) + Send>;
 
-/// Who gets the signals.
+/// The handler of signals, which can be replaced.
 #[derive(Clone)]
 pub struct Signals(Arc<Mutex<Listener>>);
 
 impl Signals {
-    /// Catches them from now on. Until somebody listens there is no program: the first one that ends programs ends this process, and
-    /// a request for a snapshot is reported.
+    /// Catches signals from now on. Until there is a listener, there is no program: a signal that ends programs ends
+    /// this process, and a request for a snapshot is reported.
     ///
     /// # Errors
     ///
-    /// The system's: there is no descriptor or no thread left.
+    /// Fails with the system's error if there is no descriptor or no thread left.
     pub fn watch(report: Option<Report>) -> io::Result<Signals> {
         let signals = Signals(Arc::new(Mutex::new(Box::new(move |meaning| match meaning {
             Meaning::End(signal) => end_by(signal),
@@ -56,14 +56,14 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Tells `listener` of them from now on, and nobody else. It must not take long.
+    /// Passes signals to `listener` alone from now on. It must return quickly.
     pub fn listen(&self, listener: impl FnMut(Meaning) + Send + 'static) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(listener);
     }
 
-    /// Passes them on to the guest. If it `ends` on them, the first one makes it stop and leave a dump; a second one, or any once
-    /// the guest is over, ends this process at once, and takes a half-written dump with it. Where there can be no snapshot that is
-    /// reported, and nothing else happens.
+    /// Passes signals on to the guest. With `ends`, the first signal makes the guest stop and leave a dump; a second
+    /// one, or any after the end of the guest, ends this process at once and removes an incomplete dump. If there can
+    /// be no snapshot, that is reported, and nothing else happens.
     pub fn pass_on(&self, control: Arc<Control>, writer: Arc<DumpWriter>, ends: bool) {
         self.listen(move |meaning| match meaning {
             Meaning::Snapshot(signal) if ends => control.ask_snapshot(signal),
@@ -82,32 +82,34 @@ impl Signals {
     }
 }
 
-/// Reports that there is no snapshot.
+/// Reports that no snapshot is written.
 pub fn refuse(report: Option<Report>, why: &'static str) {
     if let Some(report) = report {
         aside(move || report.say(format_args!("no core dump: {why}")));
     }
 }
 
-/// Does what may take long, as to write to a standard error that nobody reads, where it keeps no signal waiting.
+/// Does work that may take long, such as writing to a standard error that nobody reads, on another thread, so that no
+/// signal waits for it.
 pub fn aside(work: impl FnOnce() + Send + 'static) {
-    // Without a thread it is left undone.
+    // If no thread can be started, the work is not done.
     let _ = std::thread::Builder::new().name("aside".to_owned()).spawn(work);
 }
 
-/// Ends this process as if nobody had been listening.
+/// Ends this process as the signal does by default.
 pub fn end_by(signal: i32) {
-    // It only fails for a signal that has no default.
+    // This fails only for a signal that has no default action.
     let _ = emulate_default_handler(signal);
 }
 
-/// The signals that end a guest: but for those that this process was started to ignore (as `nohup` does with SIGHUP).
+/// The signals that end a guest, except for those that this process was started to ignore (as `nohup` does with
+/// SIGHUP).
 fn ending() -> impl Iterator<Item = i32> {
     let ignored = ignored();
     ENDING.into_iter().filter(move |signal| ignored >> (signal - 1) & 1 == 0)
 }
 
-/// The signals that are ignored, as a mask (Linux, proc_pid_status(5)); none where the system does not say.
+/// The ignored signals as a mask (Linux, proc_pid_status(5)); 0 where the system does not say.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

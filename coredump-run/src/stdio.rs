@@ -1,5 +1,5 @@
-//! The guest's standard output and error: our own, in a form that a signal interrupts while it waits for its reader; and
-//! the last bytes of standard error, remembered for the dump.
+//! Provides the guest's standard output and error: those of this process, but a signal interrupts a write that waits
+//! for its reader. Remembers the last bytes of standard error for the dump.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -16,20 +16,21 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
-/// How much of standard error is remembered, in bytes.
+/// How many of the last bytes of standard error are remembered.
 const TAIL: usize = 64 * 1024;
 
-/// What a pipe that can be written to surely takes at once, in bytes (POSIX `PIPE_BUF` on Linux).
+/// How many bytes a pipe that is ready for writing takes at once at least (POSIX `PIPE_BUF` on Linux).
 const PIECE: usize = 4096;
 
-/// What a guest may write at once, in bytes: as much as wasmtime allows, since some guests take a shorter write for the end of
-/// what can be written, and lose the rest.
+/// How many bytes a guest may write at once: as many as wasmtime allows, since some guests do not write the rest after
+/// a shorter write.
 const PERMIT: usize = 64 * 1024;
 
-/// What guests have written and the reader of a pipe has not taken yet, of standard output and of standard error.
+/// The bytes that guests have written but the reader of a pipe has not read yet, for standard output and for standard
+/// error.
 static WAITING: [Mutex<Vec<u8>>; 2] = [const { Mutex::new(Vec::new()) }; 2];
 
-/// The last bytes the guest wrote to its standard error.
+/// The last bytes that the guest wrote to its standard error.
 #[derive(Clone, Default)]
 pub struct Tail(Arc<Mutex<VecDeque<u8>>>);
 
@@ -41,7 +42,7 @@ impl Tail {
         (!bytes.is_empty()).then(|| String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Last words that end with this text.
+    /// The last output, which ends with this text.
     pub fn from_text(text: &str) -> Tail {
         let tail = Tail::default();
         tail.remember(text.as_bytes());
@@ -62,14 +63,14 @@ impl Tail {
 pub enum Out {
     /// Standard output.
     Stdout,
-    /// Standard error, and what was written there last.
+    /// Standard error, and the last bytes that were written to it.
     Stderr(Tail),
-    /// What the guest takes for its standard output, while ours carries the dump: our standard error.
+    /// The standard error of this process as the guest's standard output, because the dump goes to standard output.
     Instead,
 }
 
-/// Writes what guests have written and nobody has read yet, and waits for the readers: for each of them at most `patience`, if
-/// that is given.
+/// Writes the waiting bytes of the guests, and waits for the readers: for each of them at most `patience`, if that is
+/// given.
 pub fn finish(patience: Option<Duration>) {
     let patience = patience.and_then(|patience| Timespec::try_from(patience).ok());
     for out in [Out::Stdout, Out::Instead] {
@@ -79,7 +80,7 @@ pub fn finish(patience: Option<Duration>) {
 }
 
 impl Out {
-    /// Writes bytes as they come, as far as their reader takes them at once; the rest waits for it.
+    /// Writes as many bytes as the reader takes at once, and keeps the rest.
     fn write_or_keep(&self, bytes: &[u8]) -> io::Result<()> {
         if let Out::Stderr(tail) = self {
             tail.remember(bytes);
@@ -92,7 +93,7 @@ impl Out {
         self.push(&mut waiting)
     }
 
-    /// Writes of what waits as much as its reader takes at once. After an error nothing waits.
+    /// Writes as many of the waiting bytes as the reader takes at once. After an error, none wait any more.
     fn push(&self, waiting: &mut Vec<u8>) -> io::Result<()> {
         let mut written = 0;
         while written < waiting.len() && self.is_ready() {
@@ -107,7 +108,7 @@ impl Out {
         Ok(())
     }
 
-    /// Whether nothing waits any more, and a write would not wait.
+    /// Whether no bytes wait any more, and a write would not wait.
     fn takes(&self) -> io::Result<bool> {
         let mut waiting = self.waiting();
         self.push(&mut waiting)?;
@@ -142,8 +143,8 @@ impl Out {
         self.is_file() || self.poll(Some(&Timespec::default()))
     }
 
-    /// Whether it goes to a file, which takes all at once: that is looked up once, where a poll would cost each write as much as the
-    /// write does.
+    /// Whether the stream is a file, which takes all bytes at once. This is looked up only once, as a poll before each
+    /// write would take as long as the write itself.
     fn is_file(&self) -> bool {
         static STREAMS: [OnceLock<bool>; 2] = [OnceLock::new(), OnceLock::new()];
         match self {
@@ -158,11 +159,12 @@ impl Out {
             Out::Stdout => poll(&mut [PollFd::new(&io::stdout(), PollFlags::OUT)], time),
             Out::Stderr(_) | Out::Instead => poll(&mut [PollFd::new(&io::stderr(), PollFlags::OUT)], time),
         };
-        // What cannot be waited for does not make a writer wait.
+        // A stream that cannot be polled does not make a writer wait.
         !matches!(polled, Ok(0))
     }
 
-    /// Waits until it [takes](Out::takes) bytes or fails, on another thread, so that this one can be called away.
+    /// Waits on another thread until the stream [takes](Out::takes) bytes or fails, so that this thread can be
+    /// interrupted.
     async fn writable(self) {
         while self.takes().is_ok_and(|takes| !takes) {
             let out = self.clone();
@@ -222,7 +224,7 @@ impl Pollable for Out {
     }
 }
 
-/// A stream of WASI 0.3.
+/// An output stream of WASI 0.3.
 struct Stream {
     out: Out,
     waiting: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,

@@ -65,7 +65,7 @@ pub struct Start {
     /// The fuel that the program was given, in the engine's units.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fuel: Option<u64>,
-    /// Bytes that no memory was to exceed.
+    /// The limit in bytes on all memories, tables and garbage-collected objects together (`--max-memory`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_memory: Option<u64>,
     /// The size in bytes of the stack for its functions.

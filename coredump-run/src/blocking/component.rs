@@ -15,7 +15,8 @@ const STREAMS: &str = "wasi:io/streams";
 
 type Store<'a> = StoreContextMut<'a, Host>;
 
-/// Replaces these functions in the linker. `waiter` says who may call the guest of a store away.
+/// Replaces the waiting functions in the linker. `waiter` returns what may interrupt the guest of a store while it
+/// waits.
 pub fn shadow(
     linker: &mut Linker<Host>,
     waiter: impl Fn(&Host) -> Waiter + Clone + Send + Sync + 'static,
@@ -76,14 +77,14 @@ pub fn shadow(
     Ok(())
 }
 
-/// What a stream's function gives.
+/// The result of a stream's function.
 type Given<R> = std::result::Result<R, StreamError>;
 
 fn versioned(interface: &str) -> String {
     format!("{interface}@{VERSION}")
 }
 
-/// What a stream's function returns to the guest; an error of its own kind ends the guest.
+/// The result that a stream's function returns to the guest; a trap of the function ends the guest.
 fn or_stream_error<R>(result: p2::StreamResult<R>, store: &mut Store<'_>) -> Result<(Given<R>,)> {
     result.given(store.data_mut()).map(|given| (given,))
 }

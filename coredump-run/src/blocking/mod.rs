@@ -1,9 +1,10 @@
-//! Host calls that wait: a guest inside one sees no epoch, so they are offered again in a form that can be interrupted.
+//! Offers the host calls that wait in a form that can be interrupted: a guest inside such a call does not reach an
+//! epoch check.
 //!
-//! Each waits for its own work or for a knock of [`Control`]. An interruption becomes the call's error, which ends the
-//! guest with its frames live. For a snapshot a wait is given up, the dump written, and the wait begun anew, if the call
-//! only waits for something to become ready or takes bytes once they are there; a call that has done part of its work
-//! cannot be begun anew, so there the snapshot comes after it.
+//! Each call waits for its own work or for a notification of [`Control`]. An interruption becomes the error of the
+//! call, which ends the guest with its frames live. For a snapshot, a call that only waits for something to become
+//! ready, or takes bytes once they are there, is given up, the dump is written, and the call begins anew. A call that
+//! may have done part of its work cannot begin anew, so the snapshot is written after it.
 
 mod component;
 mod module;
@@ -20,8 +21,8 @@ use crate::dump::DumpWriter;
 use crate::ending::{Ending, Interruption};
 use crate::host::Host;
 
-/// Does `work`, written as an expression that makes its future; after a snapshot from the start. (A function would have to
-/// promise that the futures of an async closure can go to another thread, which cannot be written yet.)
+/// Runs `work`, an expression that creates a future, to its end; after a snapshot, the future is created anew. (A
+/// function would have to require that the futures of an async closure are `Send`, which cannot be written yet.)
 macro_rules! repeat {
     ($waits:ident, $store:ident, $work:expr) => {
         loop {
@@ -34,17 +35,17 @@ macro_rules! repeat {
 }
 use repeat;
 
-/// Who may call a guest away while it waits.
+/// What may interrupt a guest while it waits.
 #[derive(Clone)]
 pub enum Waiter {
-    /// The control of the only program.
+    /// The control of the only program that runs.
     Program(Waits),
-    /// The clock, for a request of a server; nobody, without a limit.
+    /// The deadline of a request to a server, if it has one.
     Until(Option<Instant>),
 }
 
 impl Waiter {
-    /// Waits for `work` or a knock, for which it is given up.
+    /// Waits for `work`; returns `None` if a notification of the control came first, and drops `work` then.
     async fn wait<R>(&self, work: impl Future<Output = R>) -> Option<R> {
         match self {
             Waiter::Program(waits) => waits.wait(work).await,
@@ -53,7 +54,7 @@ impl Waiter {
         }
     }
 
-    /// Does `work` once, which only the guest's end interrupts.
+    /// Runs `work`, which only the end of the guest interrupts.
     async fn once<R>(&self, work: impl Future<Output = R>) -> Result<R> {
         match self {
             Waiter::Program(waits) => waits.once(work).await,
@@ -61,7 +62,7 @@ impl Waiter {
         }
     }
 
-    /// Answers a knock: with the error that ends the guest, or with a snapshot.
+    /// Does what was asked of the guest: returns the error that ends it, or writes a snapshot.
     fn look(&self, store: &mut impl AsContextMut<Data = Host>) -> Result<()> {
         match self {
             Waiter::Program(waits) => waits.look(store),
@@ -73,17 +74,17 @@ impl Waiter {
     }
 }
 
-/// What may come up while a guest waits, and who sees to it.
+/// What may be asked of a guest while it waits, and the writer of its dumps.
 #[derive(Clone)]
 pub struct Waits {
-    /// What is asked of the guest.
+    /// The requests to the guest.
     pub control: Arc<Control>,
-    /// Writes snapshots.
+    /// The writer of snapshots.
     pub writer: Arc<DumpWriter>,
 }
 
 impl Waits {
-    /// Waits for `work` or a knock, for which it is given up.
+    /// Waits for `work`; returns `None` if a notification of the control came first, and drops `work` then.
     async fn wait<R>(&self, work: impl Future<Output = R>) -> Option<R> {
         tokio::select! {
             biased;
@@ -92,7 +93,7 @@ impl Waits {
         }
     }
 
-    /// Does `work` once, which only the guest's end interrupts.
+    /// Runs `work`, which only the end of the guest interrupts.
     async fn once<R>(&self, work: impl Future<Output = R>) -> Result<R> {
         tokio::select! {
             biased;
@@ -101,7 +102,7 @@ impl Waits {
         }
     }
 
-    /// Answers a knock: with the error that ends the guest, or with a snapshot.
+    /// Does what was asked of the guest: returns the error that ends it, or writes a snapshot.
     pub fn look(&self, store: &mut impl AsContextMut<Data = Host>) -> Result<()> {
         if let Some(interruption) = self.control.interruption() {
             return Err(interruption.into());
@@ -112,7 +113,7 @@ impl Waits {
         Ok(())
     }
 
-    /// Waits until something asked for was not answered in time: the guest is in no function that could do so.
+    /// Waits until a request was not answered within `patience`: the guest is in no function that could answer it.
     pub async fn unanswered(&self, patience: Duration) {
         loop {
             self.control.knocked().await;
@@ -123,7 +124,7 @@ impl Waits {
         }
     }
 
-    /// Answers for a guest that is in no function: its state is there, without frames.
+    /// Answers a request for a guest that is in no function: its dump has its state, but no frames.
     pub fn answer_idle(&self, store: &mut impl AsContextMut<Data = Host>) -> Result<()> {
         if let Some(interruption) = self.control.interruption() {
             self.writer.idle(&Ending::Waiting(interruption), &mut store.as_context_mut());

@@ -1,5 +1,5 @@
-//! The waiting functions of WASI 0.1: `poll_oneoff` (sleeping is a poll), `fd_read`, and what may wait for a pipe or a
-//! slow file.
+//! The waiting functions of WASI 0.1: `poll_oneoff` (which is also how programs sleep), `fd_read`, and the functions
+//! that may wait for a pipe or a slow file.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::host::Host;
 
 const MODULE: &str = "wasi_snapshot_preview1";
 
-/// Offers functions of WASI 0.1 again, so that only the guest's end interrupts them.
+/// Defines functions of WASI 0.1 anew, so that the end of the guest, and nothing else, interrupts them.
 macro_rules! once {
     ($linker:ident, $waits:ident: $($function:ident($($argument:ident: $ty:ty),*);)*) => {$(
         let (own, noted) = ($waits.clone(), Function::new(stringify!($function), &[$(stringify!($argument)),*]));
@@ -57,8 +57,8 @@ pub fn shadow(linker: &mut Linker<Host>, waits: &Waits) -> Result<()> {
                     let (mut memory, wasi) = parts.split(&mut caller);
                     let work = p1::poll_oneoff(wasi, &mut memory, subscriptions, events, count, result);
                     let done = waits.wait(work).await;
-                    // Relative times count from the call on. A dump shows them as the guest wrote them, and a wait that
-                    // is begun anew gets what is left.
+                    // Relative times count from the beginning of the call. A dump shows them as the guest wrote them,
+                    // and a wait that begins anew gets the time that is left.
                     if let Some(sleeps) = &sleeps {
                         sleeps.write(&mut parts, &mut caller, Duration::ZERO);
                     }
@@ -103,7 +103,7 @@ pub fn shadow(linker: &mut Linker<Host>, waits: &Waits) -> Result<()> {
     Ok(())
 }
 
-/// What a WASI 0.1 function works on besides its arguments: the memory the guest exports.
+/// The memory that the guest exports, which a function of WASI 0.1 works on besides its arguments.
 enum Parts {
     Own(Memory),
     Shared(wasmtime::SharedMemory),
@@ -118,7 +118,7 @@ impl Parts {
         }
     }
 
-    /// The bytes of a memory that no other thread writes.
+    /// The bytes of the memory; empty for a shared memory, as other threads may write it.
     fn bytes<'a>(&self, caller: &'a Caller<'_, Host>) -> &'a [u8] {
         match self {
             Parts::Own(memory) => memory.data(caller),
@@ -132,7 +132,7 @@ impl Parts {
         caller.data().calls.enter(noted, arguments, paths);
     }
 
-    /// Notes how it ended.
+    /// Notes how the call ended.
     fn end(
         &self,
         caller: &mut Caller<'_, Host>,
@@ -148,7 +148,7 @@ impl Parts {
         done
     }
 
-    /// The memory, and the WASI context with its allowance for copies.
+    /// The memory, and the WASI context with its limit on copied bytes set.
     fn split<'a>(&'a mut self, caller: &'a mut Caller<'_, Host>) -> (GuestMemory<'a>, &'a mut WasiP1Ctx) {
         let fuel = caller.as_context_mut().hostcall_fuel();
         let (memory, host) = match self {
@@ -190,12 +190,12 @@ impl Sleeps {
         Sleeps(sleeps)
     }
 
-    /// Writes the times less what has passed.
+    /// Writes the relative times into the memory, each less the time that has `passed`.
     fn write(&self, parts: &mut Parts, caller: &mut Caller<'_, Host>, passed: Duration) {
         let passed = u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX);
         let (mut memory, _) = parts.split(caller);
         for &(at, timeout) in &self.0 {
-            // It was read there, so it can be written there.
+            // The time was read from this address, so it can be written there.
             let _ = memory.write(GuestPtr::new(at), timeout.saturating_sub(passed));
         }
     }

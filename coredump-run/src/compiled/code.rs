@@ -1,7 +1,7 @@
-//! Code that was compiled before, as the engine executes it. The one module of this crate with `unsafe` code.
+//! Compiles programs, and loads code that was compiled before. This is the only module of the crate with `unsafe` code.
 //!
-//! The engine's own cache compresses code, and takes it into memory anew at each start: for a component of 18 MB that is half of
-//! the time that the start takes. A file that is mapped costs what is used of it.
+//! The engine's own cache compresses code, and reads all of it at each start: for a component of 18 MB, that is half of
+//! the time of the start. Of a file that is mapped, only the pages that are used are read.
 #![allow(unsafe_code)]
 
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::path::Path;
 use wasmtime::component::Component;
 use wasmtime::{Engine, Module, Result};
 
-/// What a program is made of.
+/// The compiled code of a program.
 pub enum Code {
     /// A core module.
     Module(Module),
@@ -17,7 +17,7 @@ pub enum Code {
     Component(Component),
 }
 
-/// Which of the two.
+/// The kind of a program.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A core module.
@@ -36,7 +36,7 @@ impl Code {
     }
 }
 
-/// Compiles a program, and gives the code as it can be kept in a file too.
+/// Compiles a program; returns the code, and its serialized form for a file.
 pub fn compile(engine: &Engine, binary: &[u8], kind: Kind) -> Result<(Code, Vec<u8>)> {
     // SAFETY: these are bytes that the engine has just made, and nobody has changed.
     Ok(match kind {
@@ -51,13 +51,14 @@ pub fn compile(engine: &Engine, binary: &[u8], kind: Kind) -> Result<(Code, Vec<
     })
 }
 
-/// Maps code that [`compile`] gave from a file of the cache. What a file holds is executed as it is, so this is for
-/// [`super::Cache`] alone, which promises that
+/// Maps code that [`compile`] serialized from a file of the cache. The contents of the file are executed as they are,
+/// so this function is for [`super::Cache`] alone, which promises that
 ///
-/// - nobody but this user and root can write in its folder, nor put another one in its place, and the program that runs cannot;
-/// - a file appears there once it is whole, and is never changed afterwards: it is removed, and what has mapped it keeps it.
+/// - only this user and root, but not the program that runs, can write to its folder or replace it;
+/// - a file appears there only once it is complete, and is never changed afterwards; if it is removed, mappings of it
+///   stay valid.
 ///
-/// The engine checks that the code is of its own version, for its settings and this processor.
+/// The engine checks that the code was compiled by its own version, for its settings and for this processor.
 pub fn load(engine: &Engine, file: &Path, kind: Kind) -> Result<Code> {
     // SAFETY: as promised above.
     Ok(match kind {

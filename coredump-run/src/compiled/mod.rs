@@ -1,4 +1,4 @@
-//! Programs as code of this processor, and how that is kept between runs.
+//! Compiles programs to code of this processor, and caches the code between runs.
 
 mod code;
 mod store;

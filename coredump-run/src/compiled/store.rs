@@ -1,4 +1,4 @@
-//! The folder in which compiled code is kept.
+//! The cache of compiled code: a folder of files.
 
 use std::fs::File;
 use std::hash::{Hash, Hasher};
@@ -11,38 +11,40 @@ use wasmtime::{CacheConfig, Engine, Result};
 
 use super::code::{self, Code, Kind};
 
-/// Bytes that the cache holds at most, about; what was not used for longest is removed.
+/// The approximate size limit of the cache, in bytes; beyond it, the least recently used files are removed.
 const LIMIT: u64 = 1 << 30;
 
-/// Bytes of what the engine keeps there itself: modules of a few functions that look at a dead program.
+/// The size limit of the engine's own cache, in bytes. It holds the small modules that read the state of a dead
+/// program.
 const SMALL: u64 = 16 << 20;
 
-/// How exactly it is known when code was used.
+/// The resolution of the time at which code was last used.
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// Compiled code that is kept.
+/// A cache of compiled code.
 #[derive(Clone)]
 pub struct Cache {
     /// The engine's own cache, for small modules.
     engine: wasmtime::Cache,
-    /// Where that of programs is, each in a file.
+    /// The folder with the code of programs, one file each.
     programs: PathBuf,
 }
 
 impl Cache {
-    /// Keeps code in `folder`, which nobody else can write to, and in `programs`, which is in it and no less safe.
+    /// A cache in `folder`, which nobody else can write to, and `programs`, which is a folder inside it and just as
+    /// safe.
     pub fn new(folder: &Path, programs: PathBuf) -> Option<Cache> {
         let mut config = CacheConfig::new();
         config.with_directory(folder).with_files_total_size_soft_limit(SMALL);
         Some(Cache { engine: wasmtime::Cache::new(config).ok()?, programs })
     }
 
-    /// What an engine keeps itself.
+    /// The engine's own cache.
     pub fn of_engine(&self) -> wasmtime::Cache {
         self.engine.clone()
     }
 
-    /// The code of a program for an engine: from its file, or compiled now and kept.
+    /// The code of a program for an engine: from the cache, or compiled now and added to it.
     pub fn code(&self, engine: &Engine, binary: &[u8], kind: Kind) -> Result<Code> {
         let file = self.programs.join(key(engine, binary));
         if let Ok(code) = code::load(engine, &file, kind) {
@@ -50,7 +52,7 @@ impl Cache {
             return Ok(code);
         }
         let (code, bytes) = code::compile(engine, binary, kind)?;
-        // Without it the program is compiled again.
+        // If the file cannot be written, the program is compiled again next time.
         let _ = self.keep(&file, &bytes);
         Ok(code)
     }
@@ -58,14 +60,14 @@ impl Cache {
     fn keep(&self, file: &Path, code: &[u8]) -> std::io::Result<()> {
         let mut new = tempfile::Builder::new().suffix(".new").tempfile_in(&self.programs)?;
         new.write_all(code)?;
-        // Its name must never lead to half of it, though the system stops now.
+        // Even if the system stops now, the final name must never refer to an incomplete file.
         new.as_file().sync_all()?;
         new.persist(file)?;
         self.trim();
         Ok(())
     }
 
-    /// Removes what was not used for longest.
+    /// Removes the least recently used files, until the cache is smaller than its limit.
     fn trim(&self) {
         let entries = std::fs::read_dir(&self.programs).into_iter().flatten().flatten();
         let mut files: Vec<_> = entries
@@ -79,14 +81,15 @@ impl Cache {
         for (_, len, path) in files {
             kept += len;
             if kept > LIMIT {
-                // Somebody else may have removed it.
+                // Another process may have removed the file.
                 let _ = std::fs::remove_file(path);
             }
         }
     }
 }
 
-/// The name of the code of a program for an engine: the program's BLAKE3, and a hash of what else decides about its code.
+/// The file name of a program's code for an engine: the program's BLAKE3 digest, and a hash of all else that its code
+/// depends on.
 fn key(engine: &Engine, binary: &[u8]) -> String {
     let mut hasher = Blake3(blake3::Hasher::new());
     engine.precompile_compatibility_hash().hash(&mut hasher);
@@ -112,7 +115,7 @@ fn used(file: &Path) {
     let now = SystemTime::now();
     let lately = |time: SystemTime| now.duration_since(time).is_ok_and(|ago| ago < HOUR);
     if !file.metadata().and_then(|found| found.modified()).is_ok_and(lately) {
-        // It is only removed sooner, then.
+        // If this fails, the file is only removed sooner.
         let _ = File::open(file).and_then(|file| file.set_modified(now));
     }
 }
@@ -128,7 +131,7 @@ mod tests {
         let file = |name: &str, age: u32| {
             let path = folder.path().join(name);
             let file = File::create(&path).unwrap();
-            // Without a byte on the disk.
+            // A sparse file takes no space on the disk.
             file.set_len(LIMIT / 5 * 2).unwrap();
             file.set_modified(SystemTime::now() - HOUR * age).unwrap();
             path

@@ -1,4 +1,4 @@
-//! The dump of a program that ran again.
+//! The dump of a program that ran again: what it must agree with, and what it adds.
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,44 +14,45 @@ use crate::ending::Ending;
 use crate::host::Host;
 use crate::playback::{Playback, Tape};
 
-/// Bytes of a recording that is in a file of its own: a dump is looked at more often than it is run again.
+/// The size in bytes from which a recording is written to a file of its own: a dump is read more often than it is
+/// replayed.
 const BESIDE: usize = 64 << 20;
 
-/// What the dump of a program that ran again must agree with, and what it adds.
+/// What the second dump of a recorded program must agree with, and what it adds to the first one.
 pub struct Again {
     tape: Tape,
-    /// The first run's end, if it came to one.
+    /// The end of the first run, if it came to an end.
     expected: Option<Expected>,
-    /// The dump that is replaced.
+    /// The place of the first dump, which is replaced.
     place: Option<DumpPlace>,
     /// Whether a dump is written.
     written: bool,
     /// Whether the dump holds the recording.
     keeps: bool,
-    /// The section that holds the recording: its head and, unless that is in a file of its own, the log.
+    /// The section that holds the recording: its head, and the log unless that is in a file of its own.
     section: OnceLock<(Vec<u8>, Option<Arc<Bytes>>)>,
-    /// The name of that file.
+    /// The name of the recording's own file.
     file: OnceLock<String>,
     /// The last calls of the host in the first run.
     calls: Vec<HostCall>,
-    /// What the reason says of where the program was stopped.
+    /// A remark in the dump's reason about where the program was stopped.
     remark: OnceLock<String>,
-    /// Where the youngest frame stands in its function, if that is not where the engine stopped.
+    /// The code offset of the youngest frame, if the engine stopped at another one.
     code_offset: OnceLock<u32>,
 }
 
 impl Again {
-    /// For a dump that replaces the one at `place`.
+    /// A second dump, which replaces the one at `place`.
     pub fn new(tape: Tape, expected: Expected, place: DumpPlace, keep_recording: bool) -> Again {
         Again { expected: Some(expected), place: Some(place), ..Again::elsewhere(tape, keep_recording) }
     }
 
-    /// For a program that runs again on its own; with `expected` up to its end.
+    /// A dump of a program that runs again without its first dump; with `expected`, up to the same end.
     pub fn alone(tape: Tape, expected: Option<Expected>, written: bool, keep_recording: bool) -> Again {
         Again { expected, written, ..Again::elsewhere(tape, keep_recording) }
     }
 
-    /// For a dump of a program that goes on, or is stopped.
+    /// A dump of a program that goes on, or is stopped somewhere.
     pub fn elsewhere(tape: Tape, keep_recording: bool) -> Again {
         let keeps = keep_recording && tape.left_out.is_none();
         Again {
@@ -68,7 +69,7 @@ impl Again {
         }
     }
 
-    /// With the last calls of the host in the first run: this one has only their answers.
+    /// Adds the last calls of the host in the first run, as the second run has only their answers.
     pub fn with_calls(self, calls: Vec<HostCall>) -> Again {
         Again { calls, ..self }
     }
@@ -78,24 +79,24 @@ impl Again {
         &self.tape
     }
 
-    /// The first run's end, if it came to one.
+    /// The end of the first run, if it came to an end.
     pub fn expected(&self) -> Option<&Expected> {
         self.expected.as_ref()
     }
 
-    /// Where the first dump is.
+    /// The place of the first dump.
     pub fn place(&self) -> Option<&DumpPlace> {
         self.place.as_ref()
     }
 
-    /// Says where the youngest frame stands: at the instruction that was executed last, not at the next one.
+    /// Sets the code offset of the youngest frame to that of the instruction that was executed last, not the next one.
     pub fn stands_at(&self, code_offset: Option<u32>) {
         if let Some(offset) = code_offset {
             let _ = self.code_offset.set(offset);
         }
     }
 
-    /// Where the youngest frame stands in its function, if that is not where the engine stopped.
+    /// The code offset of the youngest frame, if the engine stopped at another one.
     pub fn code_offset(&self) -> Option<u32> {
         self.code_offset.get().copied()
     }
@@ -105,21 +106,21 @@ impl Again {
         self.written
     }
 
-    /// Sets what the reason says of where the program was stopped.
+    /// Sets the remark in the dump's reason about where the program was stopped.
     pub fn set_remark(&self, remark: String) {
         let _ = self.remark.set(remark);
     }
 
-    /// What the reason says of where the program was stopped.
+    /// The remark in the dump's reason about where the program was stopped.
     pub fn remark(&self) -> &str {
         self.remark.get().map_or("", String::as_str)
     }
 
-    /// Whether the program ended as in its first run.
+    /// Checks that the program ended as in its first run.
     ///
     /// # Errors
     ///
-    /// What differs.
+    /// Says what differs.
     pub fn verify(&self, ending: &Ending, dump: &CoreDump<'_>, store: &StoreContextMut<'_, Host>) -> Result<()> {
         let Some(expected) = &self.expected else { return Ok(()) };
         let playback = store.data().playback.as_ref();
@@ -134,7 +135,7 @@ impl Again {
     ///
     /// # Errors
     ///
-    /// The file's.
+    /// Fails with the I/O error of the file.
     pub fn put_beside(&self, output: &Output) -> Result<()> {
         if !self.keeps {
             return Ok(());
@@ -155,14 +156,14 @@ impl Again {
         Ok(())
     }
 
-    /// Removes that file, as the dump could not be written.
+    /// Removes the recording's own file, as the dump could not be written.
     pub fn remove_beside(&self, output: &Output) {
         if let Some(file) = self.file.get() {
             output.remove_beside(file);
         }
     }
 
-    /// Adds what a replayed dump says.
+    /// Adds to a second dump what only the first run or the recording knows.
     pub fn complete<'a>(&'a self, dump: &mut CoreDump<'a>, store: &StoreContextMut<'_, Host>) {
         dump.process.detail = Some("replayed".to_owned());
         let host_calls = store.data().playback.as_ref().map_or(0, Playback::calls);

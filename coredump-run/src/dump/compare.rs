@@ -1,4 +1,4 @@
-//! Whether a run that was repeated ended as the first one did.
+//! Compares the end of a repeated run with that of the first one.
 
 use std::collections::HashMap;
 
@@ -8,46 +8,46 @@ use wasmtime::Trap;
 
 use crate::ending::Ending;
 
-/// Bytes of a memory that are compared by one digest.
+/// The size of the blocks of a memory that are compared by their digests, in bytes.
 const BLOCK: u64 = 1 << 16;
 
-/// How the first run ended: all that a second one must agree with. It owns what it needs, so that the first run's memory
-/// can be given back.
+/// The end of the first run: all that a second run must agree with. It owns its data, so that the memory of the first
+/// run can be freed.
 #[derive(Clone, Debug)]
 pub struct Expected {
     kind: String,
     frames: Vec<FramePosition>,
-    /// The instance that the youngest frame is in, if that is known.
+    /// Index of the youngest frame's instance, if known.
     youngest: Option<usize>,
     globals: Vec<(Owner, Global)>,
     memories: Vec<(Owner, Contents)>,
 }
 
-/// The first instance that has a memory or a global, and under which index; `None` if that is not known.
+/// The first instance that has a memory or a global, and the index under which it has it; `None` if not known.
 type Owner = Option<(usize, usize)>;
 
-/// Function and offset of a frame.
+/// The function and the code offset of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct FramePosition {
-    /// Digest of the module, if that is known.
+    /// Digest of the module, if known.
     module: Option<String>,
     function: Option<u32>,
     offset: Option<u32>,
 }
 
-/// A memory's size, and a digest of each block that is not all zero. Blocks of which something is not known are left out
-/// of a comparison.
+/// The size of a memory, and the digests of its blocks that are not all zero. A block with unknown bytes is not
+/// compared.
 #[derive(Clone, Debug)]
 struct Contents {
     size: u64,
     blocks: HashMap<u64, [u8; 32]>,
-    /// Digests without the bits of NaNs, of blocks that seem to have some.
+    /// The digests without the bits of NaNs, for blocks that seem to contain NaNs.
     nans: HashMap<u64, [u8; 32]>,
     unknown: Vec<u64>,
 }
 
 impl Expected {
-    /// What `dump` says of an ending of this kind.
+    /// The end that `dump` describes, of this kind.
     pub fn new(kind: &str, dump: &CoreDump<'_>) -> Expected {
         Expected {
             kind: kind.to_owned(),
@@ -58,13 +58,13 @@ impl Expected {
         }
     }
 
-    /// Digest of the module that the youngest frame is in.
+    /// Digest of the youngest frame's module.
     pub fn youngest_module(&self) -> Option<&str> {
         self.frames.first()?.module.as_deref()
     }
 
-    /// The function of the youngest frame and how many frames are of it, and how many frames there are, if the stack
-    /// overflowed.
+    /// If the stack overflowed: the function of the youngest frame, the number of its frames, and the number of all
+    /// frames.
     pub fn overflow(&self) -> Option<(u32, usize, usize)> {
         if self.kind != Ending::Trap(Trap::StackOverflow).kind() {
             return None;
@@ -74,8 +74,8 @@ impl Expected {
         Some((youngest, of_it, self.frames.len()))
     }
 
-    /// The integer globals of the youngest frame's instance, by their indices in it: among them the stack pointer of a compiler's
-    /// shadow stack, which differs from one depth of the stack to another.
+    /// The integer globals of the youngest frame's instance, with their indices in it. One of them is the stack pointer
+    /// of the compiler's shadow stack, which differs with the depth of the stack.
     pub fn integers_of_youngest(&self) -> Vec<(u32, i64)> {
         let integer = |(owner, global): &(Owner, Global)| {
             let (instance, own) = (*owner)?;
@@ -89,7 +89,7 @@ impl Expected {
         self.globals.iter().filter_map(integer).collect()
     }
 
-    /// Whether these are the frames of the first run, but for where the youngest one stands in its function.
+    /// Whether these are the frames of the first run; the code offset of the youngest one may differ.
     pub fn has_frames(&self, frames: impl ExactSizeIterator<Item = (u32, Option<u32>)>) -> bool {
         self.frames.len() == frames.len()
             && self.frames.iter().zip(frames).enumerate().all(|(index, (expected, (function, offset)))| {
@@ -97,11 +97,11 @@ impl Expected {
             })
     }
 
-    /// Compares an ending of this kind with what `dump` says of it.
+    /// Compares the end of the first run with one of this kind that `dump` describes.
     ///
     /// # Errors
     ///
-    /// What differs, for a person.
+    /// Says what differs, for a person.
     pub fn check(&self, kind: &str, dump: &CoreDump<'_>) -> Result<(), String> {
         if self.kind != kind {
             return Err(format!("it ended by {kind} and not by {}", self.kind));
@@ -121,14 +121,16 @@ impl Expected {
     }
 
     fn check_frames(&self, frames: &[FramePosition]) -> Result<(), String> {
-        // An exception's frames are those of the throw; in the first run they were gone.
+        // The frames of an exception are those of the throw; in the first run, they were gone when the dump was
+        // written.
         if self.frames.is_empty() || self.kind == Ending::Exception(String::new()).kind() {
             return Ok(());
         }
         if frames.len() != self.frames.len() {
             return Err(format!("it stopped with {} frames and not {}", frames.len(), self.frames.len()));
         }
-        // Optimised code traps for several instructions at one place, and in a function's prologue at none.
+        // In optimised code, several instructions share one trap, and a trap in a function's prologue has no
+        // instruction.
         let approximate = self.kind == Ending::Trap(Trap::UnreachableCodeReached).kind() || self.overflow().is_some();
         let differs = |(index, (first, second)): (usize, (&FramePosition, &FramePosition))| {
             let known = first.module.as_ref().zip(second.module.as_ref());
@@ -165,7 +167,7 @@ fn memory_owners(dump: &CoreDump<'_>) -> Vec<Owner> {
     owners(dump, dump.memories.len(), |instance| &instance.memories)
 }
 
-/// The owners of a dump's memories or globals, whose indices the instances list.
+/// The owners of a dump's memories or globals; `of` returns the list of their indices in an instance.
 fn owners<'d>(dump: &'d CoreDump<'_>, count: usize, of: impl Fn(&'d Instance) -> &'d Vec<Option<u32>>) -> Vec<Owner> {
     let mut owners = vec![None; count];
     for (position, instance) in dump.instances.iter().enumerate() {
@@ -178,9 +180,9 @@ fn owners<'d>(dump: &'d CoreDump<'_>, count: usize, of: impl Fn(&'d Instance) ->
     owners
 }
 
-/// Pairs the memories or globals of two runs, as far as the first one has them. An uninstrumented engine lists them in another order, does not know
-/// the owners of all, and does not list what the engine itself keeps for a component's adapters; what is left over then is in
-/// the same order.
+/// Pairs the memories or globals of two runs, as far as the first run has them. An uninstrumented engine lists them in
+/// another order, does not know the owners of all, and does not list those that the engine itself keeps for a
+/// component's adapters. The ones without known owners are in the same order in both runs.
 fn pairs<'p, A, B>(
     what: &str,
     first: &'p [(Owner, A)],
@@ -205,8 +207,8 @@ fn pairs<'p, A, B>(
     Ok(first.iter().zip(&found).filter_map(pair).collect())
 }
 
-/// Whether two globals have the same value as far as both are known. Which object a reference means has no name that
-/// would be the same in both runs.
+/// Whether two globals have the same value, as far as both are known. Objects that references refer to are not
+/// compared, as they have no names that are the same in both runs.
 fn same_global(first: &Global, second: &Global) -> bool {
     let opaque = |value: &Value| {
         matches!(value, Value::Ref(Reference { target: RefTarget::Opaque(_) | RefTarget::Object(_), .. }))
@@ -215,14 +217,14 @@ fn same_global(first: &Global, second: &Global) -> bool {
     (first.ty == second.ty && first.mutable == second.mutable)
         && match (&first.value, &second.value) {
             (Value::Missing, _) | (_, Value::Missing) => true,
-            // An uninstrumented engine does not always know which function a reference means.
+            // An uninstrumented engine does not always know which function a reference refers to.
             (first, second) if opaque(first) || opaque(second) => null(first) == null(second),
             (first, second) => first == second,
         }
 }
 
 impl Contents {
-    /// What a memory holds, for a comparison with [`Contents::check`].
+    /// The contents of a memory, for a comparison with [`Contents::check`].
     fn with_nans(memory: &Memory<'_>) -> Contents {
         let mut nans = HashMap::new();
         let contents =
@@ -230,7 +232,8 @@ impl Contents {
         Contents { nans, ..contents }
     }
 
-    /// What a memory holds; `each` gets the number and the bytes of every block of which something is captured.
+    /// The contents of a memory; `each` is called with the number and the bytes of every block that is not wholly
+    /// unknown.
     fn read(memory: &Memory<'_>, mut each: impl FnMut(u64, &mut [u8])) -> Contents {
         let mut contents =
             Contents { size: memory.size, blocks: HashMap::new(), nans: HashMap::new(), unknown: Vec::new() };
@@ -269,11 +272,11 @@ impl Contents {
         contents
     }
 
-    /// Compares it with another memory.
+    /// Compares the contents with those of a memory of the second run.
     ///
     /// # Errors
     ///
-    /// What differs.
+    /// Says what differs.
     fn check(&self, memory: &Memory<'_>) -> Result<(), String> {
         let other = Contents::read(memory, |_, _| ());
         if self.size != other.size {
@@ -294,7 +297,7 @@ impl Contents {
                     }
                 });
                 let only_nans = nans.is_some() && nans.as_ref() == self.nans.get(block);
-                // Where two NaNs are added, x86 returns the first one, and which is first is the compiler's choice.
+                // The sum of two NaNs on x86 is the first operand, and the compiler chooses which operand is first.
                 let nans = if only_nans { ", only in the bits of NaNs, which are up to the compiler" } else { "" };
                 Err(format!("differs in the 64 KiB at {:#x}{nans}", block * BLOCK))
             }
@@ -308,8 +311,8 @@ fn digest_without_nans(bytes: &mut [u8]) -> Option<[u8; 32]> {
     forget_nans(bytes).then(|| *blake3::hash(bytes).as_bytes())
 }
 
-/// Makes all words alike that are a NaN as arithmetic gives them: quiet, and with little in the payload, as hardly an integer is.
-/// Returns whether there are any.
+/// Replaces all words that look like a NaN from arithmetic (quiet, with few bits in the payload, as integers hardly
+/// are) by the same value. Returns whether there are any.
 fn forget_nans(bytes: &mut [u8]) -> bool {
     let mut found = false;
     for double in bytes.as_chunks_mut().0 {

@@ -1,4 +1,5 @@
-//! The dump of a program: when it is written, what it says, and what that of a program which ran again must agree with.
+//! Writes the dumps of a program: when they are written, what they contain, and what the dump of a repeated run must
+//! agree with.
 
 mod again;
 mod compare;

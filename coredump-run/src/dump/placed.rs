@@ -1,11 +1,11 @@
-//! The report of where a dump was put.
+//! Reports where a dump was written.
 
 use coredump_capture::DumpPlace;
 use coredump_core::cli::report::Report;
 use coredump_core::cli::text;
 use coredump_core::error::Result;
 
-/// Reports where a dump is, or why there is none.
+/// Reports where a dump was written, or why there is none.
 pub fn report(report: &Report, place: &Result<DumpPlace>) {
     match place {
         Ok(DumpPlace::File(path)) => {

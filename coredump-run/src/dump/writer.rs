@@ -26,43 +26,43 @@ use crate::program::Program;
 use crate::progress::Progress;
 use crate::stdio::Tail;
 
-/// Writes the dumps of a run, with what the whole run knows for them.
+/// The writer of a run's dumps, with the data that all of them share.
 pub struct DumpWriter {
-    /// Where dumps go.
+    /// The files that dumps are written to.
     pub output: Arc<Output>,
     /// The program.
     pub program: Arc<Program>,
-    /// What the dump says of the process, but for the time and the exit code.
+    /// The description of the process in the dump, except for the time and the exit code.
     pub process: Process,
-    /// The guest's last words.
+    /// The last output of the guest on its standard error.
     pub tail: Tail,
     /// Which endings leave a dump.
     pub on: Vec<On>,
-    /// How much memory goes in.
+    /// How much memory a dump contains.
     pub memory: MemoryChoice,
-    /// Bytes of objects that go in at most.
+    /// The largest total size of the objects in a dump, in bytes.
     heap_limit: u64,
-    /// Whether modules go in.
+    /// Whether a dump contains the modules.
     pub embed: bool,
-    /// How the guest runs.
+    /// The mode in which the guest runs.
     mode: Mode,
-    /// Which of the dumps of a recorded program this is about.
+    /// Which of the dumps of a recorded program is written.
     pub stage: Stage,
-    /// Where snapshots are reported; nowhere, with `--quiet`.
+    /// The report of snapshots; `None` with `--quiet`.
     report: Option<Report>,
-    /// How a first run ended, for the second one.
+    /// The end of the first run, for the second run.
     expected: Mutex<Option<Expected>>,
-    /// The dump of the end.
+    /// The dump of the program's end.
     last: FinalDump,
 }
 
-/// Which dump is written.
+/// Which of the dumps of a run is written.
 pub enum Stage {
-    /// The only one.
+    /// The only dump.
     Only,
-    /// The first one of a recorded program, which another may replace.
+    /// The first dump of a recorded program, which another one may replace.
     First,
-    /// The one that replaces it, of the program that runs again.
+    /// The dump of the program that runs again, which replaces the first one.
     Again(Box<Again>),
 }
 
@@ -101,12 +101,12 @@ impl DumpWriter {
         }
     }
 
-    /// The same writer, for which every ending leaves a dump.
+    /// This writer, but every ending leaves a dump.
     pub fn of_any_ending(self) -> DumpWriter {
         DumpWriter { on: On::all(), ..self }
     }
 
-    /// The writer of the same program that runs again.
+    /// The writer of the dump when the same program runs again.
     pub fn again(self: &Arc<DumpWriter>, program: Arc<Program>, again: Again) -> DumpWriter {
         DumpWriter {
             output: self.output.clone(),
@@ -130,23 +130,23 @@ impl DumpWriter {
         self.report.is_none()
     }
 
-    /// How the first run ended, once.
+    /// Takes the end of the first run.
     pub fn take_expected(&self) -> Option<Expected> {
         self.expected().take()
     }
 
-    /// Whether the dump of the guest's end is being written or was.
+    /// Whether the dump of the guest's end was written or is being written.
     pub fn has_dumped(&self) -> bool {
         self.last.is_begun()
     }
 
-    /// Whether a signal now ends this process: the guest is dead and nothing better than its dump will come. A recorded program
-    /// runs again; whether there is a dump then `replay::Stopper` knows.
+    /// Whether a signal ends this process at once, as the guest is dead and there will be no better dump than the one
+    /// being written. For a recorded program, which runs again, `replay::Stopper` decides.
     pub fn ends_at_once(&self) -> bool {
         self.mode != Mode::Recorded && self.has_dumped()
     }
 
-    /// The dump that was tried, at the end.
+    /// Takes the dump of the program's end, written or failed.
     pub fn take_dumped(&self) -> Option<Dumped> {
         self.last.take()
     }
@@ -155,12 +155,12 @@ impl DumpWriter {
         self.expected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether an ending is one that leaves a dump.
+    /// Whether this ending leaves a dump.
     pub fn wants(&self, ending: &Ending) -> bool {
         ending.leaves_dump(&self.on)
     }
 
-    /// Writes the dump of a guest that is stopped at its end, once.
+    /// Writes the dump of a guest that is stopped at its end, unless that was done before.
     pub fn crash(&self, ending: &Ending, stop: Stop, store: &mut StoreContextMut<'_, Host>) {
         if self.begins(ending) {
             let dumped = self.dump(ending, None, store, |store| Stack::new(stop, store));
@@ -168,13 +168,13 @@ impl DumpWriter {
         }
     }
 
-    /// Whether the dump of this ending is to be written: once.
+    /// Whether the dump of this ending is to be written; true only once.
     fn begins(&self, ending: &Ending) -> bool {
         self.wants(ending) && self.last.begin()
     }
 
-    /// Writes the dump of an uncaught exception, whose stack is gone: the one remembered when it was thrown first, with the
-    /// state of the store.
+    /// Writes the dump of an uncaught exception. Its stack is gone, so the dump has the frames that were captured at
+    /// the throw, with the present state of the store.
     pub fn uncaught(&self, ending: &Ending, store: &mut StoreContextMut<'_, Host>) {
         let pending = store.take_pending_exception();
         let Some(seen) = self.last.uncaught(pending, store) else { return };
@@ -184,7 +184,8 @@ impl DumpWriter {
         }
     }
 
-    /// Writes the dump of an uninstrumented guest, whose stack is gone: what the engine noted when it trapped.
+    /// Writes the dump of an uninstrumented guest. Its stack is gone, so the dump has what the engine noted at the
+    /// trap.
     pub fn after_trap(&self, ending: &Ending, error: &wasmtime::Error, store: &mut StoreContextMut<'_, Host>) {
         if !self.begins(ending) {
             return;
@@ -200,7 +201,7 @@ impl DumpWriter {
         self.last.keep(dumped);
     }
 
-    /// Writes the dump of a guest that we end in no function: it waits, or is inside a host call that cannot be
+    /// Writes the dump, without frames, of a guest that is ended while it waits or is inside a host call that cannot be
     /// interrupted.
     pub fn idle(&self, ending: &Ending, store: &mut StoreContextMut<'_, Host>) {
         if self.mode == Mode::Live {
@@ -208,7 +209,8 @@ impl DumpWriter {
         }
     }
 
-    /// Writes the dump of an uninstrumented guest that waits, or is inside a host call that cannot be interrupted.
+    /// Writes the dump of an uninstrumented guest that is ended while it waits or is inside a host call that cannot be
+    /// interrupted.
     pub async fn given_up(&self, ending: &Ending, store: &mut StoreContextMut<'_, Host>) {
         if !self.begins(ending) {
             return;
@@ -232,7 +234,7 @@ impl DumpWriter {
         }
     }
 
-    /// Reports that a snapshot was asked for where there can be none.
+    /// Reports that no snapshot can be written.
     pub fn no_snapshot(&self) {
         if let Some(report) = &self.report {
             let error = match self.mode {
@@ -243,7 +245,8 @@ impl DumpWriter {
         }
     }
 
-    /// Captures and writes. A panic on the way (of the engine's debugging interface, say) costs the dump, not the process.
+    /// Captures the state and writes the dump. A panic (of the engine's debugging interface, say) fails the dump, but
+    /// does not end the process.
     fn dump(
         &self,
         ending: &Ending,
@@ -308,7 +311,7 @@ impl DumpWriter {
         })
     }
 
-    /// Writes the dump that this stage of the run leaves.
+    /// Writes the dump of this stage of the run.
     fn write_stage<'a>(
         &'a self,
         ending: &Ending,
@@ -316,10 +319,10 @@ impl DumpWriter {
         capture: &'a Capture,
         store: &'a StoreContextMut<'_, Host>,
     ) -> Result<DumpPlace> {
-        // What was left out by choice is compared all the same.
+        // The comparison includes what the dump leaves out by choice.
         let whole = || capture.whole(&self.program.binary, store);
         dump.process.detail = Some(if self.mode == Mode::Live { "live" } else { "none" }.to_owned());
-        // With `--fast`, and on a shared memory, only those calls are noted that wait: such a list would mislead.
+        // With `--fast`, and on a shared memory, only calls that wait are noted: such a list would mislead.
         if self.mode != Mode::Fast && !dump.memories.iter().any(|memory| memory.shared) {
             dump.host_calls = store.data().calls.list();
         }
@@ -351,7 +354,7 @@ fn write(dump: &CoreDump<'_>, output: &mut dyn Write, mebibytes: &AtomicU64) -> 
     coredump_core::write::write(dump, &mut Counted { output, bytes: 0, mebibytes }).map(|_| ())
 }
 
-/// Counts what is written.
+/// A writer that counts the bytes.
 struct Counted<'w> {
     output: &'w mut dyn Write,
     bytes: u64,
@@ -378,12 +381,12 @@ impl Write for Counted<'_> {
     }
 }
 
-/// The engine's events, with the guest stopped and its frames live.
+/// Handles the engine's debug events, at which the guest is stopped and its frames are live.
 #[derive(Clone)]
 pub struct Watcher {
-    /// Writes the dumps.
+    /// The writer of the dumps.
     pub writer: Arc<DumpWriter>,
-    /// What is asked of the guest from outside; nothing of one that runs again.
+    /// The requests to the guest; `None` for a guest that runs again.
     pub control: Option<Arc<Control>>,
 }
 
@@ -400,7 +403,8 @@ impl DebugHandler for Watcher {
             (DebugEvent::Exception(exception), _) if writer.on.contains(&On::Exception) => {
                 writer.last.thrown(&exception, &mut store);
             }
-            // At an epoch's check the engine has no values for the youngest frame: it is looked at one instruction later.
+            // At an epoch check, the engine has no values for the youngest frame: the request is handled one
+            // instruction later.
             (DebugEvent::EpochYield, Some(control)) if control.is_asked() && !writer.has_dumped() => {
                 step(true, control, &mut store);
             }
@@ -411,7 +415,7 @@ impl DebugHandler for Watcher {
                 } else if let Some(signal) = control.take_snapshot() {
                     writer.snapshot(signal, &mut store);
                 }
-                // Now the epoch's own callback is to look again.
+                // Makes the epoch callback check for the request again.
                 control.knock();
             }
             _ => {}
@@ -419,7 +423,7 @@ impl DebugHandler for Watcher {
     }
 }
 
-/// Makes the guest stop at its next instruction, or not any more.
+/// Turns single stepping of the guest on or off.
 fn step(on: bool, control: &Control, store: &mut StoreContextMut<'_, Host>) {
     let stepping = store.as_context_mut().edit_breakpoints().is_some_and(|mut edit| edit.single_step(on).is_ok());
     control.set_stepping(stepping && on);

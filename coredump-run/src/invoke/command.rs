@@ -1,4 +1,4 @@
-//! A component's `wasi:cli/run`, of WASI 0.3 or 0.2.
+//! Runs a component's `wasi:cli/run`, of WASI 0.3 or 0.2.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::blocking::Waits;
 use crate::ending::Ending;
 use crate::host::Host;
 
-/// How long a guest may take to answer a knock itself before it is taken for waiting outside of any function.
+/// How long a guest may take to answer a request. After that, it counts as waiting outside of any function.
 const ANSWER: Duration = Duration::from_millis(20);
 
-/// Runs it, or the function that `--invoke` names.
+/// Runs `wasi:cli/run`, or the function that `--invoke` names.
 pub async fn run(pre: &InstancePre<Host>, args: &Args, store: &mut Store<Host>, waits: &Waits) -> Result<Ran> {
     if let Some(name) = &args.invoke {
         return named::run(pre, name, store).await;
@@ -28,7 +28,7 @@ pub async fn run(pre: &InstancePre<Host>, args: &Args, store: &mut Store<Host>, 
     command(pre, store, |_| Ok(())).await.map(|ran| ran.map(ended))
 }
 
-/// Runs a component of WASI 0.2 as [`run`] does, and prints nothing; `starts` is called when it is instantiated.
+/// Runs a component of WASI 0.2 as [`run`] does, but prints no results; `starts` is called once it is instantiated.
 pub async fn enter(
     pre: &InstancePre<Host>,
     entry: &Entry,
@@ -56,7 +56,7 @@ async fn command(
     Ok(command.wasi_cli_run().call_run(&mut *store).await)
 }
 
-/// Why a component is no command that can be run here.
+/// The error that says why a component is not a command that can be run here.
 fn no_command(pre: &InstancePre<Host>, error: &wasmtime::Error) -> Error {
     let error =
         Error::new(ErrorKind::WrongFile, format!("cannot be run: {}", coredump_capture::internals::message(error)));
@@ -72,16 +72,17 @@ fn no_command(pre: &InstancePre<Host>, error: &wasmtime::Error) -> Error {
     }
 }
 
-/// What a command exports, in some version.
+/// The interface that a command exports, without its version.
 const RUN: &str = "wasi:cli/run@";
 
 const INVOKE: &str = "it is no command; call one of its functions with --invoke 'NAME(ARGUMENTS)'";
 
-/// Refuses a component that exports these names, if it is no command: before it is compiled, which may take minutes.
+/// Refuses a component with these exports if it is not a command. This is done before it is compiled, which may take
+/// minutes.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::WrongFile`].
+/// Fails with [`ErrorKind::WrongFile`] then.
 pub fn look_at_exports(exports: &[&str]) -> Result<()> {
     let exported = |start: &str| exports.iter().any(|name| name.starts_with(start));
     let error = || Error::new(ErrorKind::WrongFile, "cannot be run: it exports no wasi:cli/run");
@@ -94,8 +95,8 @@ pub fn look_at_exports(exports: &[&str]) -> Result<()> {
     })
 }
 
-/// Runs a command of 0.3. Its tasks wait outside of any function, so a knock finds them there: the engine's event loop
-/// stands still while the store is looked at.
+/// Runs a command of WASI 0.3. Its tasks wait outside of any function, so a request is handled there: the engine's
+/// event loop stands still while the store is read.
 async fn concurrent(command: p3::bindings::CommandPre<Host>, store: &mut Store<Host>, waits: &Waits) -> Ran {
     let command = command.instantiate_async(&mut *store).await?;
     let ran = store.run_concurrent(async |store| {

@@ -13,20 +13,20 @@ use crate::args::Args;
 use crate::ending::Ending;
 use crate::host::Host;
 
-/// What a call gave: an ending, or the error that left the guest.
+/// The result of a call: an ending, or the error that left the guest.
 pub type Ran = wasmtime::Result<Ending>;
 
-/// Where a core module is entered.
+/// The function at which a core module is entered.
 #[derive(Clone, Debug, Default)]
 pub struct Entry {
-    /// The export, if it is not the program's start.
+    /// Name of the export, if it is not the program's start.
     pub invoke: Option<String>,
-    /// Its parameters, as text.
+    /// The parameters as text.
     pub parameters: Vec<String>,
 }
 
 impl Entry {
-    /// As `args` say.
+    /// The entry that `args` name.
     pub fn from_args(args: &Args) -> Entry {
         let parameters = args.guest_args().iter().map(|arg| arg.0.to_string_lossy().into_owned());
         let parameters = if args.invoke.is_some() { parameters.collect() } else { Vec::new() };
@@ -34,7 +34,7 @@ impl Entry {
     }
 }
 
-/// Runs a core module as [`enter`] does, and prints what a function gave that was asked for.
+/// Runs a core module as [`enter`] does, and prints the results of a function that `--invoke` names.
 pub async fn module(pre: &InstancePre<Host>, entry: &Entry, store: &mut Store<Host>) -> Result<Ran> {
     match enter(pre, entry, store).await? {
         Ok(results) => {
@@ -45,7 +45,8 @@ pub async fn module(pre: &InstancePre<Host>, entry: &Entry, store: &mut Store<Ho
     }
 }
 
-/// Runs a core module as wasmtime does: `_initialize` if it has one, then the function asked for, `""` or `_start`.
+/// Runs a core module as wasmtime does: `_initialize` if it has one, then the function of `entry`, or else `""` or
+/// `_start`.
 pub async fn enter(
     pre: &InstancePre<Host>,
     entry: &Entry,
@@ -76,13 +77,13 @@ pub async fn enter(
     Ok(called.map(|()| results))
 }
 
-/// Prints the results of a call, one a line, as `wasmtime run --invoke` does.
+/// Prints the results of a call, one per line, as `wasmtime run --invoke` does.
 fn print(results: impl Iterator<Item = String>) -> Result<()> {
     let lines: String = results.map(|result| result + "\n").collect();
     coredump_core::cli::output::print(&lines)
 }
 
-/// The guest's arguments as the function's parameters.
+/// Parses the guest's arguments as parameters of the function.
 fn parameters(function: &Func, entry: &Entry, store: &Store<Host>) -> Result<Vec<Val>> {
     let ty = function.ty(store);
     let parse = |(ty, text): (ValType, &String)| {
@@ -99,7 +100,7 @@ fn parameters(function: &Func, entry: &Entry, store: &Store<Host>) -> Result<Vec
     ty.params().zip(&entry.parameters).map(parse).collect::<Result<Vec<Val>>>()
 }
 
-/// An integer, decimal or hexadecimal, signed or unsigned.
+/// Parses an integer, decimal or hexadecimal, signed or unsigned.
 fn integer(text: &str) -> Option<i64> {
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
     let value = match digits.strip_prefix("0x") {
@@ -109,7 +110,7 @@ fn integer(text: &str) -> Option<i64> {
     if negative { 0i64.checked_sub_unsigned(value) } else { Some(value as i64) }
 }
 
-/// Fits what an i32 holds, read as signed or unsigned.
+/// Converts to an i32 a value that fits an i32 or a u32.
 fn narrow(value: i64) -> Option<i32> {
     i32::try_from(value).ok().or_else(|| u32::try_from(value).ok().map(|value| value as i32))
 }

@@ -1,4 +1,5 @@
-//! `--invoke 'FUNC(ARGS)'` of a component, in the notation that `wasmtime run` takes (WAVE).
+//! Calls the function of a component that `--invoke 'FUNC(ARGS)'` names, in WAVE, the notation that `wasmtime run`
+//! takes.
 
 use coredump_core::error::{Error, ErrorKind, Result};
 use wasm_wave::untyped::UntypedFuncCall;
@@ -22,7 +23,7 @@ pub async fn run(pre: &InstancePre<Host>, call: &str, store: &mut Store<Host>) -
     }
 }
 
-/// Calls it; `starts` is called when the component is instantiated.
+/// Calls the function and prints nothing; `starts` is called once the component is instantiated.
 pub async fn enter(
     pre: &InstancePre<Host>,
     call: &str,
@@ -45,13 +46,13 @@ pub async fn enter(
     Ok(called.map(|()| results))
 }
 
-/// Reads `(a, b)` as parameters of these types.
+/// Parses `(a, b)` as parameters of these types.
 fn parameters(name: &str, arguments: &str, types: &[Type]) -> Result<Vec<Val>> {
     let expressible = types.iter().map(wave::wave_type).collect::<Option<Vec<_>>>();
     let expressible = expressible.ok_or_else(|| {
         Error::new(ErrorKind::Usage, format!("{name} takes a value that cannot be written down, as a resource"))
     })?;
-    // The notation knows only plain names of functions: the name is not its business.
+    // WAVE allows only plain names of functions, so a placeholder stands for the name.
     let call = format!("f{arguments}");
     let values = UntypedFuncCall::parse(&call).and_then(|call| call.to_wasm_params::<Value>(&expressible));
     let values = values.map_err(|error| {
@@ -96,12 +97,13 @@ fn find(component: &Component, name: &str) -> Result<ComponentExportIndex> {
     }
 }
 
-/// `wasi:cli/run.run@0.2.0` as the interface `wasi:cli/run@0.2.0` and `run`; the version may also stand in the middle.
+/// Splits `wasi:cli/run.run@0.2.0` into the interface `wasi:cli/run@0.2.0` and `run`; the version may also follow the
+/// interface.
 fn qualified(name: &str) -> Option<(&str, &str)> {
     name.rsplit_once('#').or_else(|| name.contains('/').then(|| name.rsplit_once('.')).flatten())
 }
 
-/// Cuts `name(a, b)` in front of the parenthesis; a bare name has no arguments.
+/// Splits `name(a, b)` before the parenthesis; a name alone has no arguments.
 fn split_call(call: &str) -> (&str, &str) {
     match call.find('(') {
         Some(at) => (call[..at].trim(), &call[at..]),

@@ -1,6 +1,6 @@
-//! Values of components as text: WAVE, the notation that `wasmtime run --invoke` takes and prints.
+//! Converts values of components from and to WAVE, the notation that `wasmtime run --invoke` takes and prints.
 //!
-//! The engine's own implementation is not used: it would be one more feature to build it with.
+//! The engine's own implementation is not used: it would need one more of the engine's features.
 
 use std::borrow::Cow;
 use std::iter;
@@ -10,7 +10,7 @@ use wasm_wave::wasm::{WasmTypeKind, WasmValue};
 use wasmtime::component::Val;
 use wasmtime::component::types::Type;
 
-/// The notation's type; none for what it has no values of (resources, streams, maps …).
+/// The WAVE type; `None` for types that WAVE cannot write (resources, streams, maps …).
 pub fn wave_type(ty: &Type) -> Option<WaveType> {
     Some(match ty {
         Type::Bool => WaveType::BOOL,
@@ -49,7 +49,7 @@ pub fn wave_type(ty: &Type) -> Option<WaveType> {
     })
 }
 
-/// The type of a result without a payload: the engine has none there, the notation has an empty one.
+/// The WAVE type of an optional payload: `Some(None)` if there is no payload, `None` if WAVE cannot write it.
 fn optional(ty: Option<&Type>) -> Option<Option<WaveType>> {
     match ty {
         Some(ty) => wave_type(ty).map(Some),
@@ -57,7 +57,7 @@ fn optional(ty: Option<&Type>) -> Option<Option<WaveType>> {
     }
 }
 
-/// A value of the notation as the engine's value of the type `ty`, from which its own type was made.
+/// Converts a WAVE value to the engine's value of the type `ty`, from which the WAVE type was made.
 pub fn to_val(value: &Value, ty: &Type) -> Val {
     let boxed = |value: Option<Cow<'_, Value>>, ty: Option<Type>| {
         value.zip(ty).map(|(value, ty)| Box::new(to_val(value.as_ref(), &ty)))
@@ -105,7 +105,7 @@ pub fn to_val(value: &Value, ty: &Type) -> Val {
     }
 }
 
-/// A value in the notation; what it has no values of (a resource, a stream …) in pointed brackets.
+/// A value in WAVE; what WAVE cannot write (a resource, a stream …) stands in angle brackets.
 pub fn text(value: &Val) -> String {
     wasm_wave::to_string(&Shown(value)).unwrap_or_else(|_| match value {
         Val::Resource(_) => "<resource>".to_owned(),
@@ -113,11 +113,11 @@ pub fn text(value: &Val) -> String {
     })
 }
 
-/// A value, as the notation's writer looks at it.
+/// A value as WAVE's writer reads it.
 #[derive(Clone, Copy)]
 struct Shown<'v>(&'v Val);
 
-/// Reads one kind of value; the writer asks only for the kind that [`WasmValue::kind`] names.
+/// Defines the accessor of one kind of value; the writer asks only for the kind that [`WasmValue::kind`] returns.
 macro_rules! plain {
     ($($unwrap:ident: $case:ident -> $ty:ty;)*) => {$(
         fn $unwrap(&self) -> $ty {

@@ -17,7 +17,7 @@ pub use until::Until;
 use crate::recording::{self, Growth, Kept, as_error};
 use crate::rewrite::Watch;
 
-/// The program did not do what it did when it was recorded.
+/// The error of a program that does not do what it did when it was recorded.
 #[derive(Clone, Debug)]
 pub struct Diverged(pub String);
 
@@ -29,10 +29,10 @@ impl std::fmt::Display for Diverged {
 
 impl std::error::Error for Diverged {}
 
-/// The program is where a run of it is to be stopped.
+/// The error that stops a program at the place where its run is to be stopped.
 #[derive(Clone, Copy, Debug)]
 pub struct Reached {
-    /// Whether it is in the very call that the first run was in.
+    /// Whether the program is in the same call as the first run.
     pub exact: bool,
 }
 
@@ -44,45 +44,45 @@ impl std::fmt::Display for Reached {
 
 impl std::error::Error for Reached {}
 
-/// The recording that a program is run with, and how much of it is used up.
+/// The recording that a program runs with, and the position in it.
 pub struct Playback {
     log: Arc<Bytes>,
     /// The files that the log refers to.
     files: Arc<[Arc<Kept>]>,
-    /// Offset of the log in the file it stands in.
+    /// Offset of the log in the file that contains it, in bytes.
     offset: u64,
     at: usize,
     calls: u64,
     played: Arc<AtomicU64>,
     names: Arc<[(String, String)]>,
     growth: Growth,
-    /// Where it is to stop, if not at its own end.
+    /// Where the program is to stop, if not at its own end.
     until: Option<Arc<Until>>,
-    /// The bytes whose changes by the host are noted.
+    /// The bytes whose changes by the host are noted, if any.
     watch: Option<Watch>,
     changes: Vec<HostChange>,
-    /// The call after which it is to stop, counted from 1.
+    /// The call after which the program is to stop, counted from 1.
     last_call: Option<u64>,
-    /// Units of fuel that are left to it after the last event.
+    /// How many units of fuel the program has after the last event, if it is to run out of fuel there.
     end_behind: Option<u64>,
 }
 
 /// How much further a program runs once its recording is used up.
 pub enum Further {
-    /// So many units of fuel, for want of which it ends.
+    /// It runs for this many units of fuel, and ends as it runs out of fuel.
     Ends(u64),
-    /// So many units of fuel, and then it is stopped.
+    /// It runs for this many units of fuel, and is stopped then.
     Stops(Arc<Until>, u64),
 }
 
 /// A change of watched bytes by the host.
 #[derive(Clone, Debug)]
 pub struct HostChange {
-    /// The call, counted from 1.
+    /// The number of the call, counted from 1.
     pub call: u64,
     /// The function, as `module::name`.
     pub name: String,
-    /// How many changes by instructions came before it.
+    /// How many changes by instructions came before this one.
     pub number: u64,
     /// The bytes before.
     pub before: Vec<u8>,
@@ -91,7 +91,8 @@ pub struct HostChange {
 }
 
 impl Playback {
-    /// The recording from its beginning; `offset` is that of the log in its file, for errors. Calls are counted in `played`.
+    /// The playback of a recording from its beginning; `offset` is that of the log in its file, for errors. Answered
+    /// calls are counted in `played`.
     pub fn new(
         log: Arc<Bytes>,
         files: Arc<[Arc<Kept>]>,
@@ -117,7 +118,7 @@ impl Playback {
         }
     }
 
-    /// Notes changes of these bytes by the host.
+    /// Notes the changes of these bytes by the host from now on.
     pub fn watch(&mut self, watch: Watch) {
         self.watch = Some(watch);
     }
@@ -127,7 +128,7 @@ impl Playback {
         &self.changes
     }
 
-    /// Stops after this call, counted from 1.
+    /// Stops the program after this call; calls are counted from 1.
     pub fn stop_behind(&mut self, call: u64) {
         self.last_call = Some(call);
     }
@@ -142,12 +143,12 @@ impl Playback {
         self.until.as_ref()
     }
 
-    /// Ends the program by want of fuel, so many units after the last event.
+    /// Makes the program run out of fuel this many units after the last event.
     pub fn end_behind(&mut self, fuel: u64) {
         self.end_behind = Some(fuel);
     }
 
-    /// How much further the program runs once all of it is used up, if it is to stop in no call of the host.
+    /// How much further the program runs once the recording is used up, if it is not to stop in a call of the host.
     pub fn further(&self) -> Option<Further> {
         if !self.is_over() {
             return None;
@@ -170,7 +171,7 @@ impl Playback {
         Reader::new(&log[self.at..], self.offset + self.at as u64)
     }
 
-    /// Whether a memory may grow.
+    /// Whether a memory may grow from `current` to `desired` bytes, as in the recording.
     pub fn may_grow(&mut self, current: usize, desired: usize) -> bool {
         let refusal = Refusal {
             current: current as u64,
@@ -179,11 +180,11 @@ impl Playback {
         };
         let log = self.log.clone();
         let mut reader = self.reader(&log);
-        // What is no such event, or none at all, shows at the next call.
+        // An error, or another event, is reported at the next call.
         if reader.next_event().ok().flatten() == Some(Event::GrowthRefused(refusal)) {
             self.at += reader.position();
             self.growth.event();
-            // From here its fuel cannot be set.
+            // The fuel cannot be set here.
             if let (true, Some(until)) = (self.is_over(), &self.until) {
                 until.knock();
             }
@@ -193,7 +194,7 @@ impl Playback {
         true
     }
 
-    /// The next event, which must be an answer to this call, and its length in the log in bytes.
+    /// The next event, which must be an answer to this call, and its length in the log, in bytes.
     fn next_call<'l>(
         &mut self,
         log: &'l [u8],
@@ -227,15 +228,15 @@ impl Playback {
         Ok((call, reader.position()))
     }
 
-    /// The call whose event takes so many bytes was answered.
+    /// Advances by an event of `len` bytes, as its call was answered.
     fn answered(&mut self, len: usize) {
         self.at += len;
         self.calls += 1;
         self.played.store(self.calls, Ordering::Relaxed);
     }
 
-    /// Answers a call of a module with the next event, which may write to its `memory`. Returns the bits of the result. `noted`
-    /// is how many changes by instructions came before, if changes are noted.
+    /// Answers a call of a module with the next event, which may write to its `memory`, and returns the bits of the
+    /// result. If changes are noted, `noted` is how many changes by instructions came before.
     pub fn bits(
         &mut self,
         number: Option<u32>,
@@ -273,7 +274,7 @@ impl Playback {
         }
     }
 
-    /// Answers a call of a component with the next event, whose results `read` makes of their bytes.
+    /// Answers a call of a component with the next event; `read` decodes its results.
     pub fn values<R>(
         &mut self,
         number: Option<u32>,
@@ -306,7 +307,7 @@ impl Playback {
         Ok(result)
     }
 
-    /// Where the host wrote.
+    /// The range of the memory that the host wrote to.
     fn target<'m>(&self, memory: &'m mut [u8], address: u64, len: u64, name: &str) -> Result<&'m mut [u8]> {
         let (at, size) = (usize::try_from(address), usize::try_from(len));
         let target = at.ok().zip(size.ok()).and_then(|(at, size)| memory.get_mut(at..)?.get_mut(..size));
@@ -327,13 +328,13 @@ impl Playback {
     }
 }
 
-/// The watched bytes, as far as the memory has them.
+/// The watched bytes, as far as they are inside the memory.
 fn watched(memory: &[u8], watch: Watch) -> &[u8] {
     let rest = usize::try_from(watch.address).ok().and_then(|address| memory.get(address..)).unwrap_or_default();
     &rest[..rest.len().min(watch.len as usize)]
 }
 
-/// A file is not as it was.
+/// The error of a file that has changed since it was recorded.
 fn changed(error: CoreError) -> wasmtime::Error {
     Diverged(error.to_string()).into()
 }

@@ -1,4 +1,4 @@
-//! A recording that is at hand.
+//! A recording that is complete in memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use crate::program::Program;
 use crate::progress::Progress;
 use crate::recording::{self, Kept, Recorded};
 
-/// A recording that is at hand: how the program was started, and what it was answered.
+/// A recording: how the program was started, and the answers to its calls.
 #[derive(Clone)]
 pub struct Tape {
     /// How the program was started.
@@ -21,27 +21,27 @@ pub struct Tape {
     pub log: Arc<Bytes>,
     /// The files that the log refers to.
     files: Arc<[Arc<Kept>]>,
-    /// The offset of the log in the file that it stands in, in bytes.
+    /// The offset of the log in the file that contains it, in bytes.
     pub offset: u64,
-    /// Why no dump holds the recording, if one should.
+    /// Why the dump does not hold the recording, if it should.
     pub left_out: Option<Arc<str>>,
-    /// How many calls were answered from it, in the run that is under way.
+    /// How many calls were answered in the present run.
     played: Arc<AtomicU64>,
 }
 
 impl Tape {
-    /// The recording in a file, at an offset.
+    /// A recording from a file, in which `log` begins at `offset`.
     pub fn new(start: Start, log: Bytes, offset: u64) -> Tape {
         let (start, log, files) = (Arc::new(start), Arc::new(log), Arc::default());
         Tape { start, log, files, offset, left_out: None, played: Arc::default() }
     }
 
-    /// What was just recorded, with the start that belongs to it. If a dump is to `keep` it, in so many bytes at most, what the program read
-    /// from files is in it.
+    /// The recording that was just made, with the start that belongs to it. If the dump is to hold it (with `keep`, its
+    /// largest size in bytes), it contains what the program read from files.
     ///
     /// # Errors
     ///
-    /// A file has changed since.
+    /// Fails if a file has changed since it was read.
     pub fn recorded(recorded: Recorded, start: Start, program: &Program, keep: Option<u64>) -> Result<Tape> {
         let Recorded { functions, log, files, calls, .. } = recorded;
         let spelled_out = match keep.filter(|_| !files.is_empty()) {
@@ -61,13 +61,13 @@ impl Tape {
         })
     }
 
-    /// Says on a terminal how far a run with it has come.
+    /// Shows on a terminal how far a run with this recording has come.
     pub fn progress(&self, quiet: bool, what: &'static str) -> Progress {
         self.played.store(0, Ordering::Relaxed);
         Progress::of_count(quiet, what, "calls of the host", self.played.clone(), Some(self.start.calls))
     }
 
-    /// The answers, from the first one on.
+    /// A playback from the first answer on.
     pub fn playback(&self, until: Option<Arc<Until>>) -> Playback {
         let names = self.start.functions.clone().into();
         Playback::new(self.log.clone(), self.files.clone(), self.offset, names, until, self.played.clone())

@@ -1,4 +1,4 @@
-//! Where a program that runs again is stopped, as its first run was stopped from outside.
+//! Says where a program that runs again is stopped, as its first run was stopped from outside.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,26 +8,26 @@ use wasmtime::{Engine, EngineWeak};
 
 use crate::ending::{Ending, Interruption};
 
-/// Where a run that is repeated is to stop.
+/// The place at which a repeated run is to stop.
 pub struct Until {
-    /// What its dump calls that.
+    /// The ending that the dump shows.
     pub ending: Ending,
-    /// Where it is.
+    /// The place in the recording.
     pub stop: recording::Stop,
     calls: u64,
-    /// The engine that it runs in.
+    /// The engine that the program runs in.
     engine: OnceLock<EngineWeak>,
-    /// The last call has returned: the program stops where it yields.
+    /// Whether the last call has returned: the program then stops where it yields.
     last: AtomicBool,
 }
 
 impl Until {
-    /// For a stop after so many calls.
+    /// A stop after `calls` calls.
     pub fn new(ending: Ending, stop: recording::Stop, calls: u64) -> Until {
         Until { ending, stop, calls, engine: OnceLock::new(), last: AtomicBool::new(false) }
     }
 
-    /// The stop that the start of a recording describes; none if the program ended by itself.
+    /// The stop that the start of a recording describes; `None` if the program ended by itself.
     pub fn from_start(start: &Start, kind: &str) -> Option<Until> {
         let stop = start.stop.clone()?;
         let ending = match stop.signal {
@@ -38,31 +38,31 @@ impl Until {
         Some(Until::new(ending, stop, start.calls))
     }
 
-    /// Says in which engine the program runs.
+    /// Sets the engine in which the program runs.
     pub fn runs_in(&self, engine: &Engine) {
         let _ = self.engine.set(engine.weak());
     }
 
-    /// Says that the last call has returned.
+    /// Notes that the last call has returned.
     pub fn set_last(&self) {
         self.last.store(true, Ordering::Relaxed);
     }
 
-    /// The program yields: it is made to look, if it has run on for long enough after the last call.
+    /// Is called when the program yields. Makes it check for a stop, if it has run for long enough after the last call.
     pub fn yields(&self) {
         if self.last.load(Ordering::Relaxed) {
             self.knock();
         }
     }
 
-    /// Makes the code look whether it is to stop, at the beginning of its next loop or function.
+    /// Makes the code check whether it is to stop, at the beginning of its next loop or function.
     pub fn knock(&self) {
         if let Some(engine) = self.engine.get().and_then(EngineWeak::upgrade) {
             engine.increment_epoch();
         }
     }
 
-    /// What is said of a stop in no call, or in another one than the program was in.
+    /// The remark about a stop that is not in the call that the program was in.
     pub fn behind(&self) -> String {
         let ran = |fuel: u64| format!("{} million instructions ", fuel.div_ceil(1_000_000));
         let ran = self.stop.fuel.map(ran).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The files that a component has open, as its calls show it: calls are known here by their encoded arguments and results.
+//! Follows the files that a component has open, by the encoded arguments and results of its calls.
 
 use std::collections::HashMap;
 
@@ -16,25 +16,25 @@ use crate::values::{Input, Value};
 /// What a function does with files.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum FileCall {
-    /// Nothing that is followed.
+    /// Nothing that matters here.
     None,
-    /// Opens one.
+    /// Opens a file.
     Open,
-    /// Reads one at an offset.
+    /// Reads from a file at an offset.
     ReadAt,
-    /// Makes a stream of one.
+    /// Creates a stream of a file.
     Stream,
     /// Reads from a stream.
     Read,
-    /// Moves a stream's position by other means, or ends it: the first argument.
+    /// Moves the position of the stream that is the first argument in another way, or drops it.
     Leave,
     /// Moves the position of the stream that is its second argument.
     Splice,
     /// Closes a descriptor.
     Close,
-    /// Makes a stream of standard input.
+    /// Creates a stream of standard input.
     Input,
-    /// Changes names of files.
+    /// Changes the names of files.
     Rename,
 }
 
@@ -64,18 +64,18 @@ impl FileCall {
     }
 }
 
-/// The files that a component has open to read them; by the numbers of resources.
+/// The files that a component has open for reading, by the numbers of resources.
 #[derive(Default)]
 pub struct Files {
     keeper: Keeper,
     descriptors: HashMap<u32, File>,
-    /// Each with the offset of its next byte.
+    /// The streams of files, each with the offset of its next byte.
     streams: HashMap<u32, (File, u64)>,
-    /// Standard input, if it is a file and no stream was made of it yet.
+    /// Standard input, if it is a file and no stream of it was created yet.
     input: Option<Opened>,
-    /// The one stream that was made of it.
+    /// The only stream of standard input.
     input_stream: Option<u32>,
-    /// The arguments of the call that goes on, as far as they are needed.
+    /// The arguments of the present call, as far as they are needed.
     call: Call,
 }
 
@@ -87,11 +87,11 @@ struct File {
 
 #[derive(Default)]
 struct Call {
-    /// The descriptor or stream.
+    /// Number of the descriptor or stream.
     this: u32,
     offset: u64,
     name: String,
-    /// Whether the program may change the file that it opens.
+    /// Whether the program may change the file.
     writes: bool,
 }
 
@@ -100,12 +100,12 @@ const TRUNCATE: u8 = 1 << 3;
 const WRITE: u8 = 1 << 1;
 
 impl Files {
-    /// A component that begins can make a stream of its standard input, if that is a file.
+    /// The files of a component that begins: only its standard input, if that is a file.
     pub fn with_input() -> Files {
         Files { input: Opened::input(), ..Files::default() }
     }
 
-    /// A call begins.
+    /// Is called when a call begins.
     pub fn begins(&mut self, call: FileCall, arguments: &[u8], wasi: &mut WasiP1Ctx, log: &Log) {
         let mut input = Input::new(arguments);
         let Some(this) = u32::read(&mut input) else { return };
@@ -130,7 +130,7 @@ impl Files {
         }
     }
 
-    /// `get-stdin` returned a stream. Where two of them stand is not known.
+    /// `get-stdin` returned a stream. If there are two streams, their positions are not known.
     fn input(&mut self, stream: u32, wasi: &mut WasiP1Ctx) {
         let Some(opened) = self.input.take() else {
             self.input_stream.take().map(|first| self.streams.remove(&first));
@@ -141,7 +141,7 @@ impl Files {
         self.input_stream = Some(stream);
     }
 
-    /// `open-at` begins.
+    /// Handles the beginning of `open-at`.
     fn opens(&mut self, folder: u32, input: &mut Input<'_>, wasi: &mut WasiP1Ctx, log: &Log) -> Option<Call> {
         let lookup = PathFlags::read(input)?;
         let name = String::read(input)?;
@@ -150,7 +150,7 @@ impl Files {
         if truncates && self.keeper.has_any() {
             let folder = Resource::new_borrow(folder);
             let hash = at_once(wasi.filesystem().metadata_hash_at(folder, lookup, name.clone()));
-            // A file that is not there cannot be lost.
+            // A file that does not exist cannot have been referred to.
             if let Some(Ok(hash)) = hash {
                 self.keeper.is_written(Some(hash.lower), log);
             }
@@ -158,7 +158,8 @@ impl Files {
         Some(Call { name, writes, ..Call::default() })
     }
 
-    /// A call ends with these results. What it read from a file is taken out of them, if the recording may refer to that.
+    /// Is called when a call ends with these results. If the recording may refer to the file that was read, the bytes
+    /// are taken out of the results.
     pub fn ends(&mut self, call: FileCall, results: &mut Vec<u8>, wasi: &mut WasiP1Ctx, log: &Log) -> Option<Read> {
         let mut input = Input::new(results);
         if call == FileCall::Input {
@@ -169,7 +170,7 @@ impl Files {
             self.keeper.renamed();
             return None;
         }
-        // All others return a result, whose case comes first.
+        // All others return a `result`, whose case comes first.
         if call == FileCall::None || input.byte()? != 0 {
             return None;
         }
@@ -208,13 +209,13 @@ impl Files {
         }
     }
 
-    /// `open-at` returned a descriptor.
+    /// Handles the descriptor that `open-at` returned.
     fn opened(&mut self, descriptor: u32, wasi: &mut WasiP1Ctx, log: &Log) {
         self.descriptors.remove(&descriptor);
         let Call { name, writes, .. } = std::mem::take(&mut self.call);
         let file = match wasi.ctx().table.get(&Resource::<Descriptor>::new_borrow(descriptor)) {
             Ok(Descriptor::File(file)) => file.file.clone(),
-            // Nothing is read from folders.
+            // Folders are not read from.
             _ => return,
         };
         let inode = inode(descriptor, wasi);
@@ -233,7 +234,7 @@ fn refer(keeper: &mut Keeper, file: &mut File, offset: u64, bytes: &[u8], log: &
     keeper.refer(opened, |_| *inode, offset, bytes, log)
 }
 
-/// Takes the bytes of a passage out of results in which they stand after a case and their length.
+/// Takes the bytes of a passage out of results, in which they follow a case and their length.
 fn taken_out(passage: Passage, results: &mut Vec<u8>) -> Read {
     let mut len = Vec::new();
     passage.len.write(&mut len);

@@ -1,11 +1,11 @@
-//! How a call of the host ended the program, as a recording has it.
+//! Converts between an error that ended the program and its form in a recording.
 
 use coredump_core::internals::recording::{Failure, Outcome};
 use wasmtime_wasi::I32Exit;
 
 use crate::ending::{Ending, Interruption};
 
-/// How an error of a host's function ends the program.
+/// The recorded form of an error from a function of the host.
 pub fn failure(error: &wasmtime::Error) -> Outcome<'static> {
     Outcome::Failed(match Ending::from_error(error) {
         Ending::Exit(code) => Failure::Exit(code),

@@ -1,26 +1,27 @@
-//! Whether a memory may grow: the one thing that the host decides without a call.
+//! Records whether memories may grow: the only decision of the host without a call.
 
 use coredump_core::internals::recording::Refusal;
 
-/// Requests that are remembered between two events; from then on equal requests of several memories are not distinguished.
+/// How many requests are remembered between two events; beyond them, equal requests of several memories are not told
+/// apart.
 const REMEMBERED: usize = 1 << 12;
 
-/// The requests since the last event, in which a refusal is placed: the sizes alone do not tell one memory from another.
+/// The requests since the last event. They place a refusal, as the sizes alone do not tell one memory from another.
 #[derive(Default)]
 pub struct Growth {
-    /// Size and size asked for, of requests that were allowed.
+    /// The present and the requested size of each request that was allowed, in bytes.
     allowed: Vec<(u64, u64)>,
-    /// Size and size asked for, of the last request.
+    /// The present and the requested size of the last request, in bytes.
     last: Option<(u64, u64)>,
 }
 
 impl Growth {
-    /// An event was recorded or replayed.
+    /// Is called when an event was recorded or replayed.
     pub fn event(&mut self) {
         self.allowed.clear();
     }
 
-    /// A memory asks, and is allowed so far.
+    /// Notes the request of a memory, which is allowed so far.
     pub fn asked(&mut self, current: usize, desired: usize) {
         self.last = Some((current as u64, desired as u64));
         if self.allowed.len() < REMEMBERED {
@@ -28,7 +29,8 @@ impl Growth {
         }
     }
 
-    /// The last request failed: the system had no room. `None` if it was refused before anybody was asked.
+    /// The refusal for the last request, which failed as the system had no memory. `None` if the engine refused it
+    /// before asking.
     pub fn failed(&mut self) -> Option<Refusal> {
         let (current, desired) = self.last.take()?;
         let before = self.count(current, desired).saturating_sub(1);
@@ -36,7 +38,7 @@ impl Growth {
         Some(Refusal { current, desired, allowed: before })
     }
 
-    /// How many times the same was allowed since the last event.
+    /// How many equal requests were allowed since the last event.
     pub fn count(&self, current: u64, desired: u64) -> u32 {
         self.allowed.iter().filter(|allowed| **allowed == (current, desired)).count() as u32
     }

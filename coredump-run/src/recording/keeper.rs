@@ -1,4 +1,4 @@
-//! Which files a recording refers to, and what becomes of them when the program changes a file.
+//! Decides which files a recording refers to, and copies them before the program changes one.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -19,28 +19,28 @@ use super::kept::Kept;
 use super::log::Log;
 use super::proof::Proof;
 
-/// Bytes of a read that is worth a reference.
+/// The size in bytes from which a read is recorded as a reference.
 const LARGE: usize = 4096;
 
-/// Files that are kept open at once, so that enough descriptors are left to the program.
+/// How many files are kept open at once, so that enough descriptors are left for the program.
 const KEPT: usize = 64;
 
-/// Files that the program may change, which are known one by one.
+/// How many of the files that the program may change are remembered.
 const WRITTEN: usize = 1 << 16;
 
-/// A file that the program has opened to read.
+/// A file that the program has opened for reading.
 #[derive(Clone)]
 pub struct Opened {
     file: Arc<File>,
     name: String,
-    /// Its number if the recording may refer to it, once that was looked at.
+    /// The result of the check whether the recording may refer to the file: its number, if so. `None` before the check.
     kept: Option<Option<u32>>,
-    /// The offset of the next byte that is read, of standard input: WASI has none for that.
+    /// The offset of the next byte of standard input, as WASI does not keep one.
     pub next: Option<u64>,
 }
 
 impl Opened {
-    /// A file that was just opened, and what the program calls it.
+    /// A file that was just opened, with the program's name for it.
     pub fn new(file: Arc<File>, name: String) -> Opened {
         Opened { file, name, kept: None, next: None }
     }
@@ -65,18 +65,18 @@ impl Opened {
 /// The files that a recording refers to, and those that the program may change.
 #[derive(Default)]
 pub struct Keeper {
-    /// By their numbers.
+    /// The files that the recording refers to, by their numbers.
     kept: Vec<Known>,
-    /// The files that were opened to be written, by their inodes' numbers as WASI has them.
+    /// The files that were opened for writing, by their inode numbers in WASI.
     written: HashSet<u64>,
-    /// Whether more files were opened to be written than are known: nothing is referred to any more.
+    /// Whether more files were opened for writing than are remembered: then nothing is referred to any more.
     unknown: bool,
 }
 
 struct Known {
     inode: u64,
     file: Arc<Kept>,
-    /// Whether the program may change it.
+    /// Whether the program may change the file.
     is_written: bool,
 }
 
@@ -86,8 +86,8 @@ impl Keeper {
         !self.kept.is_empty()
     }
 
-    /// The program read these bytes from a file: the passage that stands for them, if there is one. `inode` says which file it
-    /// is.
+    /// The passage that stands for these bytes, which the program read from a file, if the recording may refer to that.
+    /// `inode` identifies the file.
     pub fn refer(
         &mut self,
         opened: &mut Opened,
@@ -110,7 +110,7 @@ impl Keeper {
         Some(known.file.passage(file, offset, bytes))
     }
 
-    /// Looks whether a file can be referred to, at its first large read.
+    /// Checks at the first large read of a file whether the recording may refer to it.
     fn keep(
         &mut self,
         opened: &Opened,
@@ -124,7 +124,7 @@ impl Keeper {
         if self.written.contains(&inode) || known.is_none() && self.kept.len() == KEPT {
             return None;
         }
-        // Files that the system makes up as they are read, as those of `/proc`, have no size.
+        // Files that the system generates as they are read, such as those of `/proc`, have no size.
         let end = offset.checked_add(bytes.len() as u64)?;
         let metadata = opened.file.metadata().ok()?;
         if !metadata.is_file() || metadata.len() < end {
@@ -144,17 +144,17 @@ impl Keeper {
         Some(number)
     }
 
-    /// The program is about to change names of files.
+    /// Is called when the program is about to change the names of files.
     pub fn renames(&self) {
         self.kept.iter().for_each(|known| known.file.prove(Proof::before));
     }
 
-    /// It has changed them.
+    /// Is called when the program has changed the names of files.
     pub fn renamed(&self) {
         self.kept.iter().for_each(|known| known.file.prove(Proof::after));
     }
 
-    /// The program may change a file from now on; `None` if it is not known which one.
+    /// Notes that the program may change a file from now on; `inode` is `None` if it is not known which one.
     pub fn is_written(&mut self, inode: Option<u64>, log: &Log) {
         self.unknown |= inode.is_none() || self.written.len() >= WRITTEN;
         for known in self.kept.iter_mut().filter(|known| !known.is_written) {
@@ -169,7 +169,7 @@ impl Keeper {
     }
 }
 
-/// What a call gives that does not wait: those of a recorded program may hold up their thread.
+/// The result of a call that does not wait, as the calls of a recorded program may block their thread.
 pub fn at_once<R>(call: impl Future<Output = R>) -> Option<R> {
     match pin!(call).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => Some(result),

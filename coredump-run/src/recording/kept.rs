@@ -1,8 +1,9 @@
-//! The files that a recording refers to. A large read of a file is recorded as a passage of the file, whose bytes are looked up once
-//! they are needed: when the program has died.
+//! Keeps the files that a recording refers to. A large read of a file is recorded as a passage of the file, whose bytes
+//! are read again only when the program has died.
 //!
-//! The file stays open for that, so it may be renamed or deleted meanwhile. Before the program itself changes it, what
-//! was read is copied. If somebody else changes it, that is found out ([`Proof`]), and the program is not run again.
+//! The file stays open for that, so it may be renamed or deleted meanwhile. Before the program itself changes it, the
+//! parts that were read are copied. If another process changes it, that is detected ([`Proof`]), and the program is not
+//! run again.
 
 use std::fs::File;
 use std::io;
@@ -16,7 +17,7 @@ use coredump_core::Bytes;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::internals::recording::{self, Event, Outcome, Passage, Pieces, Reader, Write};
 
-/// Bytes that are copied at once.
+/// How many bytes are copied at once.
 const PIECE: usize = 1 << 20;
 
 /// A file that a recording refers to.
@@ -26,22 +27,22 @@ pub struct Kept {
     backing: Mutex<Backing>,
 }
 
-/// Where the bytes are.
+/// The file or the copy that holds the bytes.
 struct Backing {
-    /// The file, or a copy of the parts that were read, which are at the same offsets.
+    /// The file, or a copy of the parts that were read, at the same offsets.
     file: Arc<File>,
-    /// From the first to the last byte that was read.
+    /// The range from the first to the last byte that was read.
     read: Range<u64>,
-    /// How it is known that it holds what was read.
+    /// The proof that the file still holds what was read.
     proof: Proof,
 }
 
 impl Kept {
-    /// A file of which these bytes were just read.
+    /// A file from which the bytes of the range `read` were just read.
     ///
     /// # Errors
     ///
-    /// The system's: it does not say when the file was changed.
+    /// Fails with the system's error if the file's times cannot be read.
     pub fn new(file: Arc<File>, name: String, read: Range<u64>) -> io::Result<Kept> {
         let proof = Proof::from_file(&file)?;
         Ok(Kept { name, backing: Mutex::new(Backing { file, read, proof }) })
@@ -55,7 +56,7 @@ impl Kept {
     ///
     /// # Errors
     ///
-    /// Fails where the passage is no longer there, or was changed.
+    /// Fails if the passage is no longer there, or was changed.
     pub fn read(&self, passage: &Passage, bytes: &mut [u8]) -> Result<()> {
         let backing = self.backing();
         match backing.file.read_exact_at(bytes, passage.offset) {
@@ -79,17 +80,17 @@ impl Kept {
         Passage { file, offset, len, digest: backing.proof.digest(bytes) }
     }
 
-    /// Looks at the proof again.
+    /// Renews the proof.
     pub fn prove(&self, again: fn(Proof, &File) -> Proof) {
         let mut backing = self.backing();
         backing.proof = again(backing.proof, &backing.file);
     }
 
-    /// Copies what was read, before the file changes. Returns how many bytes that took.
+    /// Copies what was read, before the file changes. Returns the size of the copy in bytes.
     ///
     /// # Errors
     ///
-    /// The system's, and that it would take more than `limit` bytes.
+    /// Fails as the system does, or if the copy would take more than `limit` bytes.
     pub fn copy(&self, limit: u64) -> io::Result<u64> {
         let mut backing = self.backing();
         let (copy, mut piece) = (tempfile::tempfile()?, vec![0; PIECE]);
@@ -113,11 +114,11 @@ impl Kept {
     }
 }
 
-/// A log without references: the passages of `files` stand in it.
+/// The log with the passages of `files` in place of the references.
 ///
 /// # Errors
 ///
-/// A file has changed. [`ErrorKind::TooLarge`] if it would take more than `limit` bytes.
+/// Fails if a file has changed, or with [`ErrorKind::TooLarge`] if the log would take more than `limit` bytes.
 pub fn spelled_out(log: &[u8], files: &[Arc<Kept>], limit: u64) -> Result<Bytes> {
     let mut spool = Spool::new(limit);
     let mut reader = Reader::new(log, 0);
@@ -151,7 +152,7 @@ pub fn spelled_out(log: &[u8], files: &[Arc<Kept>], limit: u64) -> Result<Bytes>
 ///
 /// # Errors
 ///
-/// The file has changed.
+/// Fails if the file has changed.
 pub fn passage(files: &[Arc<Kept>], passage: &Passage, bytes: &mut Vec<u8>) -> Result<()> {
     bytes.resize(usize::try_from(passage.len).unwrap_or(usize::MAX).min(u32::MAX as usize), 0);
     file(files, passage)?.read(passage, bytes)
@@ -161,13 +162,13 @@ pub fn passage(files: &[Arc<Kept>], passage: &Passage, bytes: &mut Vec<u8>) -> R
 ///
 /// # Errors
 ///
-/// There is none: the recording is in a dump.
+/// Fails if there is no such file, as for a recording from a dump.
 pub fn file<'f>(files: &'f [Arc<Kept>], passage: &Passage) -> Result<&'f Kept> {
     let none = || Error::new(ErrorKind::Malformed, "the recording refers to a file, which is not in it");
     files.get(passage.file as usize).map(|kept| &**kept).ok_or_else(none)
 }
 
-/// The results of a component's call with what it read.
+/// The results of a component's call, with the bytes that it read inserted.
 pub fn spliced(values: &[u8], at: u64, read: &[u8]) -> Vec<u8> {
     let (before, after) = values.split_at(usize::try_from(at).unwrap_or(usize::MAX).min(values.len()));
     [before, read, after].concat()

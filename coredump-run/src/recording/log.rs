@@ -1,4 +1,4 @@
-//! The recording of a program while it runs.
+//! Records a program while it runs.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,54 +14,55 @@ use super::kept::Kept;
 use super::spool::Spool;
 use crate::calls::Calls;
 
-/// How long a call takes that does not wait.
+/// How long a call that does not wait takes at most.
 const SHORT: Duration = Duration::from_millis(50);
 
 /// The recording of a program that runs.
 pub struct Log {
     state: Mutex<State>,
-    /// The call that the program is in: function and hash of the arguments, with [`INSIDE`]; or 0.
+    /// The call that the program is in: the function and the hash of the arguments, with [`INSIDE`]; 0 outside of a
+    /// call.
     entered: AtomicU64,
-    /// The program is to go no further than where it is.
+    /// Whether the program is to run no further.
     frozen: AtomicBool,
     started: Instant,
-    /// The last calls.
+    /// The last calls of the program.
     last: Arc<Calls>,
 }
 
-/// Set in [`Log::entered`], whatever the function.
+/// The bit of [`Log::entered`] that is set inside of any call.
 const INSIDE: u64 = 1 << 63;
 
 struct State {
     /// The functions that the program imports, in the order of their numbers.
     functions: Vec<(String, String)>,
-    /// The files that it refers to, by their numbers.
+    /// The files that the recording refers to, by their numbers.
     files: Vec<Arc<Kept>>,
     spool: Spool,
     calls: u64,
 }
 
-/// Where a program that runs is.
+/// The position of a program that runs.
 pub struct Now {
-    /// What was recorded.
+    /// The recording so far.
     pub recorded: Recorded,
-    /// The call that it is in: the function, and the hash of the arguments.
+    /// The call that the program is in, if any: the function, and the hash of the arguments.
     pub entered: Option<(u32, u32)>,
-    /// How long it has run.
+    /// How long the program has run.
     pub since_start: Duration,
 }
 
-/// What was recorded.
+/// A recording.
 pub struct Recorded {
     /// The names of the functions, by their numbers.
     pub functions: Vec<(String, String)>,
     /// The log.
     pub log: Bytes,
-    /// The files that it refers to.
+    /// The files that the log refers to.
     pub files: Vec<Arc<Kept>>,
-    /// How many calls are in it.
+    /// How many calls are in the log.
     pub calls: u64,
-    /// The last of them, and the one that the program is in.
+    /// The last calls, and the one that the program is in.
     pub last: Vec<HostCall>,
 }
 
@@ -73,10 +74,11 @@ impl Log {
         Log { state: Mutex::new(state), entered, frozen, started: Instant::now(), last }
     }
 
-    /// A call begins. Does not return if the program is to go no further.
+    /// Notes that a call begins. Does not return if the program is to run no further.
     ///
-    /// Who freezes the program just then may not see this call yet, while this does not see that it is frozen: the call is made, its
-    /// answer never recorded, and the program counts as stopped before it. To exclude that would take a barrier in each call.
+    /// If another thread freezes the program at the same moment, it may miss this call, and this call may miss that the
+    /// program is frozen. Then the call is made, but its answer is never recorded, and the program counts as stopped
+    /// before it. To exclude that would take a memory barrier in each call.
     #[inline(always)]
     pub fn enter(&self, function: u32, arguments: u32) {
         self.entered.store(INSIDE | u64::from(function) << 32 | u64::from(arguments), Ordering::Release);
@@ -85,11 +87,11 @@ impl Log {
         }
     }
 
-    /// Where the program is; with `freeze` it goes no further.
+    /// The position of the program; with `freeze`, it runs no further.
     ///
     /// # Errors
     ///
-    /// As [`Log::recorded`].
+    /// Fails as [`Log::recorded`] does.
     pub fn now(&self, freeze: bool) -> Result<Now> {
         self.let_call_end();
         if freeze {
@@ -102,7 +104,7 @@ impl Log {
         Ok(Now { recorded: state.recorded(last)?, entered, since_start: self.started.elapsed() })
     }
 
-    /// A number for a function that the program imports.
+    /// Assigns a number to a function that the program imports.
     pub fn number(&self, module: &str, name: &str) -> u32 {
         let functions = &mut self.state().functions;
         functions.push((module.to_owned(), name.to_owned()));
@@ -123,7 +125,7 @@ impl Log {
         }
     }
 
-    /// Adds a call that returned this, and wrote what stands in `memory` at these addresses, with these lengths.
+    /// Adds a call that returned `value` and wrote to `memory`; `writes` are addresses and lengths.
     #[inline(never)]
     pub fn returned(&self, function: u32, arguments: u32, value: u32, writes: [(u32, u32); 2], memory: &[u8]) {
         let written = |(address, len): (u32, u32)| {
@@ -143,7 +145,7 @@ impl Log {
         self.entered.store(0, Ordering::Release);
     }
 
-    /// The state, for an event of the program. Does not return if the program is to go no further.
+    /// Locks the state for an event of the program. Does not return if the program is to run no further.
     #[inline(always)]
     fn event(&self) -> MutexGuard<'_, State> {
         let mut state = self.state();
@@ -155,7 +157,7 @@ impl Log {
         state
     }
 
-    /// Adds an answered call; of what it read from a file the passage alone.
+    /// Adds an answered call; what it read from a file is recorded as a passage.
     pub fn call(
         &self,
         function: u32,
@@ -171,16 +173,17 @@ impl Log {
             (Some(read), Outcome::Values(values)) => recording::values_read(function, arguments, read, values, spool),
             (Some(read), _) => recording::reading(function, arguments, read, writes, spool),
         }
-        // Who looks where the program is has the lock of the state.
+        // A reader of the position holds the lock of the state.
         self.entered.store(0, Ordering::Release);
     }
 
-    /// Adds a file that it refers to.
+    /// Adds a file that the recording refers to.
     pub fn keep(&self, file: Arc<Kept>) {
         self.state().files.push(file);
     }
 
-    /// Copies what it refers to; `copy` takes the bytes that this may take, and returns those that it took.
+    /// Copies the files that the recording refers to: `copy` gets the number of bytes that the copy may take, and
+    /// returns how many it took.
     pub fn reserve(&self, copy: impl FnOnce(u64) -> io::Result<u64>) {
         let mut state = self.state();
         match copy(state.spool.left()) {
@@ -198,7 +201,7 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// The system's, and that the recording was stopped.
+    /// Fails as the system does, or if the recording was stopped.
     pub fn recorded(&self) -> Result<Recorded> {
         let last = self.last.list();
         self.state().recorded(last)
@@ -216,7 +219,7 @@ impl State {
     }
 }
 
-/// Waits for the end of the process.
+/// Blocks the thread until the process ends.
 pub fn park() -> ! {
     loop {
         std::thread::park();

@@ -1,5 +1,5 @@
-//! What is recorded of a program while it runs: each answer of the host, in a log. A large read of a file is a passage of the
-//! file, which is read again once that is needed.
+//! Records a program while it runs: each answer of the host, in a log. A large read of a file is recorded as a passage
+//! of the file, which is read again when it is needed.
 
 pub mod component_files;
 mod failure;

@@ -1,4 +1,4 @@
-//! The files that a program of WASI 0.1 has open.
+//! Follows the files that a program of WASI 0.1 has open.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -13,26 +13,26 @@ use wiggle::GuestMemory;
 use super::keeper::{Keeper, Opened, at_once};
 use super::log::Log;
 
-/// The files that a program has open to read them.
+/// The files that a program has open for reading.
 #[derive(Default)]
 pub struct Files {
     keeper: Keeper,
-    /// By their descriptors.
+    /// The files by their descriptors.
     open: HashMap<u32, Opened>,
-    /// The call that goes on.
+    /// The call of `path_open` that is under way.
     opening: Option<Opening>,
 }
 
 /// A call that opens a file.
 struct Opening {
     name: String,
-    /// The number in the table of resources that the file will have.
+    /// The number that the file will have in the table of resources.
     resource: u32,
-    /// Whether the program may change it.
+    /// Whether the program may change the file.
     writes: bool,
 }
 
-/// The rights to read and to write, and the flag to truncate (`typenames.witx`).
+/// The rights to read and to write, and the flag that truncates a file (`typenames.witx`).
 const READ: u64 = 1 << 1;
 const WRITE: u64 = 1 << 6;
 const TRUNCATE: u64 = 1 << 3;
@@ -41,12 +41,12 @@ const TRUNCATE: u64 = 1 << 3;
 pub type Open = [u64; 9];
 
 impl Files {
-    /// A program that begins has its standard input open, if that is a file.
+    /// The files of a program that begins: only its standard input, if that is a file.
     pub fn with_input() -> Files {
         Files { open: Opened::input().map(|input| (0, input)).into_iter().collect(), ..Files::default() }
     }
 
-    /// `path_open` begins.
+    /// Is called when `path_open` begins.
     pub fn opens(&mut self, arguments: &Open, name: Option<&str>, wasi: &mut WasiP1Ctx, log: &Log) {
         let [fd, lookup, _, _, flags, rights, ..] = *arguments;
         let truncates = flags & TRUNCATE != 0;
@@ -59,12 +59,13 @@ impl Files {
         let writes = truncates || rights & WRITE != 0;
         let opening = |resource| Opening { name: name.unwrap_or_default().to_owned(), resource, writes };
         let followed = writes || rights & READ != 0;
-        // The first call of all makes the descriptors of the standard streams and of the folders, which are resources as well.
+        // The very first call creates the descriptors of the standard streams and of the folders, which are resources
+        // as well.
         let _ = position(wasi, fd as u32);
         self.opening = followed.then(|| next_number(wasi.ctx().table)).flatten().map(opening);
     }
 
-    /// `path_open` returned, with a descriptor if it succeeded.
+    /// Is called when `path_open` returned, with a descriptor if it succeeded.
     pub fn opened(&mut self, fd: Option<u32>, wasi: &mut WasiP1Ctx, log: &Log) {
         let (Some(opening), Some(fd)) = (self.opening.take(), fd) else { return };
         self.open.remove(&fd);
@@ -77,22 +78,22 @@ impl Files {
         }
     }
 
-    /// A call that changes names of files begins.
+    /// Is called when a call that changes the names of files begins.
     pub fn renames(&self) {
         self.keeper.renames();
     }
 
-    /// It has returned.
+    /// Is called when a call that changes the names of files has returned.
     pub fn renamed(&self) {
         self.keeper.renamed();
     }
 
-    /// `fd_close` succeeded.
+    /// Is called when `fd_close` succeeded.
     pub fn closed(&mut self, fd: u32) {
         self.open.remove(&fd);
     }
 
-    /// `fd_renumber` succeeded.
+    /// Is called when `fd_renumber` succeeded.
     pub fn renumbered(&mut self, from: u32, to: u32) {
         self.open.remove(&to);
         if let Some(opened) = self.open.remove(&from) {
@@ -100,7 +101,7 @@ impl Files {
         }
     }
 
-    /// `fd_read` or, with its offset, `fd_pread` read these bytes: the passage that stands for them, if there is one.
+    /// The passage that stands for the bytes that `fd_read` or, with an offset, `fd_pread` read, if there is one.
     pub fn read(
         &mut self,
         fd: u32,
@@ -119,7 +120,7 @@ impl Files {
         self.keeper.refer(opened, |_| inode(wasi, fd), offset, bytes, log)
     }
 
-    /// Some bytes were read, and it is not known which: where standard input stands is not known any more.
+    /// Notes that unknown bytes were read: the position of standard input is not known any more.
     pub fn lost(&mut self, fd: u32) {
         if self.open.get(&fd).is_some_and(|opened| opened.next.is_some()) {
             self.open.remove(&fd);
@@ -127,7 +128,7 @@ impl Files {
     }
 }
 
-/// The number that the next resource in the table gets: those that are free are used again, the last one first.
+/// The number that the next resource in the table gets. Free numbers are reused, the last one first.
 fn next_number(table: &mut ResourceTable) -> Option<u32> {
     let probe = table.push(()).ok()?;
     let number = probe.rep();
@@ -135,14 +136,14 @@ fn next_number(table: &mut ResourceTable) -> Option<u32> {
     Some(number)
 }
 
-/// Where a file's next read begins.
+/// The offset of a file's next read.
 fn position(wasi: &mut WasiP1Ctx, fd: u32) -> Option<u64> {
     let mut bytes = [0; 8];
     let told = p1::fd_tell(wasi, &mut GuestMemory::Unshared(&mut bytes), fd as i32, 0);
     (told.ok()? == 0).then(|| u64::from_le_bytes(bytes))
 }
 
-/// Bytes of a `filestat`, and where in it the inode's number is.
+/// Size of a `filestat` in bytes, and the offset of the inode number in it.
 const STAT: usize = 64;
 const INODE: Range<usize> = 8..16;
 

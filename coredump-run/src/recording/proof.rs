@@ -1,7 +1,7 @@
-//! How it is known that a file still holds what was read from it.
+//! Proves that a file still holds what was read from it.
 //!
-//! A digest of what is read costs a third of what reading a large file costs. So a large file that nobody has changed for a
-//! while is known by its stamp instead, where the file system gives another one with every change.
+//! Computing a digest takes a third of the time of reading a large file. So a large file that has not changed for a
+//! while is identified by its stamp instead, if the file system gives it another stamp with every change.
 
 use std::fs::File;
 use std::io;
@@ -9,32 +9,33 @@ use std::time::{Duration, SystemTime};
 
 use coredump_core::internals::stamp::Stamp;
 
-/// Bytes of a file that is worth a stamp. A smaller one may be renamed and deleted by anybody while the program runs, as its
-/// digests do not depend on that.
+/// The size in bytes from which a file is identified by its stamp. A smaller file may be renamed or deleted by others
+/// while the program runs, as its digests do not depend on that.
 const LARGE: u64 = 8 << 20;
 
-/// How long nobody has changed a file that is known by its stamp.
+/// How long a file must have been unchanged to be identified by its stamp.
 ///
-/// Whoever has mapped a file into memory changes its stamp where he first writes to a page, and then not again until the
-/// system has written that page to the disk. Linux does so after 35 s (`vm.dirty_expire_centisecs`,
-/// `vm.dirty_writeback_centisecs`). What was last changed a minute ago has no page that can be written without a trace.
+/// A process that has mapped a file changes its stamp with the first write to a page, and then not again until the
+/// system has written this page to the disk. Linux does so after 35 s (`vm.dirty_expire_centisecs`,
+/// `vm.dirty_writeback_centisecs`). So a file that was last changed a minute ago has no page that can be written
+/// without changing the stamp.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// How it is known.
+/// The kind of proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
     /// Each passage has a digest.
     Digest,
-    /// The file has this stamp, as long as nobody changes it or its name.
+    /// The file has this stamp, as long as its contents and its name are unchanged.
     Stamp(Stamp),
-    /// It is a copy that nobody else has.
+    /// The file is a private copy.
     Copy,
-    /// It is not known: the file was changed.
+    /// There is no proof, as the file was changed.
     Lost,
 }
 
 impl Proof {
-    /// What there will be for a file that is read from now on.
+    /// The kind of proof for a file that is read from now on.
     pub fn from_file(file: &File) -> io::Result<Proof> {
         Proof::at(file, SystemTime::now())
     }
@@ -48,7 +49,7 @@ impl Proof {
         Ok(if by_stamp { Proof::Stamp(stamp) } else { Proof::Digest })
     }
 
-    /// What a recording keeps of bytes that are read from the file: nothing where that is not needed.
+    /// The digest of bytes that are read from the file, for the recording; 0 if the proof needs none.
     pub fn digest(self, bytes: &[u8]) -> u64 {
         match self {
             Proof::Digest => twox_hash::XxHash3_64::oneshot(bytes),
@@ -56,7 +57,8 @@ impl Proof {
         }
     }
 
-    /// Whether these bytes, which were just read again from `file`, are those of which `digest` was kept.
+    /// Whether these bytes, which were just read again from `file`, are those that were read before, which had this
+    /// `digest`.
     pub fn holds(self, file: &File, bytes: &[u8], digest: u64) -> bool {
         match self {
             Proof::Digest => self.digest(bytes) == digest,
@@ -75,8 +77,8 @@ impl Proof {
         }
     }
 
-    /// The proof after the program has changed names of files, which changes their stamps, though not their contents: what
-    /// it was before was looked up with [`Proof::before`].
+    /// The proof after the program has changed the names of files, which changes their stamps, but not their contents.
+    /// The proof before that was checked with [`Proof::before`].
     pub fn after(self, file: &File) -> Proof {
         match (self, stamp_of(file)) {
             (Proof::Stamp(stamp), Some(now)) if now.has_contents_of(&stamp) => Proof::Stamp(now),
@@ -85,7 +87,8 @@ impl Proof {
         }
     }
 
-    /// The proof before that: nobody else has changed the file up to now.
+    /// The proof before the program changes the names of files: it stays as it is if nobody else has changed the file
+    /// up to now.
     pub fn before(self, file: &File) -> Proof {
         match self {
             Proof::Stamp(stamp) if stamp_of(file) != Some(stamp) => Proof::Lost,
@@ -98,8 +101,8 @@ fn stamp_of(file: &File) -> Option<Stamp> {
     file.metadata().ok().as_ref().map(Stamp::from_metadata)
 }
 
-/// Whether the file system changes a file's times at every write, those through mappings as well: `tmpfs` does not, and what
-/// others on a network do is seen late.
+/// Whether the file system changes a file's times at every write, also through mappings. `tmpfs` does not, and network
+/// file systems show the changes of others late.
 #[cfg(target_os = "linux")]
 fn stamps_all_changes(file: &File) -> bool {
     // ext2 to ext4, XFS, Btrfs (`linux/magic.h`).
@@ -134,7 +137,7 @@ mod tests {
     fn nothing_is_proven_of_a_file_that_was_changed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        // Longer than the clock of a file system stands still.
+        // The sleep is longer than the resolution of the file system's clock.
         let write = |text: &str| {
             std::thread::sleep(Duration::from_millis(20));
             fs::write(&path, text).unwrap();

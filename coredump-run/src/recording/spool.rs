@@ -1,4 +1,4 @@
-//! Bytes that are gathered in memory, and by the MiB in a file without a name.
+//! Collects bytes in memory, and moves them to an unnamed file when there are enough of them.
 
 use std::fs::File;
 use std::io::Write;
@@ -7,20 +7,20 @@ use coredump_core::Bytes;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::internals::recording::Pieces;
 
-/// Bytes that are gathered before they go to the file.
+/// How many bytes are collected before they are written to the file.
 pub const TAIL: usize = 1 << 20;
 
-/// Bytes that are written one after the other, up to a limit.
+/// A sequence of bytes that grows up to a limit.
 pub struct Spool {
     /// The last bytes, which are not in the file yet.
     tail: Vec<u8>,
     file: Option<File>,
-    /// Bytes in the file.
+    /// How many bytes are in the file.
     written: u64,
-    /// Bytes that are kept elsewhere.
+    /// How many bytes are kept elsewhere, but count towards the limit.
     elsewhere: u64,
     limit: u64,
-    /// Why it ended before everything was written.
+    /// Why the spool stopped before everything was written.
     stopped: Option<(ErrorKind, String)>,
 }
 
@@ -30,12 +30,12 @@ impl Spool {
         Spool { tail: Vec::new(), file: None, written: 0, elsewhere: 0, limit, stopped: None }
     }
 
-    /// Bytes that may still be added.
+    /// How many bytes may still be added.
     pub fn left(&self) -> u64 {
         self.limit.saturating_sub(self.written + self.elsewhere + self.tail.len() as u64)
     }
 
-    /// Takes some bytes off the limit, which are kept elsewhere.
+    /// Counts bytes that are kept elsewhere towards the limit.
     pub fn reserve(&mut self, bytes: u64) {
         match bytes <= self.left() {
             true => self.elsewhere += bytes,
@@ -43,7 +43,7 @@ impl Spool {
         }
     }
 
-    /// All bytes up to now.
+    /// All bytes so far.
     ///
     /// # Errors
     ///
@@ -64,7 +64,7 @@ impl Spool {
         }
     }
 
-    /// Gives up: what is there is of no use without the rest.
+    /// Gives up, as the bytes so far are of no use without the rest.
     pub fn stop(&mut self, why: Error) {
         self.stopped = Some((why.kind, why.message));
         self.tail = Vec::new();

@@ -1,4 +1,4 @@
-//! The bytes that a person names: by an address, or by a variable or an expression in a frame.
+//! Finds the bytes that a person names: by an address, or by a variable or an expression in a frame.
 
 use crate::rewrite::{self, Watch};
 use coredump_core::cli::text;
@@ -7,19 +7,19 @@ use coredump_core::internals::variables::Inspector;
 use coredump_core::memory::Segment;
 use coredump_core::{CoreDump, Dump, Limits};
 
-/// Frames that are asked whether they know a name.
+/// How many frames are searched for a name that the chosen frame does not know.
 const FRAMES: usize = 64;
 
-/// Bytes that are asked about.
+/// The bytes that a person named.
 pub struct Named<'d> {
     dump: &'d Dump,
-    /// The frame in which a name is meant.
+    /// Number of the frame in which a name is looked up.
     frame: usize,
-    /// As they were named.
+    /// The text that names the bytes.
     text: String,
-    /// The expression, if it was one.
+    /// The expression, if the text is one.
     expression: Option<String>,
-    /// Where they are.
+    /// The memory, the address and the length of the bytes.
     pub watch: Watch,
 }
 
@@ -29,7 +29,7 @@ impl<'d> Named<'d> {
     ///
     /// # Errors
     ///
-    /// There are no such bytes, or they cannot be watched.
+    /// Fails if there are no such bytes, or if they cannot be watched.
     pub fn parse(text: &str, dump: &'d Dump, frame: usize) -> Result<Named<'d>> {
         let wrong = |why: &str| Error::new(ErrorKind::Usage, format!("{text:?}: {why}"));
         let (name, len) = match text.rsplit_once('+') {
@@ -69,20 +69,20 @@ impl<'d> Named<'d> {
         Ok(named)
     }
 
-    /// Address and size of a variable or an expression.
+    /// Address and size in bytes of a variable or an expression.
     fn variable(&self, name: &str) -> Result<(u64, u64)> {
         let wrong = |why: String| Error::new(ErrorKind::NotFound, format!("{name}: {why}"));
         let frame = self.dump.crashed_thread().and_then(|thread| thread.frame(self.frame));
         let frame = frame.ok_or_else(|| wrong(format!("there is no frame {}", self.frame)))?;
         let variable = frame.evaluate(name).map_err(|error| self.known_elsewhere(name, wrong(error.to_string())))?;
         let address = variable.address.ok_or_else(|| wrong("it has no address in memory".to_owned()))?;
-        // What comes after it begins where it ends.
+        // The next object of the same type begins where this one ends.
         let behind = frame.evaluate(&format!("&({name}) + 1")).ok().and_then(|behind| number(&behind.text()));
         let size = behind.and_then(|behind| behind.checked_sub(address)).filter(|&size| size > 0);
         Ok((address, size.unwrap_or(4)))
     }
 
-    /// The error for a name that this frame does not know, with the frame that knows it.
+    /// The error for a name that this frame does not know; it names the frame that knows it.
     fn known_elsewhere(&self, name: &str, error: Error) -> Error {
         let frames = self.dump.crashed_thread().into_iter().flat_map(|thread| thread.frames()).take(FRAMES);
         let mut knowing = frames.filter(|frame| frame.evaluate(name).is_ok_and(|variable| variable.address.is_some()));
@@ -92,7 +92,7 @@ impl<'d> Named<'d> {
         error.hint(format!("frame {0}{function}, knows it: --frame {0}", frame.index()))
     }
 
-    /// The value of the expression at the crash, if its bytes had been these.
+    /// The value that the expression would have had at the crash if its bytes had been these.
     fn value(&self, bytes: &[u8]) -> Option<String> {
         let expression = self.expression.as_deref()?;
         let recorded = self.dump.recorded();
@@ -115,11 +115,11 @@ impl<'d> Named<'d> {
         let inspector = Inspector::new(&changed, self.dump.binaries());
         let thread = self.dump.crashed_thread()?.index();
         let variable = inspector.evaluate(thread, self.frame, expression, &Limits::default()).ok()?;
-        // It may lead elsewhere now, such as a pointer that is part of its own path.
+        // With these bytes, the expression may have another address, for example if it follows a pointer in them.
         variable.value.filter(|_| variable.address == Some(self.watch.address))
     }
 
-    /// The bytes, and what they mean where that is known.
+    /// The bytes as text, and the value of the expression where that is known.
     pub fn spelled(&self, bytes: &[u8]) -> String {
         match self.value(bytes) {
             Some(value) => format!("{} = {}", hex(bytes), text::escape(&value)),
@@ -139,7 +139,7 @@ impl std::fmt::Display for Named<'_> {
     }
 }
 
-/// An address or a length.
+/// Parses an address or a length.
 fn number(text: &str) -> Option<u64> {
     match text.trim().strip_prefix("0x") {
         Some(hex) => u64::from_str_radix(hex, 16).ok(),
@@ -147,7 +147,7 @@ fn number(text: &str) -> Option<u64> {
     }
 }
 
-/// Bytes as a person reads them.
+/// The bytes as hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,4 @@
-//! The changes of some bytes, of which a program that runs again at full speed takes notes.
+//! Finds the changes of some bytes: the program runs again at full speed, rewritten so that it notes them.
 
 use std::sync::Arc;
 
@@ -18,40 +18,40 @@ use crate::playback::{Diverged, HostChange, Reached, Until};
 use crate::program::Source;
 use crate::rewrite::{self, Change, Rewritten, Watch, WriteSite};
 
-/// Frames of rewritten code are larger than those of the code that was recorded, by this factor at most.
+/// By what factor the frames of rewritten code are larger than those of the original code, at most.
 const LARGER: u64 = 8;
 
-/// Rewritten code usually needs no more fuel than this many times that of the original.
+/// By what factor rewritten code usually needs more fuel than the original, at most.
 const USUAL: u64 = 4;
 
-/// Units of fuel that are not worth counting.
+/// How many units of fuel are given in addition, as they are not worth counting.
 const SOME_FUEL: u64 = 1 << 20;
 
-/// What changed the watched bytes, up to the end that the dump shows.
+/// The changes of the watched bytes, up to the end that the dump shows.
 pub struct Changes {
     /// The instructions that write, by their numbers.
     pub sites: Vec<WriteSite>,
-    /// The modules that they are in.
+    /// The modules that the instructions are in.
     pub modules: Vec<Vec<u8>>,
-    /// The changes by instructions, oldest first, the last ones.
+    /// The last changes by instructions, oldest first.
     pub changes: Vec<Change>,
     /// The changes by the host, oldest first.
     pub host: Vec<HostChange>,
-    /// After how many calls of the host instructions were looked at.
+    /// The number of calls of the host after which instructions were observed.
     pub from: u64,
 }
 
 /// Where the rewritten program is to end.
 #[derive(Clone, Copy)]
 enum End {
-    /// Where the original ended.
+    /// At the place where the original ended.
     Same,
-    /// Somewhere after that: rewritten code uses its stack and its fuel in another way. It has so much fuel in all, if the
-    /// original ended for want of it.
+    /// At some place after that, as rewritten code uses the stack and fuel in another way. The value is the fuel of the
+    /// rewritten program, if the original ran out of fuel.
     Behind(Option<u64>),
 }
 
-/// What the rewritten program noted.
+/// The notes of the rewritten program.
 struct Noted {
     rewritten: Rewritten,
     notes: Vec<u8>,
@@ -59,12 +59,12 @@ struct Noted {
 }
 
 impl RecordedRun<'_> {
-    /// Runs the program again at full speed, rewritten so that it notes who changes the watched bytes. A component runs
-    /// again instrumented; for its `last` change alone that is quicker.
+    /// Runs the program again at full speed, rewritten so that it notes what changes the watched bytes. A component
+    /// runs again instrumented, which is faster if only its `last` change is wanted.
     ///
     /// # Errors
     ///
-    /// The program did not end as before.
+    /// Fails if the program did not end as before.
     pub fn changes(&self, watch: Watch, last: bool) -> Result<Changes> {
         if self.source.is_component() {
             return self.changes_of_component(watch, last);
@@ -81,7 +81,7 @@ impl RecordedRun<'_> {
         self.checked(watch, Changes { sites: rewritten.sites, modules, changes, host, from: 0 })
     }
 
-    /// Runs a component again, instrumented, and notes who changes the watched bytes.
+    /// Runs a component again, instrumented, and notes what changes the watched bytes.
     fn changes_of_component(&self, watch: Watch, last: bool) -> Result<Changes> {
         let from = if last { self.witness(Witness::new(watch, Task::Calls))?.changed() } else { 0 };
         let Seen { sites, modules, changes, host } = self.witness(Witness::new(watch, Task::Changes(from)))?.seen();
@@ -96,7 +96,7 @@ impl RecordedRun<'_> {
         Ok(witness)
     }
 
-    /// The last bytes noted are those of the dump, or something was missed.
+    /// Checks that the bytes after the last noted change are those of the dump: otherwise, a change was missed.
     fn checked(&self, watch: Watch, noted: Changes) -> Result<Changes> {
         let Changes { changes, host, .. } = &noted;
         let by_host = host.last().filter(|host| changes.last().is_none_or(|change| host.number > change.number));
@@ -110,7 +110,7 @@ impl RecordedRun<'_> {
         Ok(noted)
     }
 
-    /// The fuel that the program had, if it ended for want of it, or was stopped after so much.
+    /// The fuel of the program, if it ran out of it or was stopped after that much.
     fn fuel(&self) -> Option<u64> {
         let start = &self.tape.start;
         match &start.stop {
@@ -119,9 +119,10 @@ impl RecordedRun<'_> {
         }
     }
 
-    /// For an end that rewritten code comes to elsewhere. It runs to somewhere after that, and shows which instructions touch
-    /// the watched bytes. The original, instrumented, shows how many times they do up to the end. With that the rewritten
-    /// code takes its notes up to there.
+    /// Takes the notes for an end that rewritten code reaches at another place. First, the rewritten code runs to some
+    /// place after the end, which shows the instructions that touch the watched bytes. Then the original runs
+    /// instrumented and counts their touches up to the end. Finally, the rewritten code takes notes up to that number
+    /// of touches.
     fn noted_behind(&self, watch: Watch, fuel: Option<u64>) -> Result<Noted> {
         let mut enough = fuel.map(|fuel| fuel.saturating_mul(USUAL).saturating_add(SOME_FUEL));
         loop {
@@ -135,14 +136,15 @@ impl RecordedRun<'_> {
                 fuel.saturating_mul(rewrite::LARGER).saturating_add(for_touches)
             });
             match (needed, &mut enough) {
-                // More touches than there are up to the end are proof that it ran further than that, and so is that much fuel.
+                // More touches than there are up to the end prove that the program ran past it, and so does this much
+                // fuel.
                 (Some(needed), Some(enough)) if touched <= touches.total() && needed > *enough => *enough = needed,
                 _ => return self.noted(watch, touches.total(), End::Behind(enough)),
             }
         }
     }
 
-    /// Runs the rewritten program, which notes no change after the touch number `last`.
+    /// Runs the rewritten program, which notes no changes after the touch number `last`.
     fn noted(&self, watch: Watch, last: u64, end: End) -> Result<Noted> {
         let _progress = self.tape.progress(self.args.quiet, "looking for writes");
         let rewritten = rewrite::rewrite(self.source.binary(), watch, last)?;
@@ -171,7 +173,7 @@ impl RecordedRun<'_> {
         let as_before = match end {
             End::Same if error.is::<Reached>() => start.stop.is_some(),
             End::Same => Ending::from_error(&error).kind() == self.kind(),
-            // What comes after the end is not recorded. An overflow must not come before it.
+            // Calls after the end are not recorded, so the error is expected. An overflow must not come before the end.
             End::Behind(None) => self.is_as_deep(&error),
             End::Behind(Some(_)) => true,
         };
@@ -186,7 +188,7 @@ impl RecordedRun<'_> {
         Ok(Noted { rewritten, notes, host })
     }
 
-    /// How the rewritten program is started: with room for its notes, and fuel only if that is to end it.
+    /// The start of the rewritten program: with memory for its notes, and with fuel only if that is to end it.
     fn start(&self, rewritten: &Rewritten, end: End) -> Start {
         let start = Start::clone(&self.tape.start);
         let fuel = match end {
@@ -198,7 +200,7 @@ impl RecordedRun<'_> {
         Start { fuel, max_memory, ..start }
     }
 
-    /// Whether the stack overflowed, and not before that of the original.
+    /// Whether the stack overflowed, and not earlier than in the original.
     fn is_as_deep(&self, error: &wasmtime::Error) -> bool {
         let depth = self.dump.crashed_thread().map_or(0, |thread| thread.frames().len());
         let frames = error.downcast_ref::<WasmCoreDump>().map_or(0, |dump| dump.frames().len());
@@ -206,7 +208,7 @@ impl RecordedRun<'_> {
     }
 }
 
-/// The memory that functions of WASI 0.1 write to, by the module's index.
+/// Index in the module of the memory that functions of WASI 0.1 write to.
 fn host_writes_to(binary: &[u8]) -> Option<u32> {
     let module = CoreModule::parse(binary).ok()?;
     let export = module.exports().find(|export| export.name == "memory" && export.kind == ItemKind::Memory);

@@ -19,14 +19,14 @@ use crate::report::Look;
 use crate::signals::{self, Meaning, Signals};
 use crate::{cache, report};
 
-/// Bytes that the file of a component has at most.
+/// The size limit of a component's file, in bytes.
 const COMPONENT: u64 = 1 << 30;
 
-/// Does what `--replay` and the options that go with it ask for.
+/// Does what `--replay` and its further options ask for.
 ///
 /// # Errors
 ///
-/// The dump cannot be read or holds no recording; the program is not found, or did not end as before.
+/// Fails if the dump cannot be read or holds no recording, or if the program is not found or did not end as before.
 pub fn run(args: &Args, report: &Report, signals: &Signals) -> Result<Exit> {
     let Some(path) = &args.replay else { return Err(Error::new(ErrorKind::Usage, "--replay names the dump")) };
     let path = path.path();
@@ -41,7 +41,7 @@ pub fn run(args: &Args, report: &Report, signals: &Signals) -> Result<Exit> {
     open(args, report).and_then(|again| again.run()).map_err(|error| error.in_file(path))
 }
 
-/// Ends the process after a time: what a recording makes a program do may have no end.
+/// Ends the process after a time, as a program with a forged recording may run forever.
 fn limit_time(time: Duration, report: Report, quiet: bool) {
     std::thread::spawn(move || {
         std::thread::sleep(time);
@@ -62,13 +62,13 @@ fn open<'a>(args: &'a Args, report: &'a Report) -> Result<RecordedRun<'a>> {
         error.hint("a program that coredump-run has recorded leaves one, without --live, --fast and --no-recording")
     })?;
     let mut recording = Recording::read(section.head, section.offset)?;
-    // It may come from anybody, and ask for any.
+    // The recording may come from anyone, and may ask for any size.
     if let Some(limit) = args.max_memory.map(|limit| limit as u64) {
         recording.start.max_memory = Some(recording.start.max_memory.map_or(limit, |recorded| recorded.min(limit)));
     }
     let source = source(args, &dump, &recording)?;
     let tape = match recording.start.file.clone() {
-        // A name, and no way to other folders.
+        // Only a plain file name is accepted: no path to another folder.
         Some(name) if Path::new(&name).file_name() == Some(name.as_ref()) => {
             beside(args, recording, &path.with_file_name(name))?
         }
@@ -80,7 +80,7 @@ fn open<'a>(args: &'a Args, report: &'a Report) -> Result<RecordedRun<'a>> {
     Ok(RecordedRun { args, dump, tape, source, report })
 }
 
-/// The recording in the file beside the dump.
+/// Reads the recording from its own file beside the dump.
 fn beside(args: &Args, recording: Recording<'_>, path: &Path) -> Result<Tape> {
     if args.untrusted {
         let error = Error::new(ErrorKind::Usage, "the recording is in a file that the dump names");
@@ -100,7 +100,7 @@ fn beside(args: &Args, recording: Recording<'_>, path: &Path) -> Result<Tape> {
     })
 }
 
-/// The module that ran: the one that is named, or the one that is found.
+/// The module that ran: the one that the command line names, or else the one that is found from the dump.
 fn source(args: &Args, dump: &Dump, recording: &Recording<'_>) -> Result<Source> {
     let wanted = &recording.start.sha256;
     if let Some(named) = args.program.first() {
@@ -148,7 +148,7 @@ impl RecordedRun<'_> {
         }
     }
 
-    /// Runs the program again to that end.
+    /// Runs the program again to the end that the dump shows.
     fn to_the_end(&self) -> Result<Exit> {
         let (expected, goal) = self.end();
         let (program, dumped, ending) = self.again(Some(expected), goal, None, self.args.output.is_some())?;

@@ -1,4 +1,4 @@
-//! Where a program that runs again is stopped.
+//! Says where a program that runs again is stopped.
 
 use std::sync::Arc;
 
@@ -16,27 +16,27 @@ use crate::playback::Until;
 /// Where a program that runs again is stopped, if not at its own end.
 #[derive(Clone, Default)]
 pub struct Goal {
-    /// Where its stack overflowed.
+    /// The place where the stack overflowed.
     pub overflow: Option<Arc<Overflow>>,
-    /// Where it was stopped from outside.
+    /// The place where the program was stopped from outside.
     pub until: Option<Arc<Until>>,
-    /// At a write to its memory.
+    /// A write to the memory of a module.
     pub hunt: Option<Arc<Hunt>>,
-    /// Nowhere else, but these writes are counted.
+    /// Writes that are counted; the program is not stopped at them.
     pub touches: Option<Arc<Touches>>,
-    /// At a write to the memory of a component; or nowhere else, but they are noted.
+    /// A write to the memory of a component; or writes that are noted, without a stop.
     pub witness: Option<Arc<Witness>>,
 }
 
 impl Goal {
-    /// Makes the program stop where it may be reached.
+    /// Makes the program stop wherever it may be at the goal.
     pub fn watch(&self, module: &Module, store: &mut StoreContextMut<'_, Host>) -> Result<()> {
         self.overflow.iter().try_for_each(|overflow| overflow.watch(module, store)).map_err(differs)?;
         self.hunt.iter().try_for_each(|hunt| hunt.start(module, store)).map_err(differs)?;
         self.touches.iter().try_for_each(|touches| touches.start(module, store)).map_err(differs)
     }
 
-    /// Makes a component stop where its goal may be reached. Its modules are known once it is instantiated.
+    /// Makes a component stop wherever it may be at the goal, once it is instantiated and its modules are known.
     pub fn watch_any(&self, binary: &Binary, store: &mut StoreContextMut<'_, Host>) -> Result<()> {
         let modules = store.as_context_mut().debug_all_modules();
         let wanted = |module: &&Module| self.overflow.as_ref().is_some_and(|overflow| overflow.is_in(module, binary));

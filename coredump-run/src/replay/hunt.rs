@@ -7,27 +7,28 @@ use wasmtime::{AsContextMut, Module, ModulePC, StoreContextMut, Val};
 use crate::host::Host;
 use crate::rewrite::{Watch, WriteSite};
 
-/// The write that is looked for.
+/// The write that is searched for.
 pub struct Hunt {
     watch: Watch,
-    /// The instruction, and how many times it touches the watched bytes up to the write; `None` if the host wrote.
+    /// The instruction, and how many times it touches the watched bytes up to and including the write; `None` if the
+    /// host wrote.
     instruction: Option<(WriteSite, u64)>,
     seen: AtomicU64,
     done: AtomicBool,
 }
 
 impl Hunt {
-    /// The `times`th time that an instruction touches the watched bytes.
+    /// A search for the `times`th time that an instruction touches the watched bytes.
     pub fn instruction(watch: Watch, site: WriteSite, times: u64) -> Hunt {
         Hunt { watch, instruction: Some((site, times)), seen: AtomicU64::new(0), done: AtomicBool::new(false) }
     }
 
-    /// A call of the host, at which the recording itself stops.
+    /// A search for a write by the host, at whose call the playback stops by itself.
     pub fn host(watch: Watch) -> Hunt {
         Hunt { watch, instruction: None, seen: AtomicU64::new(0), done: AtomicBool::new(false) }
     }
 
-    /// Offset of the instruction in its function, in bytes.
+    /// Code offset of the instruction in its function, in bytes.
     pub fn code_offset(&self, binary: &[u8]) -> Option<u32> {
         self.instruction?.0.code_offset(binary)
     }
@@ -37,7 +38,8 @@ impl Hunt {
         self.instruction.map_or(Ok(()), |(site, _)| stop_at(site, module, store))
     }
 
-    /// The program stopped: whether the write has been executed. Before the write it is made to stop once more.
+    /// Is called when the program stops: whether the write has been executed. If it is about to be, the program is made
+    /// to stop once more after it.
     pub fn is_here(&self, store: &mut StoreContextMut<'_, Host>) -> bool {
         if self.done.load(Ordering::Relaxed) {
             return true;
@@ -46,7 +48,7 @@ impl Hunt {
         if touches(self.watch, site, store) && self.seen.fetch_add(1, Ordering::Relaxed) + 1 == times {
             self.done.store(true, Ordering::Relaxed);
             if let Some(mut breakpoints) = store.as_context_mut().edit_breakpoints() {
-                // It fails for modules of other engines.
+                // This fails only for modules of other engines.
                 let _ = breakpoints.single_step(true);
             }
         }
@@ -62,7 +64,7 @@ pub struct Touches {
 }
 
 impl Touches {
-    /// The instructions at `sites`, of which none has touched the bytes yet.
+    /// A count for the instructions at `sites`, which begins at 0.
     pub fn new(watch: Watch, sites: Vec<WriteSite>) -> Touches {
         Touches { watch, sites, count: AtomicU64::new(0) }
     }
@@ -72,7 +74,7 @@ impl Touches {
         self.sites.iter().try_for_each(|site| stop_at(*site, module, store))
     }
 
-    /// The program stopped: counts a touch that is about to come.
+    /// Is called when the program stops: counts the touch that is about to be executed.
     pub fn count(&self, store: &mut StoreContextMut<'_, Host>) {
         let Some(pc) = standing_at(store) else { return };
         let here = self.sites.iter().find(|site| site.offset == pc);
@@ -93,14 +95,14 @@ fn stop_at(site: WriteSite, module: &Module, store: &mut StoreContextMut<'_, Hos
     breakpoints.add_breakpoint(module, ModulePC::new(offset)).map_err(|error| error.to_string())
 }
 
-/// Offset in the module's file of the instruction that is about to be executed.
+/// Offset in the module's file, in bytes, of the instruction that is about to be executed.
 pub fn standing_at(store: &mut StoreContextMut<'_, Host>) -> Option<u64> {
     let frame = store.as_context_mut().debug_exit_frames().next()?;
     let (_, pc) = frame.wasm_function_index_and_pc(&mut *store).ok()??;
     Some(u64::from(pc.raw()))
 }
 
-/// Whether an instruction, which is about to be executed, touches the watched bytes.
+/// Whether the instruction at `site`, which is about to be executed, will touch the watched bytes.
 pub fn touches(watch: Watch, site: WriteSite, store: &mut StoreContextMut<'_, Host>) -> bool {
     let Some(frame) = store.as_context_mut().debug_exit_frames().next() else { return false };
     let mut operand = |depth: u32| {

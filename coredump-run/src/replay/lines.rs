@@ -1,4 +1,4 @@
-//! Where in the source the instructions are that write to watched bytes.
+//! Looks up the source lines of the instructions that write to watched bytes.
 
 use std::collections::HashMap;
 
@@ -12,11 +12,11 @@ use coredump_core::{Binaries, Options};
 use crate::program::Source;
 use crate::rewrite::WriteSite;
 
-/// The lines of instructions, by their numbers.
+/// The source lines of instructions, by the numbers of their sites.
 pub struct Lines(HashMap<u32, String>);
 
 impl Lines {
-    /// Finds them in the `modules` of a program.
+    /// Looks up the lines in the `modules` of a program.
     pub fn new(source: &Source, modules: &[Vec<u8>], sites: &[(u32, WriteSite)]) -> Lines {
         let (numbers, sites): (Vec<u32>, Vec<WriteSite>) = sites.iter().copied().unzip();
         let parsed: Vec<_> = modules.iter().map(|module| Module::parse(module).ok()).collect();
@@ -30,7 +30,7 @@ impl Lines {
         let dump = CoreDump {
             modules: modules.iter().map(|module| record(source, module)).collect(),
             instances: (0..modules.len() as u32).map(instance).collect(),
-            // Each is the youngest frame of a thread: it stands at no call.
+            // Each is the youngest frame of a thread, so its offset is not taken for that of a call.
             threads: sites.iter().map(|site| Thread { frames: vec![frame(site)], ..Thread::default() }).collect(),
             ..CoreDump::default()
         };
@@ -55,7 +55,7 @@ impl Lines {
         Lines(numbers.into_iter().enumerate().map(|(index, number)| (number, line(index))).collect())
     }
 
-    /// The line of an instruction, for a person; `?` where that is not known.
+    /// The line of an instruction as text; `?` if it is not known.
     pub fn line(&self, site: u32) -> &str {
         self.0.get(&site).map_or("?", String::as_str)
     }

@@ -1,8 +1,8 @@
-//! Runs a recorded program again with the answers that it got: instrumented, up to the same end.
+//! Runs a recorded program again with the recorded answers: instrumented, up to the same end.
 //!
-//! A program that is recorded runs at full speed. When it dies, the dump that an uninstrumented engine can give is written
-//! first, whole. Then the program runs again in an engine that knows locals and operand stacks. Its dump counts, and
-//! replaces the first one, if it ended at the same place for the same reason with the same memories and globals.
+//! A recorded program runs at full speed. When it dies, a complete dump with all that an uninstrumented engine knows is
+//! written first. Then the program runs again in an engine that knows locals and operand stacks. If it ends at the same
+//! place, for the same reason, with the same memories and globals, the second dump replaces the first one.
 
 mod bytes;
 mod changes;

@@ -1,5 +1,6 @@
-//! Where a stack overflowed: frames of instrumented code are larger, so the limit itself is no guide. The program runs
-//! again with a larger stack and stops where the first run did: at the entry of the same function, below the same frames.
+//! Finds the place where a stack overflowed. The frames of instrumented code are larger, so the same limit would be
+//! reached elsewhere. So the program runs again with a larger stack, and stops where the first run did: at the entry of
+//! the same function, called by the same frames.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,20 +15,21 @@ use super::hunt;
 use crate::dump::Expected;
 use crate::host::Host;
 
-/// Frames that are walked in search of the place, at most: about a minute.
+/// How many frames are walked in search of the place, which takes about a minute.
 const FRAMES: u64 = 1 << 28;
 
-/// The place that is looked for.
+/// The place where the stack of the first run overflowed.
 pub struct Overflow {
     expected: Expected,
     /// The function's index in its module.
     function: u32,
-    /// Globals of the function's instance that must have these values: to look at them costs less than to walk the stack.
+    /// Globals of the function's instance and the values that they must have: reading them costs less than walking the
+    /// stack.
     integers: Vec<(u32, i64)>,
-    /// Entries of the function that come before it can be on the stack so many times.
+    /// How many entries of the function are still to be skipped, as the stack cannot have enough of its frames before.
     skipped: u64,
     frames: usize,
-    /// Offset of the function's first instruction in the module's file.
+    /// Offset of the function's first instruction in the module's file, in bytes.
     entry: OnceLock<u64>,
     entries: AtomicU64,
     walked: AtomicU64,
@@ -42,7 +44,7 @@ impl Overflow {
         Some(Overflow { expected, function, integers, skipped: of_it as u64 - 1, frames, entry, entries, walked })
     }
 
-    /// Whether it is in this module of a component.
+    /// Whether the place is in this module of a component.
     pub fn is_in(&self, module: &Module, binary: &Binary) -> bool {
         let digest = binary.bytes_of(module).map(digest::of_bytes);
         digest.is_some() && digest.as_deref() == self.expected.youngest_module()
@@ -62,7 +64,7 @@ impl Overflow {
         breakpoints.add_breakpoint(module, ModulePC::new(entry)).map_err(|error| error.to_string())
     }
 
-    /// Whether the program, which stopped at an instruction, is at the place.
+    /// Is called when the program stops at an instruction: whether it is at the place.
     pub fn is_here(&self, store: &mut StoreContextMut<'_, Host>) -> bool {
         if hunt::standing_at(store) != self.entry.get().copied() {
             return false;
@@ -81,8 +83,8 @@ impl Overflow {
         self.expected.has_frames(backtrace.frames().iter().map(frame))
     }
 
-    /// Whether the globals of the youngest frame's instance have the values that they had in the first run, as far as they
-    /// can be read.
+    /// Whether the globals of the youngest frame's instance, as far as they can be read, have the values of the first
+    /// run.
     fn has_integers(&self, store: &mut StoreContextMut<'_, Host>) -> bool {
         let Some(frame) = store.as_context_mut().debug_exit_frames().next() else { return true };
         let Ok(instance) = frame.instance(&mut *store) else { return true };

@@ -1,4 +1,4 @@
-//! A run that a dump holds, whose program runs again.
+//! Runs the program of a dump with a recording again.
 
 use std::sync::Arc;
 
@@ -19,27 +19,27 @@ use crate::playback::{Tape, Until};
 use crate::program::{Program, Source};
 use crate::stdio::Tail;
 
-/// A run that a dump holds, whose program runs again.
+/// A recorded run from a dump.
 pub struct RecordedRun<'a> {
     /// The command line.
     pub args: &'a Args,
     /// The dump.
     pub dump: Dump,
-    /// What it recorded.
+    /// The recording.
     pub tape: Tape,
     /// The module that ran.
     pub source: Source,
-    /// Where it is reported.
+    /// The report of the run.
     pub report: &'a Report,
 }
 
 impl RecordedRun<'_> {
-    /// The kind of its ending.
+    /// The kind of the ending.
     pub fn kind(&self) -> &str {
         self.dump.recorded().reason.as_ref().map_or("", |reason| &reason.kind)
     }
 
-    /// The end that the dump shows.
+    /// The end that the dump shows, and the goal at which the program stops there.
     pub fn end(&self) -> (Expected, Goal) {
         let expected = Expected::new(self.kind(), self.dump.recorded());
         let overflow = Overflow::from_expected(&expected).map(Arc::new);
@@ -47,8 +47,8 @@ impl RecordedRun<'_> {
         (expected, Goal { overflow, until, ..Goal::default() })
     }
 
-    /// Runs the program again, instrumented: to its end, which must be the `expected` one, or to where `goal` is, or after a
-    /// call of the host. A dump is `written` of that or not.
+    /// Runs the program again, instrumented: to its end, which must be the `expected` one, or to its `goal`, or to the
+    /// end of the call of the host number `last_call`. If `written`, a dump of that is written.
     pub fn again(
         &self,
         expected: Option<Expected>,
@@ -85,7 +85,7 @@ impl RecordedRun<'_> {
     }
 }
 
-/// Does `work` to its end.
+/// Runs a future to its end.
 pub fn block_on<R>(work: impl Future<Output = Result<R>>) -> Result<R> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Error::io("cannot start the event loop", error))?.block_on(work)

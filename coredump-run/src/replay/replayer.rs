@@ -1,4 +1,4 @@
-//! Stops a program that runs again where its run is to end.
+//! Stops a program that runs again at its goal.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,35 +13,35 @@ use crate::ending::Ending;
 use crate::host::Host;
 use crate::playback::{Diverged, Reached};
 
-/// The engine's events of a program that runs again.
+/// Handles the engine's debug events of a program that runs again.
 #[derive(Clone)]
 pub struct Replayer {
     watcher: Watcher,
     goal: Goal,
-    /// It stops at the next instruction.
+    /// Whether the program is to stop at the next instruction.
     stepping: Arc<AtomicBool>,
     ended: Arc<Notify>,
 }
 
 impl Replayer {
-    /// Stops it at its `goal`, has `writer` dump it there, and says that it `ended`.
+    /// Stops the program at its `goal`, has `writer` dump it there, and notifies `ended`.
     pub fn new(writer: Arc<DumpWriter>, goal: Goal, ended: Arc<Notify>) -> Replayer {
         let watcher = Watcher { writer, control: None };
         Replayer { watcher, goal, stepping: Arc::default(), ended }
     }
 
-    /// Dumps the program where it stands, and ends it.
+    /// Dumps the program where it is, and ends it.
     async fn stop(&self, ending: &Ending, remark: Option<String>, mut store: StoreContextMut<'_, Host>) {
         if let (Stage::Again(again), Some(remark)) = (&self.watcher.writer.stage, remark) {
             again.set_remark(remark);
         }
         self.watcher.writer.crash(ending, Stop::Anywhere, &mut store);
-        // The handler cannot end the program, so it never returns: whoever called it drops the call.
+        // The handler cannot end the program, so it never returns: the caller drops the future.
         self.ended.notify_one();
         std::future::pending::<()>().await;
     }
 
-    /// The program stands before an instruction.
+    /// Is called when the program stops before an instruction.
     async fn breakpoint(&self, mut store: StoreContextMut<'_, Host>) {
         let Goal { overflow, until, hunt, touches, witness } = &self.goal;
         if let (Some(until), true) = (until, self.stepping.load(Ordering::Relaxed)) {
@@ -61,7 +61,7 @@ impl Replayer {
         }
     }
 
-    /// A call of the host came after the end of what is to be run again.
+    /// Is called when the program calls the host after the end of the part that is to be run again.
     async fn reached(&self, reached: Reached, store: StoreContextMut<'_, Host>) {
         match &self.goal.until {
             Some(until) => {
@@ -81,10 +81,11 @@ impl DebugHandler for Replayer {
             witness.ends(&mut store);
         }
         match (&event, &self.goal.until) {
-            // An epoch passes in the middle of an instruction: the debugger knows a frame only at the beginning of one.
+            // An epoch check is in the middle of an instruction, but the debugger knows a frame only at the beginning
+            // of one.
             (DebugEvent::EpochYield, Some(_)) => {
                 if let Some(mut breakpoints) = store.as_context_mut().edit_breakpoints() {
-                    // It fails for modules of other engines.
+                    // This fails only for modules of other engines.
                     let _ = breakpoints.single_step(true);
                 }
                 self.stepping.store(true, Ordering::Relaxed);
@@ -95,7 +96,7 @@ impl DebugHandler for Replayer {
                 None if error.is::<Diverged>() => {}
                 None => self.watcher.handle(store, event).await,
             },
-            // Its own fuel was used up before.
+            // The program had used up its own fuel before, and ran on to the stop.
             (DebugEvent::Trap(Trap::OutOfFuel), Some(until)) if until.stop.fuel.is_some() => {
                 self.stop(&until.ending, Some(until.behind()), store).await;
             }

@@ -25,13 +25,13 @@ use crate::program::{Code, Program};
 use crate::wasi::p2::Imports;
 use crate::wasi::{p1, p2, unknown};
 
-/// Frames of instrumented code are larger than those of the code that was recorded, by this factor at most.
+/// By what factor the frames of instrumented code are larger than those of the recorded code, at most.
 const LARGER: usize = 64;
 
-/// Bytes of stack that a program which runs again has at least and at most.
+/// The smallest and the largest stack of a program that runs again, in bytes.
 const STACKS: (usize, usize) = (64 << 20, 1 << 30);
 
-/// The start of a program that was recorded, for its recording.
+/// Describes the start of a recorded program for its recording.
 pub fn start(settings: Settings, entry: Entry, fuel: Option<u64>, max_memory: Option<usize>) -> Start {
     Start {
         version: recording::VERSION,
@@ -45,11 +45,11 @@ pub fn start(settings: Settings, entry: Entry, fuel: Option<u64>, max_memory: Op
     }
 }
 
-/// Runs the program of `first` again and returns what became of its dump, which replaces the first one's.
+/// Runs the program of `first` again and returns its dump, which replaces the first one.
 ///
 /// # Errors
 ///
-/// Why there is no second dump; then the first one stays.
+/// Says why there is no second dump; the first one then stays.
 pub async fn again(first: &Arc<DumpWriter>, again: Again, until: Option<Arc<Until>>) -> Result<Dumped> {
     let tape = again.tape().clone();
     let _progress = tape.progress(first.is_quiet(), "the program runs again");
@@ -62,11 +62,11 @@ pub async fn again(first: &Arc<DumpWriter>, again: Again, until: Option<Arc<Unti
     unless_it_panics(run(&writer, &tape, goal, store)).await?.map(|(dumped, _)| dumped)
 }
 
-/// Waits for work in the engine; a panic of it becomes an error, as there is a dump already.
+/// Waits for work in the engine. A panic becomes an error, as there is a dump already.
 ///
 /// # Errors
 ///
-/// The panic's message.
+/// Fails with the message of the panic.
 async fn unless_it_panics<F: Future>(work: F) -> Result<F::Output> {
     let mut work = Box::pin(work);
     poll_fn(|context| match quietly(|| work.as_mut().poll(context)) {
@@ -76,11 +76,12 @@ async fn unless_it_panics<F: Future>(work: F) -> Result<F::Output> {
     .await
 }
 
-/// Runs the program of `writer`, whose stage is that of another run, and returns its dump, and how it ended.
+/// Runs the program of `writer` again; returns its dump and its ending. The stage of `writer` must be that of a
+/// repeated run.
 ///
 /// # Errors
 ///
-/// Why there is no dump.
+/// Says why there is no dump.
 pub async fn run(
     writer: &Arc<DumpWriter>,
     tape: &Tape,
@@ -133,7 +134,7 @@ pub async fn run(
     }
 }
 
-/// The engine that runs a program again, up to its end or `until` it is stopped; it keeps small modules in `cache`.
+/// The engine that runs a program again, up to its end or the stop `until`; it keeps small modules in `cache`.
 pub fn engine(start: &Start, until: Option<&Until>, cache: Option<Cache>) -> Result<wasmtime::Engine> {
     let stack = usize::try_from(start.max_wasm_stack).unwrap_or(STACKS.1).saturating_mul(LARGER);
     let stack = stack.clamp(STACKS.0, STACKS.1);
@@ -143,12 +144,12 @@ pub fn engine(start: &Start, until: Option<&Until>, cache: Option<Cache>) -> Res
     engine::engine(settings, cache).map_err(own)
 }
 
-/// An error of the engine as ours.
+/// Converts an error of the engine.
 pub fn own(error: wasmtime::Error) -> Error {
     Error::new(ErrorKind::WrongFile, format!("cannot be run again: {}", coredump_capture::internals::message(&error)))
 }
 
-/// The store of a program that runs again with the answers of `playback`.
+/// The store of a program that runs again with the answers from `playback`.
 pub fn store(engine: &wasmtime::Engine, playback: Playback, start: &Start) -> Result<Store<Host>> {
     let max_memory = start.max_memory.and_then(|bytes| usize::try_from(bytes).ok());
     let until = playback.until().filter(|until| until.stop.fuel.is_some()).cloned();

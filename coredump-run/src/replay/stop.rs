@@ -1,8 +1,9 @@
 //! Stops a recorded program from outside: a signal, a timeout, a snapshot.
 //!
-//! Its code does not look whether it is to stop, as that costs speed. So it is left where it is, and runs no further than
-//! its next call of the host. Another run of it, with the answers recorded so far, is stopped instead, in code that looks:
-//! in the call of the host that the program is in or, if it is in none, after its last one. The process ends there.
+//! The code of a recorded program does not check whether it is to stop, as that costs speed. So it runs on, but not
+//! beyond its next call of the host. A second run, with the answers recorded so far, is stopped instead, in code that
+//! does check: in the call of the host that the program is in or, if it is in none, after the last one. The process
+//! ends there.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,11 +25,12 @@ use crate::recording::{Log, park};
 use crate::report::{self, Look};
 use crate::signals;
 
-/// How long a program that is in no call of the host runs on after its last one, at least and at most: about as long as
-/// the one that is stopped has run.
+/// The least and the greatest time that a second run runs on after the last call of the host, if the first run was in
+/// no call: about as long as the first run has run since then.
 const BEHIND: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 
-/// Units of fuel that a program uses in a millisecond, about: it is the same place in every replay, however fast that runs.
+/// About how many units of fuel a program uses in a millisecond. A stop after an amount of fuel is at the same place in
+/// every replay, however fast that runs.
 const PACE: u64 = 100_000;
 
 /// Stops a recorded program.
@@ -36,27 +38,27 @@ pub struct Stopper {
     writer: Arc<DumpWriter>,
     log: Arc<Log>,
     start: Start,
-    /// The size of a recording that the dump keeps, at most, in bytes.
+    /// The size limit of a recording in the dump, in bytes; `None` if the dump is not to hold it.
     keep: Option<u64>,
-    /// Where the end is reported; nowhere, with `--quiet`.
+    /// The report of the end; `None` with `--quiet`.
     report: Option<(Report, Look)>,
     stage: Mutex<Stage>,
 }
 
-/// Who ends the process.
+/// The stage of a recorded run, which decides who ends the process.
 enum Stage {
-    /// The program, if nobody asks.
+    /// The program runs.
     Runs,
-    /// Somebody asked.
+    /// The program was asked to stop.
     Stops,
     /// The program ended; its dump is being written.
     Ended,
-    /// The program runs again; its first dump is there, or is held back.
+    /// The program runs again. The first dump exists, or was held back.
     RunsAgain(bool, Ending, Option<Arc<Dumped>>),
 }
 
 impl Stopper {
-    /// For the program that `writer` and `log` are about, which was started by `start`.
+    /// A stopper of the program of `writer` and `log`, which was started as `start` says.
     pub fn new(
         writer: Arc<DumpWriter>,
         log: Arc<Log>,
@@ -71,7 +73,7 @@ impl Stopper {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The program ended by itself. Does not return if somebody is about to end it.
+    /// Notes that the program ended by itself. Does not return if another thread is about to end the process.
     pub fn ended(&self) {
         let mut stage = self.stage();
         if let Stage::Stops = *stage {
@@ -81,12 +83,12 @@ impl Stopper {
         *stage = Stage::Ended;
     }
 
-    /// The program begins to run again. Who asks it to end then gets its first dump.
+    /// Notes that the program begins to run again. A request to end it then results in its first dump.
     pub fn runs_again(&self, ending: &Ending, first: Option<Arc<Dumped>>) {
         *self.stage() = Stage::RunsAgain(self.writer.output.holds(), ending.clone(), first);
     }
 
-    /// Something is asked of the program. Returns at once: what takes time is done by another thread.
+    /// Handles a request to the program. Returns at once: work that takes time is done by another thread.
     pub fn asked(self: &Arc<Self>, asked: Asked) {
         let mut stage = self.stage();
         let stopper = self.clone();
@@ -107,7 +109,7 @@ impl Stopper {
             (Stage::RunsAgain(streams, ending, first), Asked::End(_)) => {
                 let (ending, first) = (ending.clone(), first.clone());
                 let held = self.writer.output.take_held();
-                // A dump that goes to a pipe is on its way, which a second signal ends.
+                // A dump to a pipe is being written; a second signal ends that.
                 if *streams && held.is_none() {
                     return;
                 }
@@ -117,7 +119,7 @@ impl Stopper {
             _ => return,
         };
         drop(stage);
-        // Without a thread nothing can be run again; the process ends as it is asked to.
+        // Without a thread, nothing can be run again, and the process ends as asked.
         if std::thread::Builder::new().name("replay".to_owned()).spawn(work).is_err()
             && let Asked::End(interruption) = asked
         {
@@ -125,7 +127,8 @@ impl Stopper {
         }
     }
 
-    /// Ends the process with the program's first dump, though a better one was on its way. The first one may have been held back.
+    /// Ends the process with the program's first dump, although a better one was being made. The first one may have
+    /// been held back.
     fn give_up(&self, ending: &Ending, first: Option<&Dumped>, held: Option<Held>) -> ! {
         let output = &self.writer.output;
         let released = match held {
@@ -142,7 +145,7 @@ impl Stopper {
         exit(ending)
     }
 
-    /// Runs the program again up to where it is now, and writes the dump of that.
+    /// Runs the program again up to its present position, and writes the dump of that.
     fn stop(&self, ending: &Ending) {
         let goes_on = matches!(ending, Ending::Snapshot(_));
         let dumped = match self.writer.wants(ending) {
@@ -188,7 +191,7 @@ impl Stopper {
         runtime.block_on(rerun::again(&self.writer, again, Some(Arc::new(until))))
     }
 
-    /// Says why the dump does not hold the recording, if it should.
+    /// Reports why the dump does not hold the recording, if it should.
     pub fn remark(&self, tape: &Tape) {
         if let (Some(why), Some((report, _))) = (&tape.left_out, &self.report) {
             report.say(format_args!("the dump will hold no recording: with the files that the program read, {why}"));

@@ -1,12 +1,12 @@
-//! Who changes some bytes of a component's memory: its program runs again instrumented, with a stop at each instruction that
-//! writes there.
+//! Finds out what changes some bytes of a component's memory: the component runs again instrumented, and stops at each
+//! instruction that writes to this memory.
 //!
-//! Such a memory may belong to several modules, and to the host as well, which writes arguments and results into it. So
-//! the bytes are looked at whenever the program stops: what changed them is the instruction that was executed last, or the
-//! host, if none of them touched the bytes since the last look.
+//! Several modules may write to such a memory, and so may the host, which writes arguments and results into it. So the
+//! bytes are read whenever the program stops. They were changed by the instruction that was executed last, or by the
+//! host if no instruction touched them since they were last read.
 //!
-//! A stop at each write costs much. So a first run looks only where the host is called. The last change comes after the last
-//! of these places at which the bytes had changed; a second run looks at the instructions from there on.
+//! A stop at each write takes much time. So a first run reads the bytes only at calls of the host, and finds the call
+//! after which the last change comes. A second run observes the instructions from that call on.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,27 +19,27 @@ use crate::host::{Host, Onlooker};
 use crate::playback::HostChange;
 use crate::rewrite::{Change, KEPT, Layout, Watch, WriteSite, Writes};
 
-/// What is done when the bytes change.
+/// What a witness does.
 #[derive(Clone, Copy, Debug)]
 pub enum Task {
-    /// They are looked at where the host is called.
+    /// Read the bytes at each call of the host.
     Calls,
-    /// All changes are noted, after so many calls.
+    /// Note all changes after this many calls.
     Changes(u64),
-    /// The program stops after a change, of which is known after how many calls instructions are looked at.
+    /// Stop the program after the change by this writer; instructions are observed after this many calls.
     Stop(u64, Writer),
 }
 
-/// Who changed the bytes.
+/// What changed the bytes.
 #[derive(Clone, Copy, Debug)]
 pub enum Writer {
-    /// An instruction, by its number, and how many times it had touched them by then.
+    /// The instruction with this number, which had touched the bytes this many times by then.
     Instruction(u32, u64),
-    /// A call of the host.
+    /// The call of the host with this number.
     Host(u64),
 }
 
-/// Looks at the bytes while the program runs.
+/// Observes the bytes while the program runs.
 pub struct Witness {
     watch: Watch,
     task: Task,
@@ -52,40 +52,40 @@ struct State {
     memory: Option<Memory>,
     /// Whether the component is instantiated.
     started: bool,
-    /// Instructions are looked at.
+    /// Whether instructions are observed.
     follows: bool,
     last: Vec<u8>,
-    /// Calls that were answered when they had changed the last time.
+    /// How many calls had been answered before the last change was seen.
     changed: u64,
-    /// Calls that were answered, and the function of the last one.
+    /// How many calls were answered, and the function of the last one.
     calls: u64,
     name: String,
-    /// The instructions that write there, and their modules.
+    /// The instructions that write to the memory, and their modules.
     sites: Vec<WriteSite>,
     modules: Vec<Vec<u8>>,
-    /// Their numbers, by the engine's number of the instance and their offset.
+    /// The numbers of the instructions, by the engine's number of the instance and the instruction's offset.
     places: HashMap<(u32, u64), u32>,
-    /// How many times each of them touched the bytes.
+    /// How many times each instruction touched the bytes.
     times: Vec<u64>,
-    /// The one that is being executed.
+    /// The instruction that is being executed.
     pending: Option<(u32, u64)>,
     changes: VecDeque<Change>,
     total: u64,
     host: VecDeque<HostChange>,
-    /// Whether the program is at its goal, after the next look that shows a change.
+    /// Whether the program is at its goal once the bytes are next seen to have changed.
     arriving: bool,
     arrived: bool,
 }
 
-/// What changed the bytes.
+/// The changes that a witness saw.
 pub struct Seen {
     /// The instructions, by their numbers.
     pub sites: Vec<WriteSite>,
-    /// The modules that they are in.
+    /// The modules that the instructions are in.
     pub modules: Vec<Vec<u8>>,
-    /// Changes by instructions, the last ones, oldest first.
+    /// The last changes by instructions, oldest first.
     pub changes: Vec<Change>,
-    /// Changes by the host, the last ones, oldest first.
+    /// The last changes by the host, oldest first.
     pub host: Vec<HostChange>,
 }
 
@@ -105,7 +105,7 @@ impl Witness {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The component is instantiated. What changed before is not looked at.
+    /// Is called when the component is instantiated. Changes before that are not observed.
     pub fn starts(&self, store: &mut StoreContextMut<'_, Host>) -> Result<()> {
         let mut state = self.state();
         self.look(&mut state, store);
@@ -113,7 +113,7 @@ impl Witness {
         self.follow_if_due(&mut state, store)
     }
 
-    /// The program stands before an instruction: whether it is where it is to stop.
+    /// Is called when the program stops before an instruction: whether it is to end there.
     pub fn stops(&self, store: &mut StoreContextMut<'_, Host>) -> bool {
         let mut state = self.state();
         self.look(&mut state, store);
@@ -135,28 +135,28 @@ impl Witness {
         false
     }
 
-    /// The program ends here.
+    /// Is called when the program ends.
     pub fn ends(&self, store: &mut StoreContextMut<'_, Host>) {
         self.look(&mut self.state(), store);
     }
 
-    /// Where the youngest frame stands in its function once the program has stopped: at the instruction that was executed last,
-    /// not at the next one.
+    /// The code offset of the youngest frame once the program has stopped: that of the instruction that was executed
+    /// last, not of the next one.
     pub fn code_offset(&self) -> Option<u32> {
         self.code_offset
     }
 
-    /// Whether the program is where it is to stop.
+    /// Whether the program has reached the place where it is to stop.
     pub fn has_arrived(&self) -> bool {
         self.state().arrived
     }
 
-    /// How many calls of the host had returned when the bytes were last seen to have changed.
+    /// How many calls of the host had been answered before the last change was seen.
     pub fn changed(&self) -> u64 {
         self.state().changed
     }
 
-    /// What was seen.
+    /// The changes that were seen.
     pub fn seen(&self) -> Seen {
         let mut state = self.state();
         let state = std::mem::take(&mut *state);
@@ -164,7 +164,7 @@ impl Witness {
         Seen { sites, modules, changes: changes.into(), host: host.into() }
     }
 
-    /// From the call on that the task names, the program stops at each instruction that writes to the memory.
+    /// Makes the program stop at each instruction that writes to the memory, if the call that the task names has come.
     fn follow_if_due(&self, state: &mut State, store: &mut StoreContextMut<'_, Host>) -> Result<()> {
         match self.task {
             Task::Changes(from) | Task::Stop(from, _) if state.started && !state.follows && state.calls >= from => {
@@ -175,7 +175,7 @@ impl Witness {
         }
     }
 
-    /// The bytes now; those that the memory does not have yet are zero. `None` before there is such a memory.
+    /// The present bytes; bytes beyond the end of the memory are zero. `None` if there is no such memory yet.
     fn bytes(&self, state: &mut State, store: &mut StoreContextMut<'_, Host>) -> Option<Vec<u8>> {
         if state.memory.is_none() {
             state.memory = memories(store).into_iter().nth(self.watch.memory as usize);
@@ -223,7 +223,7 @@ impl Witness {
         }
     }
 
-    /// The instruction that is about to be executed, if it is one of those that write there.
+    /// The instruction that is about to be executed, if it is one that writes to the memory.
     fn here(&self, state: &State, store: &mut StoreContextMut<'_, Host>) -> Option<u32> {
         let frame = store.as_context_mut().debug_exit_frames().next()?;
         let instance = frame.instance(&mut *store).ok()?.debug_index_in_store();
@@ -265,11 +265,11 @@ impl Witness {
         Ok(())
     }
 
-    /// The program is to stop as soon as the bytes have changed.
+    /// Makes the program stop as soon as the bytes have changed.
     fn arrive(&self, state: &mut State, store: &mut StoreContextMut<'_, Host>) {
         state.arriving = true;
         if let Some(mut breakpoints) = store.as_context_mut().edit_breakpoints() {
-            // It fails for modules of other engines.
+            // This fails only for modules of other engines.
             let _ = breakpoints.single_step(true);
         }
     }

@@ -1,4 +1,4 @@
-//! `--last-write` and `--writes`: who changed some bytes of the program's memory.
+//! Implements `--last-write` and `--writes`, which show what changed some bytes of the program's memory.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::dump::placed;
 use crate::playback::HostChange;
 use crate::report::{self, Look};
 
-/// The second run of a program did not come to a write that the first one came to.
+/// The message if the second run of a program did not reach a write of the first one.
 const LOST: &str = "the write is not found again";
 
 impl RecordedRun<'_> {
@@ -53,7 +53,7 @@ impl RecordedRun<'_> {
             }
             (_, host) => (Goal { hunt: Some(Arc::new(Hunt::host(watch))), ..none }, host.map(|host| host.call)),
         };
-        // What the host writes into a component comes there after its call.
+        // The results of a call of the host are written into a component after the call.
         let last_call = call.filter(|_| !is_component);
         let (program, dumped, _) = self.again(None, goal, last_call, self.args.output.is_some())?;
         let (before, after) = match (call.and(host.last()), last) {
@@ -106,7 +106,7 @@ impl RecordedRun<'_> {
     }
 }
 
-/// Who of the host changed bytes.
+/// The function of the host that changed the bytes, as text.
 fn by_host(change: &HostChange) -> String {
     match change.call {
         0 => "the host, before any call of it".to_owned(),

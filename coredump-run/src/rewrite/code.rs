@@ -1,4 +1,4 @@
-//! The code around an instruction that writes, and the functions that it calls.
+//! Writes the code around an instruction that writes to memory, and the functions that it calls.
 
 use wasm_encoder::{BlockType, Function, Instruction, InstructionSink, MemArg, ValType};
 
@@ -6,22 +6,22 @@ use super::layout::Layout;
 use super::operators::{Bulk, Store};
 use super::{BEFORE, KEPT, TOTAL, TOUCHES, Watch, counters, entries, entry_size};
 
-/// The appended locals of a function: their indices.
+/// The indices of the locals that are appended to a function.
 #[derive(Clone, Copy)]
 pub struct Locals {
-    /// The first of three i32.
+    /// Index of the first of three i32 locals.
     narrow: u32,
-    /// The first of three i64.
+    /// Index of the first of three i64 locals.
     wide: u32,
     f32: u32,
     f64: u32,
     v128: u32,
-    /// Whether the watched bytes are touched.
+    /// Index of the local that says whether the watched bytes are touched.
     flag: u32,
 }
 
 impl Locals {
-    /// Their types.
+    /// The types of the appended locals, and how many there are of each.
     pub const ADDED: [(u32, ValType); 6] = [
         (3, ValType::I32),
         (3, ValType::I64),
@@ -31,7 +31,7 @@ impl Locals {
         (1, ValType::I32),
     ];
 
-    /// The helper locals, the first of which has this index.
+    /// The appended locals, the first of which has the index `first`.
     pub fn from(first: u32) -> Locals {
         Locals { narrow: first, wide: first + 3, f32: first + 6, f64: first + 7, v128: first + 8, flag: first + 9 }
     }
@@ -58,16 +58,16 @@ impl Locals {
     }
 }
 
-/// Looks at the watched bytes before and after each instruction that touches them.
+/// Writes code that reads the watched bytes before and after each instruction that touches them.
 pub struct Looks<'l> {
     pub watch: Watch,
     pub layout: &'l Layout,
-    /// The touch after which nothing is noted.
+    /// The number of the touch after which no changes are noted.
     pub last: u64,
 }
 
 impl Looks<'_> {
-    /// Puts a store between two looks.
+    /// Writes a store with the code before and after it.
     pub fn store(
         &self,
         site: i32,
@@ -78,8 +78,8 @@ impl Looks<'_> {
     ) {
         let wide = self.layout.wide(memarg.memory);
         let (address, value) = (locals.number(wide, 0), locals.value(ty));
-        // The address plus the immediate is in [first watched - size + 1, last watched], as one unsigned comparison. What
-        // wraps beyond the end of the memory traps in the instruction itself.
+        // One unsigned comparison checks that the address plus the immediate is in [first watched - size + 1, last
+        // watched]. An address that wraps around beyond the end of the memory traps in the instruction itself.
         let lowest = self.watch.address.wrapping_sub(size - 1);
         let plus = memarg.offset.wrapping_sub(lowest);
         let span = self.watch.len + size - 1;
@@ -103,7 +103,7 @@ impl Looks<'_> {
         self.look_after(site, locals, body.instruction(instruction));
     }
 
-    /// Puts an instruction that writes many bytes between two looks.
+    /// Writes an instruction that writes many bytes with the code before and after it.
     pub fn bulk(
         &self,
         site: i32,
@@ -142,7 +142,7 @@ impl Looks<'_> {
         sink.local_get(locals.flag).if_(BlockType::Empty).i32_const(site).call(self.layout.helpers() + 1).end();
     }
 
-    /// How many of the watched bytes the memory has, as i32.
+    /// Writes code that computes how many of the watched bytes are inside the memory, as an i32.
     fn known(&self, local: u32, sink: &mut InstructionSink<'_>) {
         let (wide, page) = self.layout.memories.get(self.layout.watched).copied().unwrap_or((false, 1 << 16));
         sink.memory_size(self.watch.memory);
@@ -153,7 +153,7 @@ impl Looks<'_> {
         sink.i64_const(self.watch.len as i64).local_get(local).i64_const(self.watch.len as i64).i64_lt_s().select();
     }
 
-    /// Copies the watched bytes.
+    /// The function that copies the watched bytes.
     pub fn before(&self) -> Function {
         let mut body = Function::new([(1, ValType::I64)]);
         let mut sink = body.instructions();
@@ -171,9 +171,10 @@ impl Looks<'_> {
         };
     }
 
-    /// Counts the site's touch, and notes it if the bytes have changed.
+    /// The function that counts a touch of a site, and notes a change if the bytes have changed.
     pub fn after(&self) -> Function {
-        // Parameter: the site. Locals: scratch, known bytes, index, address of the entry.
+        // The parameter is the site; the locals are scratch, the number of known bytes, an index, and the address of
+        // the entry.
         let (site, scratch, known, index, at) = (0, 1, 2, 3, 4);
         let mut body = Function::new([(1, ValType::I64), (3, ValType::I32)]);
         let notes = self.layout.notes();
@@ -188,7 +189,7 @@ impl Looks<'_> {
         sink.if_(BlockType::Empty).return_().end();
         self.known(scratch, &mut sink);
         sink.i32_wrap_i64().local_set(known);
-        // Returns if all are as they were.
+        // Returns if all bytes are unchanged.
         sink.block(BlockType::Empty).loop_(BlockType::Empty);
         sink.local_get(index).local_get(known).i32_ge_u().if_(BlockType::Empty).return_().end();
         sink.local_get(index).i32_load8_u(arg(BEFORE, 0));
@@ -200,7 +201,7 @@ impl Looks<'_> {
         };
         sink.i32_load8_u(MemArg { offset: 0, align: 0, memory_index: self.watch.memory }).i32_ne().br_if(1);
         sink.local_get(index).i32_const(1).i32_add().local_set(index).br(0).end().end();
-        // The entry.
+        // Writes the entry.
         sink.i32_const(0).i64_load(arg(TOTAL, 3)).i64_const(KEPT as i64).i64_rem_u().i32_wrap_i64();
         sink.i32_const(entry_size(self.watch.len) as i32).i32_mul();
         sink.i32_const(entries(self.watch.len) as i32).i32_add().local_set(at);

@@ -1,23 +1,23 @@
-//! What must be known of a module before it is rewritten.
+//! Reads what must be known of a module before it is rewritten.
 
-/// What a module has, by its indices.
+/// The items of a module, by their indices.
 pub struct Layout {
-    /// Types.
+    /// How many types there are.
     pub types: u32,
-    /// Parameters of each function type.
+    /// How many parameters each function type has.
     pub parameters: Vec<u32>,
     /// The type of each defined function.
     pub functions: Vec<u32>,
-    /// Imported functions.
+    /// How many functions are imported.
     pub imported: u32,
-    /// For each memory whether it has 64-bit addresses, and bytes a page.
+    /// For each memory, whether it has 64-bit addresses, and its page size in bytes.
     pub memories: Vec<(bool, u64)>,
-    /// The memory that is watched.
+    /// Index of the memory that is watched.
     pub watched: usize,
 }
 
 impl Layout {
-    /// Reads it.
+    /// Reads the layout of a module.
     pub fn parse(binary: &[u8], watched: u32) -> std::result::Result<Layout, wasmparser::BinaryReaderError> {
         let mut layout = Layout {
             types: 0,

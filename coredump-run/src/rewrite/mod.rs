@@ -1,8 +1,8 @@
-//! A module rewritten so that it notes which instruction changed some bytes of its memory.
+//! Rewrites a module so that it notes which instructions change some bytes of its memory.
 //!
-//! Each instruction that writes to the watched memory is put between two looks: if it is about to touch the watched
-//! bytes, they are copied before it, and compared after it. Functions, a memory and an export are only appended, and
-//! temporaries are appended locals, so no index changes, and the rewritten program does what the original did.
+//! Code is added before and after each instruction that writes to the watched memory: if the instruction is about to
+//! touch the watched bytes, they are copied before it, and compared after it. Functions, a memory, an export and locals
+//! are only appended, so no index changes, and the rewritten program does what the original did.
 
 use coredump_core::error::{Error, ErrorKind, Result};
 use wasm_encoder::Module;
@@ -21,13 +21,14 @@ pub use operators::Writes;
 /// Name under which the rewritten module exports its notes.
 pub const NOTES: &str = "coredump-run:notes";
 
-/// Changes that are kept, the last ones.
+/// How many changes are kept; these are the last ones.
 pub const KEPT: u64 = 1024;
 
-/// Longest stretch that is watched, in bytes.
+/// The largest range that can be watched, in bytes.
 pub const LONGEST: u64 = 4096;
 
-/// The most instructions that replace one, as fuel counts them, beside those that are executed for each touch.
+/// How many instructions, as fuel counts them, replace one instruction at most. Those that are executed for each touch
+/// are not included.
 pub const LARGER: u64 = 32;
 
 /// Offset in the notes of the number of changes (u64).
@@ -44,29 +45,29 @@ pub struct Watch {
     pub memory: u32,
     /// Address of the first byte.
     pub address: u64,
-    /// How many there are, at most [`LONGEST`].
+    /// How many bytes are watched, at most [`LONGEST`].
     pub len: u64,
 }
 
 /// An instruction that writes to the watched memory.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WriteSite {
-    /// The number of its module, if there are several.
+    /// The number of the instruction's module, if there are several.
     pub module: u32,
-    /// Its function.
+    /// Index of the instruction's function.
     pub function: u32,
-    /// Its offset in the module's file.
+    /// Offset of the instruction in the module's file, in bytes.
     pub offset: u64,
-    /// Where its address is on the operand stack, counted from the top.
+    /// Position of the address on the operand stack, counted from the top (0).
     pub depth: u32,
-    /// What is added to that address.
+    /// The immediate that is added to the address.
     pub plus: u64,
-    /// How many bytes it writes; `None` for those whose length is on top of the operand stack.
+    /// How many bytes the instruction writes; `None` if their number is on top of the operand stack.
     pub size: Option<u64>,
 }
 
 impl WriteSite {
-    /// Its offset in its function, in bytes.
+    /// Code offset of the instruction in its function, in bytes.
     pub fn code_offset(&self, binary: &[u8]) -> Option<u32> {
         let body = coredump_core::module::Module::parse(binary).ok()?.body(self.function)?;
         u32::try_from(self.offset.checked_sub(body.start)?).ok()
@@ -83,7 +84,7 @@ impl Watch {
 /// A change that was noted.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// How many changes by instructions came before it.
+    /// How many changes by instructions came before this one.
     pub number: u64,
     /// Index of the instruction's site.
     pub site: u32,
@@ -97,7 +98,7 @@ pub struct Change {
 
 /// A rewritten module.
 pub struct Rewritten {
-    /// Its bytes.
+    /// The bytes of the module.
     pub binary: Vec<u8>,
     /// The instructions that write, by the number under which they are noted.
     pub sites: Vec<WriteSite>,
@@ -105,12 +106,12 @@ pub struct Rewritten {
 }
 
 impl Rewritten {
-    /// Reads how many changes were noted.
+    /// How many changes were noted.
     pub fn total(notes: &[u8]) -> u64 {
         word(notes, TOTAL)
     }
 
-    /// Bytes of the memory that was added.
+    /// The size of the added memory, in bytes.
     pub fn notes_size(&self) -> u64 {
         notes_size(self.len, self.sites.len() as u64)
     }
@@ -153,8 +154,8 @@ fn entries(len: u64) -> u64 {
     (BEFORE + len).next_multiple_of(64)
 }
 
-/// Bytes of a noted change: site (u32), how many bytes are known (u32), how many times the site touched them (u64), the bytes
-/// before, the bytes after.
+/// The size in bytes of a noted change. Its fields are the site (u32), how many bytes are known (u32), how many times
+/// the site touched them (u64), the bytes before, and the bytes after.
 fn entry_size(len: u64) -> u64 {
     (16 + 2 * len).next_multiple_of(8)
 }
@@ -163,24 +164,25 @@ fn counters(len: u64) -> u64 {
     entries(len) + KEPT * entry_size(len)
 }
 
-/// Bytes of the notes, if there are so many sites.
+/// The size in bytes of the notes for this many sites.
 fn notes_size(len: u64, sites: u64) -> u64 {
     (counters(len) + 8 * sites).next_multiple_of(1 << 16)
 }
 
-/// How many more instructions are executed for each touch of so many bytes, at most.
+/// How many more instructions are executed for each touch of `len` bytes, at most.
 pub fn cost_of_touch(len: u64) -> u64 {
     128 + 32 * len
 }
 
-/// Rewrites a module. Changes after the touch number `last`, counted from 1, are not noted.
+/// Rewrites a module. Changes after the touch number `last` (counted from 1) are not noted.
 ///
 /// # Errors
 ///
-/// The module has something that cannot be rewritten, which the error names.
+/// Fails if the module contains something that cannot be rewritten, which the error names.
 pub fn rewrite(binary: &[u8], watch: Watch, last: u64) -> Result<Rewritten> {
     let layout = Layout::parse(binary, watch.memory).map_err(malformed)?;
-    // The notes' size depends on the number of sites, which are known only after the memory section: two rounds.
+    // The size of the notes depends on the number of sites, which is known only after the memory section: so the module
+    // is rewritten twice.
     let mut first = Rewriter::new(watch, last, &layout, 0);
     let mut module = Module::new();
     first.parse_core_module(&mut module, wasmparser::Parser::new(0), binary).map_err(failed)?;

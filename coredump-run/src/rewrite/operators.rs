@@ -1,4 +1,4 @@
-//! The instructions that write to a memory.
+//! Recognizes the instructions that write to a memory.
 
 use wasm_encoder::ValType;
 use wasmparser::{MemArg, Operator};
@@ -8,38 +8,38 @@ use super::layout::Layout;
 
 /// An instruction that writes.
 pub enum Writes {
-    /// An address and a value.
+    /// It takes an address and a value.
     Store(Store),
-    /// An address, something, and a length.
+    /// It takes an address, another operand, and a length.
     Bulk(Bulk),
 }
 
 /// An instruction that stores a value.
 #[derive(Clone, Copy)]
 pub struct Store {
-    /// Where.
+    /// The immediate of the address.
     pub memarg: MemArg,
-    /// Bytes that it writes.
+    /// How many bytes the instruction writes.
     pub size: u64,
-    /// The type of its value.
+    /// The type of the value.
     pub ty: ValType,
-    /// Whether another value, below that one, is compared with what is there.
+    /// Whether another operand below the value is compared with the memory (compare and exchange).
     pub compares: bool,
 }
 
 /// An instruction that writes many bytes.
 #[derive(Clone, Copy)]
 pub struct Bulk {
-    /// The memory.
+    /// Index of the memory.
     pub memory: u32,
-    /// Whether its second operand is an i64.
+    /// Whether the second operand is an i64.
     pub source_wide: bool,
-    /// Whether its length is an i64.
+    /// Whether the length is an i64.
     pub len_wide: bool,
 }
 
 impl Writes {
-    /// How an operator writes to memory, if it does.
+    /// How an operator writes to memory; `None` if it does not.
     pub fn from_operator(operator: &Operator<'_>, layout: &Layout) -> Option<Writes> {
         store(operator)
             .or_else(|| atomic(operator))
@@ -47,7 +47,7 @@ impl Writes {
             .or_else(|| bulk(operator, layout).map(Writes::Bulk))
     }
 
-    /// The part of its site that follows from the instruction alone.
+    /// The part of the instruction's site that follows from the instruction alone.
     pub fn site(&self) -> WriteSite {
         match self {
             Writes::Store(store) => WriteSite {
@@ -60,7 +60,7 @@ impl Writes {
         }
     }
 
-    /// The memory.
+    /// Index of the memory.
     pub fn memory(&self) -> u32 {
         match self {
             Writes::Store(store) => store.memarg.memory,
@@ -91,7 +91,7 @@ fn store(operator: &Operator<'_>) -> Option<Store> {
     Some(Store { memarg: *memarg, size, ty, compares: false })
 }
 
-/// Atomic stores, and what reads and writes in one step.
+/// Recognizes atomic stores, and atomic instructions that read and write.
 fn atomic(operator: &Operator<'_>) -> Option<Store> {
     use Operator as O;
     let exchanged = |memarg: &MemArg, size, ty| Some(Store { memarg: *memarg, size, ty, compares: true });

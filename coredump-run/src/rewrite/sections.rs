@@ -1,4 +1,4 @@
-//! The sections of a module, written anew.
+//! Writes the sections of the rewritten module.
 
 use std::convert::Infallible;
 
@@ -17,9 +17,9 @@ type Encoded<T> = std::result::Result<T, reencode::Error>;
 /// Rewrites a module once.
 pub struct Rewriter<'l> {
     looks: Looks<'l>,
-    /// Bytes of the memory that is added.
+    /// The size of the added memory, in bytes.
     notes: u64,
-    /// Functions whose bodies were rewritten.
+    /// How many function bodies were rewritten.
     defined: u32,
     /// The instructions that write to the watched memory, so far.
     pub sites: Vec<WriteSite>,
@@ -27,7 +27,7 @@ pub struct Rewriter<'l> {
 }
 
 impl<'l> Rewriter<'l> {
-    /// With room in the notes for so many sites.
+    /// A rewriter whose notes have room for `sites` sites.
     pub fn new(watch: Watch, last: u64, layout: &'l Layout, sites: u64) -> Rewriter<'l> {
         let notes = notes_size(watch.len, sites);
         Rewriter { looks: Looks { watch, layout, last }, notes, defined: 0, sites: Vec::new(), exported: false }

@@ -2,7 +2,7 @@ use wasmparser::{Operator, Parser, Payload, Validator, WasmFeatures};
 
 use super::*;
 
-/// Every kind of instruction that writes, of memories of 32 and 64 bits.
+/// Contains every kind of instruction that writes, for memories with 32-bit and 64-bit addresses.
 const WRITES: &str = r#"(module
     (memory 1) (memory i64 1)
     (data $abc "abc")
@@ -24,7 +24,7 @@ const WRITES: &str = r#"(module
     (func (memory.copy 1 0 (i64.const 96) (i32.const 7) (i32.const 8)))
     (func (memory.init 1 $abc (i64.const 96) (i32.const 0) (i32.const 3))))"#;
 
-/// Instructions of each function.
+/// The number of instructions of each function.
 fn sizes(binary: &[u8]) -> Vec<u64> {
     let mut sizes = Vec::new();
     for payload in Parser::new(0).parse_all(binary) {
@@ -47,7 +47,7 @@ fn rewritten_code_is_valid_and_as_large_as_its_fuel_is_reckoned() {
         for (index, (before, after)) in before.iter().zip(&after).enumerate() {
             assert!(*after <= before * LARGER, "function {index}: {before} became {after}");
         }
-        // What is called for each touch: the loop in it has fewer than 32 instructions.
+        // The helpers are called for each touch: the loop in them has fewer than 32 instructions.
         let helpers: u64 = after[before.len()..].iter().sum();
         assert!(helpers < cost_of_touch(0), "{helpers}");
     }

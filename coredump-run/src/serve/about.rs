@@ -1,24 +1,24 @@
-//! What a dump says of a request.
+//! Describes a request for its dump.
 
 use std::net::SocketAddr;
 
 use coredump_core::model;
 use http::{HeaderMap, Method, Uri};
 
-/// What a dump says of the request, but for its body.
+/// The description of a request, without its body.
 pub struct About {
-    /// How it is done.
+    /// The method of the request.
     pub method: Method,
-    /// What it is about.
+    /// The target of the request.
     pub target: Uri,
-    /// Its headers.
+    /// The headers of the request.
     pub headers: HeaderMap,
-    /// Who sent it.
+    /// The address of the client.
     pub peer: SocketAddr,
 }
 
 impl About {
-    /// As a dump says it.
+    /// The description as the dump's model has it.
     pub fn model(&self) -> model::Request {
         let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| model::Header {

@@ -1,4 +1,4 @@
-//! The answer to a request, which the guest gives, or else we.
+//! The answer to a request, from the guest or from the server itself.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::{Error, WasiBody};
 
-/// Gives the answer, once.
+/// Sends the answer to a request, once.
 #[derive(Clone)]
 pub struct Answer {
     sender: Arc<Mutex<Option<oneshot::Sender<Response<WasiBody>>>>>,
@@ -20,33 +20,33 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// An answer that is still to be given, and the end where it is received.
+    /// An answer that is still to be sent, and its receiver.
     pub fn new() -> (Answer, oneshot::Receiver<Response<WasiBody>>) {
         let (sender, receiver) = oneshot::channel();
         (Answer { sender: Arc::new(Mutex::new(Some(sender))), crashed: Arc::default() }, receiver)
     }
 
-    /// Gives it, unless that was done before. Returns whether it was the first.
+    /// Sends the answer, unless one was sent before. Returns whether this is the first one.
     pub fn give(&self, response: Response<WasiBody>) -> bool {
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
         let crashed = self.crashed.clone();
         let response = response.map(|body| Whole { body, crashed }.boxed_unsync());
         let first = sender.is_some();
         if let Some(sender) = sender {
-            // A client that went away needs no answer.
+            // A client that has disconnected needs no answer.
             let _ = sender.send(response);
         }
         first
     }
 
-    /// Says that the guest died. Its body, if one was begun, ends in an error from now on: the client must not take it for
-    /// a whole one.
+    /// Notes that the guest died. If it began a body, that ends in an error from now on, so that the client does not
+    /// take it for complete.
     pub fn set_crashed(&self) {
         self.crashed.store(true, Ordering::SeqCst);
     }
 }
 
-/// A body that comes to an end only if its guest lived to write all of it.
+/// A body that ends without an error only if its guest lived to write all of it.
 struct Whole {
     body: WasiBody,
     crashed: Arc<AtomicBool>,
@@ -72,7 +72,7 @@ impl Body for Whole {
     }
 }
 
-/// An answer of our own.
+/// An answer of the server itself.
 pub fn of_status(status: StatusCode) -> Response<WasiBody> {
     let text = format!("{status}\n");
     let body = Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync();

@@ -1,4 +1,4 @@
-//! The handler that a component exports, of `wasi:http` 0.2 or 0.3, and a call of it.
+//! Calls the handler that a component exports, of `wasi:http` 0.2 or 0.3.
 
 use std::future::poll_fn;
 
@@ -13,14 +13,14 @@ use super::answer::{self, Answer};
 use crate::host::Host;
 use crate::program::Source;
 
-/// What a component must export one of, without the last part of the version.
+/// The interfaces of which a component must export one, without the last part of the version.
 const EXPORTS: [&str; 2] = ["wasi:http/incoming-handler@0.2.", "wasi:http/handler@0.3."];
 
-/// Refuses a program that serves no HTTP, before it is compiled.
+/// Refuses a program that does not serve HTTP, before it is compiled.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::WrongFile`].
+/// Fails with [`ErrorKind::WrongFile`] then.
 pub fn look_at_exports(source: &Source) -> Result<()> {
     let wrong = |what: &str| Err(Error::new(ErrorKind::WrongFile, format!("cannot be served: {what}")));
     let Some(exports) = source.component_exports() else {
@@ -32,11 +32,11 @@ pub fn look_at_exports(source: &Source) -> Result<()> {
     }
 }
 
-/// A component's handler, linked.
+/// The linked handler of a component.
 pub enum Handler {
-    /// `wasi:http/incoming-handler` of 0.2.
+    /// `wasi:http/incoming-handler` of WASI 0.2.
     Incoming(p2::bindings::ProxyPre<Host>),
-    /// `wasi:http/handler` of 0.3.
+    /// `wasi:http/handler` of WASI 0.3.
     Concurrent(p3::bindings::ServicePre<Host>),
 }
 
@@ -45,7 +45,7 @@ impl Handler {
     ///
     /// # Errors
     ///
-    /// It has none of the right type.
+    /// Fails if the component has no handler of the right type.
     pub fn new(pre: InstancePre<Host>) -> wasmtime::Result<Handler> {
         match p3::bindings::ServicePre::new(pre.clone()) {
             Ok(pre) => Ok(Handler::Concurrent(pre)),
@@ -53,11 +53,11 @@ impl Handler {
         }
     }
 
-    /// Makes an instance handle a request, and waits until it has done all that it wanted to do for it.
+    /// Creates an instance that handles a request, and waits until all its work for the request is done.
     ///
     /// # Errors
     ///
-    /// What left the guest.
+    /// Returns the error that left the guest.
     pub async fn handle(
         &self,
         store: &mut Store<Host>,
@@ -78,7 +78,7 @@ async fn incoming(
     answer: &Answer,
 ) -> wasmtime::Result<()> {
     let proxy = pre.instantiate_async(&mut *store).await?;
-    // It refuses a request that names no host.
+    // A request that names no host is refused.
     let Ok(request) = store.data_mut().http().new_incoming_request(Scheme::Http, request) else {
         answer.give(answer::of_status(StatusCode::BAD_REQUEST));
         return Ok(());
@@ -104,7 +104,7 @@ async fn concurrent(
             Err(_) => answer::of_status(StatusCode::BAD_GATEWAY),
         };
         answer.give(response);
-        // Tasks of the guest may still write the body.
+        // Tasks of the guest may still be writing the body.
         poll_fn(|context| accessor.poll_no_interesting_tasks(context)).await;
         wasmtime::error::Ok(())
     });

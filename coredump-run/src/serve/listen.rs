@@ -1,4 +1,4 @@
-//! Connections: accepted up to a limit, and finished when the server is to end.
+//! Accepts connections up to a limit, and completes them when the server is to end.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -20,30 +20,30 @@ use super::service::Service;
 use crate::ending::signal_name;
 use crate::signals::{self, Meaning, Signals};
 
-/// Connections that are open at once; further ones wait.
+/// How many connections are open at once; further ones wait.
 const CONNECTIONS: u32 = 1000;
 
-/// Connections that may wait to be accepted.
+/// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// Greatest head of a request in bytes.
+/// The largest head of a request, in bytes.
 const HEAD_SIZE: usize = 128 << 10;
 
-/// How long requests may take that are under way when the server is to end.
+/// How long the requests that are under way when the server is to end may still take.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// What to do when there is nothing left to accept connections with, such as file descriptors.
+/// How long the server waits after it could not accept a connection, for example for want of file descriptors.
 const RECOVERY: Duration = Duration::from_millis(50);
 
 /// Listens at an address.
 ///
 /// # Errors
 ///
-/// The system's.
+/// Fails with the system's error.
 pub fn bind(address: SocketAddr) -> Result<TcpListener> {
     let listen = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // Connections of a server before this one may still be winding down.
+        // Connections of an earlier server at this address may still be closing.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         socket.listen(BACKLOG)
@@ -51,28 +51,28 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener> {
     listen().map_err(|error| Error::io("cannot listen", error).in_file(address.to_string()))
 }
 
-/// Where a listener listens.
+/// The address at which a listener listens.
 ///
 /// # Errors
 ///
-/// The system's.
+/// Fails with the system's error.
 pub fn address(listener: &TcpListener) -> Result<SocketAddr> {
     listener.local_addr().map_err(|error| Error::io("cannot tell the address", error))
 }
 
-/// What ends the server.
+/// An event that ends the server.
 #[derive(Clone, Copy, Debug)]
 enum Ends {
-    /// This signal.
+    /// The process got this signal.
     Signal(i32),
-    /// The time is over that requests have which are under way.
+    /// The time for the requests that are under way is over.
     Late,
 }
 
-/// Serves until a signal ends that; a second one ends the process.
+/// Serves until a signal ends that; a second signal ends the process.
 ///
-/// Guests may keep all threads of the event loop busy, so what is to end the server uses none of them: this future runs on a thread of
-/// its own, and is woken from others.
+/// Guests may keep all threads of the event loop busy, so this future, which ends the server, does not run on one of
+/// them: it has a thread of its own, and is woken from others.
 pub async fn serve(listener: TcpListener, service: Arc<Service>, signals: &Signals) -> Exit {
     let mut ends = ends(signals, service.clone());
     let room = Arc::new(Semaphore::new(CONNECTIONS as usize));
@@ -116,12 +116,12 @@ pub async fn serve(listener: TcpListener, service: Arc<Service>, signals: &Signa
     }
 }
 
-/// What ends the server, as it comes.
+/// The events that end the server, as they come.
 fn ends(signals: &Signals, service: Arc<Service>) -> mpsc::Receiver<Ends> {
     let (sender, receiver) = mpsc::channel(2);
     let mut asked = false;
     signals.listen(move |meaning| match meaning {
-        // A server takes no snapshots: nothing says of which request one would be.
+        // A server writes no snapshots, as a signal does not say of which request.
         Meaning::Snapshot(_) => {
             let service = service.clone();
             signals::aside(move || service.say("a server takes no snapshots"));
@@ -134,7 +134,7 @@ fn ends(signals: &Signals, service: Arc<Service>) -> mpsc::Receiver<Ends> {
             asked = true;
             let _ = sender.try_send(Ends::Signal(signal));
             let sender = sender.clone();
-            // Without this thread it takes a second signal.
+            // If the thread cannot be started, it takes a second signal to end the process.
             let _ = std::thread::Builder::new().name("grace".to_owned()).spawn(move || {
                 std::thread::sleep(GRACE);
                 let _ = sender.try_send(Ends::Late);
@@ -146,7 +146,7 @@ fn ends(signals: &Signals, service: Arc<Service>) -> mpsc::Receiver<Ends> {
 
 /// Serves a connection, request by request.
 async fn connection(stream: TcpStream, peer: SocketAddr, service: Arc<Service>, mut stopping: watch::Receiver<bool>) {
-    // Guests that write small pieces would wait for acknowledgements.
+    // Without this, guests that write small pieces would wait for acknowledgements (Nagle's algorithm).
     let _ = stream.set_nodelay(true);
     let answer = service_fn(|request| {
         let service = service.clone();
@@ -156,7 +156,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, service: Arc<Service>, 
     builder.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(HEAD_SIZE);
     let stream = TokioIo::new(Taken::new(stream, PATIENCE));
     let mut connection = pin!(builder.serve_connection(stream, answer));
-    // A client that breaks off or breaks the rules is no failure of the server.
+    // A client that disconnects or violates the protocol is no failure of the server.
     let stops = async { stopping.wait_for(|stopping| *stopping).await.is_ok() };
     tokio::select! {
         _ = connection.as_mut() => return,

@@ -1,5 +1,6 @@
-//! `--serve`: an HTTP component as a server. Each request gets an instance of its own, as `wasmtime serve` has it; one
-//! that crashes leaves a dump and is answered with 500, and the server goes on.
+//! Implements `--serve`, which runs an HTTP component as a server. Each request gets an instance of its own, as with
+//! `wasmtime serve`. If an instance crashes, a dump is written, the request is answered with 500, and the server goes
+//! on.
 
 mod about;
 mod answer;
@@ -27,7 +28,7 @@ use service::Service;
 ///
 /// # Errors
 ///
-/// Why it cannot be served.
+/// Says why the program cannot be served.
 pub fn run(args: Args, address: SocketAddr, report: &Report, signals: &Signals) -> Result<Exit> {
     refuse_contradictions(&args)?;
     let source = Source::read(args.file()?)?.kept_in(cache::cache(&args));
@@ -38,14 +39,14 @@ pub fn run(args: Args, address: SocketAddr, report: &Report, signals: &Signals) 
     let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = threads.map_err(|error| Error::io("cannot start the event loop", error))?;
     let exit = runtime.block_on(async {
-        // An address that is taken is reported before anything is compiled.
+        // An address that is in use is reported before anything is compiled.
         let listener = listen::bind(address)?;
         let service = Arc::new(Service::new(source, args, report)?);
         report.say(format_args!("serving HTTP on http://{}/", listen::address(&listener)?));
         Ok(listen::serve(listener, service, signals).await)
     });
     stdio::finish(Some(run::PATIENCE));
-    // What was not done in time is given up.
+    // Work that was not done in time is given up.
     runtime.shutdown_background();
     exit
 }

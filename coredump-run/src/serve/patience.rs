@@ -1,5 +1,5 @@
-//! How long a client may keep a request waiting: one that neither goes on sending its body nor reads its answer gives its place
-//! to others.
+//! Limits how long a client may keep a request waiting: a client that does not go on sending its body or reading its
+//! answer is disconnected, and makes room for others.
 
 use std::io;
 use std::pin::Pin;
@@ -12,11 +12,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 use wasmtime_wasi_http::Error;
 
-/// How long a client may take for the head of a request, keep a connection without one, and pause while it sends a body or takes
-/// an answer.
+/// How long a client may take for the head of a request, keep a connection without a request, or pause while it sends a
+/// body or reads an answer.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A time that begins with a wait and is over with it.
+/// A timer that starts with a wait and is reset when the wait is over.
 #[derive(Debug)]
 struct Patience {
     time: Duration,
@@ -28,7 +28,7 @@ impl Patience {
         Patience { time, waits: None }
     }
 
-    /// What `polled` gives; none if it has waited for too long.
+    /// The value of `polled`; `None` if the wait has taken too long.
     fn poll<R>(&mut self, polled: Poll<R>, context: &mut Context<'_>) -> Poll<Option<R>> {
         if let Poll::Ready(ready) = polled {
             self.waits = None;
@@ -40,7 +40,7 @@ impl Patience {
     }
 }
 
-/// A body that ends in an error where its client sends nothing for so long.
+/// A body that ends in an error if its client sends nothing for too long.
 #[derive(Debug)]
 pub struct Sent<B> {
     body: B,
@@ -48,7 +48,7 @@ pub struct Sent<B> {
 }
 
 impl<B> Sent<B> {
-    /// With so much time between two pieces.
+    /// A body with `time` as the longest pause between two pieces.
     pub fn new(body: B, time: Duration) -> Sent<B> {
         Sent { body, patience: Patience::new(time) }
     }
@@ -73,7 +73,7 @@ impl<B: Body<Data = Bytes, Error = Error> + Unpin> Body for Sent<B> {
     }
 }
 
-/// A connection that fails where its client takes nothing for so long.
+/// A connection that fails if its client reads nothing for too long.
 #[derive(Debug)]
 pub struct Taken<S> {
     stream: S,
@@ -81,7 +81,7 @@ pub struct Taken<S> {
 }
 
 impl<S> Taken<S> {
-    /// With so much time between two pieces.
+    /// A connection with `time` as the longest pause between two pieces.
     pub fn new(stream: S, time: Duration) -> Taken<S> {
         Taken { stream, patience: Patience::new(time) }
     }
@@ -133,14 +133,14 @@ mod tests {
 
     use super::*;
 
-    /// Far too short for a client, and for a test long enough.
+    /// The time limit of the tests, far too short for real clients.
     const SHORT: Duration = Duration::from_millis(20);
 
     fn block_on<R>(work: impl Future<Output = R>) -> R {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
     }
 
-    /// A body that never comes.
+    /// A body that never sends anything.
     struct Silent;
 
     impl Body for Silent {
@@ -168,7 +168,7 @@ mod tests {
             server.write_all(b"it fits").await.unwrap();
             let late = server.write_all(b"it does not fit").await.unwrap_err();
             assert_eq!(late.kind(), io::ErrorKind::TimedOut);
-            // Who reads gets more, however long a pause was.
+            // A client that reads gets more, however long it paused before.
             let mut read = [0; 7];
             client.read_exact(&mut read).await.unwrap();
             assert_eq!(&read, b"it fits");

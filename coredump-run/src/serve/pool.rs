@@ -1,5 +1,5 @@
-//! Instances whose memories, tables and stacks come from a pool: to make them anew for each request takes as long as a short
-//! request itself.
+//! Compiles components whose instances take memories, tables and stacks from a pool: to allocate them anew for each
+//! request takes as long as a short request itself.
 
 use coredump_capture::internals::message;
 use coredump_core::error::{Error, ErrorKind, Result};
@@ -9,17 +9,17 @@ use crate::compiled::Code;
 use crate::engine::{self, Pool, Settings};
 use crate::program::{Program, Source};
 
-/// Memories and tables that most components have, at most.
+/// How many memories and tables most components have at most.
 const USUAL: (u32, u32) = (3, 4);
 
-/// Compiles a component of which so many `instances` live at once. Without a pool where that cannot be had: it sets address space
-/// aside for all of them.
+/// Compiles a component of which `instances` instances live at once. No pool is used if there is not enough address
+/// space, which a pool reserves for all instances.
 ///
 /// # Errors
 ///
-/// Why it cannot be compiled.
+/// Says why the component cannot be compiled.
 pub fn compile(source: &Source, settings: Settings, instances: u32) -> Result<(Engine, Program)> {
-    // A memory of the pool has room for 4 GiB.
+    // A memory of the pool can grow to at most 4 GiB.
     let pooled = if source.has_wide_memory() { None } else { pooled(source, settings, instances) };
     if let Some(pooled) = pooled {
         return Ok(pooled);
@@ -43,7 +43,7 @@ fn pooled(source: &Source, settings: Settings, instances: u32) -> Option<(Engine
         if needed.num_memories <= pool.memories && needed.num_tables <= pool.tables {
             return Some((engine, program));
         }
-        // Its code is the same, and comes from the cache.
+        // The code of the component is the same, and comes from the cache.
         let (memories, tables) = (needed.num_memories.max(pool.memories), needed.num_tables.max(pool.tables));
         pool = Pool { instances, memories, tables };
     }

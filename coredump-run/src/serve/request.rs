@@ -1,4 +1,4 @@
-//! One request: its instance, its answer, and its dump if it crashes.
+//! Handles one request: creates an instance, sends the answer, and writes the dump if the instance crashes.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,12 +32,12 @@ pub async fn answer(service: Arc<Service>, request: Request<Incoming>, peer: Soc
     });
     let request = Request::from_parts(parts, Sent::new(body, patience::PATIENCE).boxed_unsync());
     let (guests, given) = Answer::new();
-    // The guest may go on with its body, and with what it does after its answer.
+    // The guest may go on with the body of its answer, and with work after it.
     tokio::spawn(async move { work(service, request, about, guests).await });
     given.await.unwrap_or_else(|_| answer::of_status(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
-/// The length that a body is said to have.
+/// The length of the body by the headers (`content-length`).
 fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
@@ -72,7 +72,7 @@ async fn work(service: Arc<Service>, request: Request<WasiBody>, about: About, a
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
             let crashed = service.clone();
-            // Writing a dump keeps a thread busy.
+            // Writing a dump blocks a thread.
             let dumped = tokio::task::spawn_blocking(move || crashed.died(call, &error, &ending, &about)).await;
             drop(dumped);
             answer.give(answer::of_status(status));

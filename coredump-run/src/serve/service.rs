@@ -1,4 +1,4 @@
-//! A component that is ready to serve: linked, compiled, and with all that its dumps have in common.
+//! Prepares a component to serve: compiled, linked, and with the data that its dumps have in common.
 
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,17 +28,17 @@ use crate::wasi::p2::Imports;
 use crate::wasi::{self, unknown};
 use crate::{process, report, run};
 
-/// Requests that are handled at once; further ones wait.
+/// How many requests are handled at once; further ones wait.
 const REQUESTS: u32 = 1000;
 
-/// How often a busy guest looks whether its time is over, and lets others go on.
+/// The interval at which a busy guest checks whether its time is over, and yields to others.
 const TICK: Duration = Duration::from_millis(20);
 
 /// A component that is ready to serve.
 pub struct Service {
     /// The command line.
     pub args: Args,
-    /// Its handler.
+    /// The handler of the component.
     pub handler: Handler,
     engine: Engine,
     program: Program,
@@ -48,12 +48,12 @@ pub struct Service {
     output: Arc<Output>,
     budget: Arc<Budget>,
     room: Semaphore,
-    /// Who writes to standard error: crashes are reported one after the other.
+    /// The report on standard error; the lock makes crashes appear one after the other.
     report: Mutex<Report>,
     look: Look,
 }
 
-/// A request's store, and who writes its dump if that must be known from the start.
+/// The store of a request, and the writer of its dump if that must be known from the start.
 pub struct Call {
     /// The store, without an instance.
     pub store: Store<Host>,
@@ -62,11 +62,11 @@ pub struct Call {
 }
 
 impl Service {
-    /// Compiles and links.
+    /// Compiles and links a component.
     ///
     /// # Errors
     ///
-    /// Why it cannot be served.
+    /// Says why the component cannot be served.
     pub fn new(source: Source, args: Args, report: &Report) -> Result<Service> {
         let file = args.file()?.clone();
         let mode = if args.live { Mode::Live } else { Mode::Fast };
@@ -89,7 +89,7 @@ impl Service {
         let handler = link(component::Linker::new(&engine));
         let handler = handler.map_err(|error| run::not_runnable(&error, &args).in_file(&program.given))?;
         let guest_args = process::guest_args(&args, &file);
-        // What is wrong with a folder is reported now, not at the first request.
+        // Creating a host now reports a folder that cannot be opened before the first request.
         Host::new(&args, false, &guest_args, Tail::default())?;
         let executable = program.binary.path().to_string_lossy().into_owned();
         let output = Arc::new(Output::new(args.output().0, executable, args.keep));
@@ -112,7 +112,7 @@ impl Service {
         })
     }
 
-    /// Room for a request; none once the server ends.
+    /// Waits for room for a request; returns `None` once the server ends.
     pub async fn room(&self) -> Option<SemaphorePermit<'_>> {
         self.room.acquire().await.ok()
     }
@@ -122,21 +122,21 @@ impl Service {
         let _ = self.room.acquire_many(REQUESTS).await;
     }
 
-    /// Removes what an abrupt end would leave behind.
+    /// Removes the incomplete files that an abrupt end would leave behind.
     pub fn abandon(&self) {
         self.output.abandon();
     }
 
-    /// Reports something.
+    /// Writes a line to standard error.
     pub fn say(&self, what: impl Display) {
         self.report.lock().unwrap_or_else(PoisonError::into_inner).say(what);
     }
 
-    /// A store for a request.
+    /// Creates the store of a request.
     ///
     /// # Errors
     ///
-    /// A folder that cannot be opened any more.
+    /// Fails if a folder of the guest cannot be opened any more.
     pub fn call(&self, about: &About) -> Result<Call> {
         let own = |error: wasmtime::Error| Error::new(ErrorKind::Usage, message(&error));
         let tail = Tail::default();
@@ -161,7 +161,7 @@ impl Service {
         Ok(Call { store, tail, recorder })
     }
 
-    /// Writes the dumps of a request.
+    /// Creates the writer of a request's dump.
     fn recorder(&self, about: &About, tail: Tail) -> Recorder {
         let on = self.args.dumps_on();
         let mut settings = Settings::new(self.process.producer.clone().unwrap_or_default(), self.output.clone());
@@ -173,7 +173,7 @@ impl Service {
             Process { request: Some(about.model()), detail: Some(detail.to_owned()), ..self.process.clone() };
         settings.classify = Box::new(move |error| {
             let ending = Ending::from_error(error);
-            // The server itself does not end.
+            // The server does not exit, so the dump has no exit code.
             ending.leaves_dump(&on).then(|| coredump_capture::Cause { exit_code: None, ..ending.cause() })
         });
         settings.budget = Some(self.budget.clone());
@@ -185,8 +185,8 @@ impl Service {
         Recorder::new(self.program.binary.clone(), settings)
     }
 
-    /// Writes the dump of a request's guest that an error left or that was given up, unless that was done while its frames
-    /// were live, and reports it. May be busy for long: to be called where a thread may be.
+    /// Writes the dump of a request's guest that failed or was given up, unless that was done while its frames were
+    /// live, and reports it. This may block for long.
     pub fn died(&self, call: Call, error: &wasmtime::Error, ending: &Ending, about: &About) {
         let Call { mut store, tail, recorder } = call;
         let recorder = recorder.unwrap_or_else(|| Arc::new(self.recorder(about, tail)));
@@ -206,7 +206,7 @@ impl Service {
         let title = format!("{} {} from {}", about.method, about.target.path(), about.peer);
         let report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
         match dumped {
-            // Only the first of many crashes are looked into.
+            // Only the first ones of many crashes get a backtrace.
             Some(Dumped { capture: None, place: Err(why), .. }) => {
                 report.say(format_args!("{title}: {} (no core dump: {why})", ending.message()));
             }
@@ -218,7 +218,7 @@ impl Service {
     }
 }
 
-/// Makes busy guests look at the clock.
+/// Starts the thread that makes busy guests check the clock.
 fn tick(engine: Engine) -> Result<()> {
     let ticker = std::thread::Builder::new().name("clock".to_owned()).spawn(move || {
         loop {

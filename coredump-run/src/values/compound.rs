@@ -1,4 +1,4 @@
-//! How the values of types with a name are written and read: records by their fields, enums and variants by their cases, flags.
+//! Writes and reads the values of named types: records by their fields, enums and variants by their cases, and flags.
 
 /// The name of a case as WIT writes it: `NoEntry` is `no-entry`.
 pub fn kebab(name: &str) -> String {
@@ -13,7 +13,7 @@ pub fn kebab(name: &str) -> String {
     text
 }
 
-/// Values of records, by their fields.
+/// Implements values of records, by their fields.
 macro_rules! records {
     ($($ty:ty { $($field:ident: $field_ty:ty),* })*) => {$(
         impl Value for $ty {
@@ -41,7 +41,7 @@ macro_rules! records {
 }
 pub(crate) use records;
 
-/// Values of enums and variants, by their cases: in the order of the WIT.
+/// Implements values of enums and variants, by their cases in the order of the WIT.
 macro_rules! variants {
     ($($ty:ty { $($case:ident $(($payload:ty))?),* })*) => {$(
         impl Value for $ty {
@@ -96,7 +96,7 @@ macro_rules! variants {
 }
 pub(crate) use variants;
 
-/// Values of flags, of which there are eight at most.
+/// Implements values of flags, with at most eight flags per type.
 macro_rules! flags {
     ($($ty:ty { $($flag:ident),* })*) => {$(
         impl Value for $ty {

@@ -1,23 +1,23 @@
-//! Values of components as bytes: what a recording holds of a call, and what is kept of it to be shown.
+//! Encodes values of components as bytes: for the calls of a recording, and for the last calls in a dump.
 //!
-//! Numbers are LEB128; texts and lists stand after their length; of variants, options and results the case comes first.
-//! What the bytes mean is known from the function's type alone.
+//! Numbers are LEB128; strings and lists follow their length; variants, options and results begin with their case. The
+//! meaning of the bytes follows only from the type of the function.
 
 use std::fmt::Write;
 
-/// Bytes that are read as values.
+/// A reader of encoded values.
 pub struct Input<'b> {
     bytes: &'b [u8],
     at: usize,
 }
 
 impl<'b> Input<'b> {
-    /// From the first of these bytes on.
+    /// A reader that begins at the first byte.
     pub fn new(bytes: &'b [u8]) -> Input<'b> {
         Input { bytes, at: 0 }
     }
 
-    /// Whether all of them were read.
+    /// Whether all bytes were read.
     pub fn is_over(&self) -> bool {
         self.at == self.bytes.len()
     }
@@ -28,7 +28,7 @@ impl<'b> Input<'b> {
         Some(bytes)
     }
 
-    /// As many as there are of these.
+    /// The next `len` bytes, or all that are left if there are fewer.
     fn take_up_to(&mut self, len: usize) -> &'b [u8] {
         let len = len.min(self.bytes.len() - self.at);
         self.take(len).unwrap_or_default()
@@ -39,7 +39,7 @@ impl<'b> Input<'b> {
         self.take(1).map(|byte| byte[0])
     }
 
-    /// The bytes of a list of bytes.
+    /// The contents of a list of bytes.
     pub fn list(&mut self) -> Option<&'b [u8]> {
         let len = self.len()?;
         self.take(len)
@@ -63,7 +63,7 @@ impl<'b> Input<'b> {
     }
 }
 
-/// Writes a number.
+/// Writes a number as LEB128.
 fn number(mut value: u64, output: &mut Vec<u8>) {
     while value >= 0x80 {
         output.push(value as u8 | 0x80);
@@ -72,32 +72,32 @@ fn number(mut value: u64, output: &mut Vec<u8>) {
     output.push(value as u8);
 }
 
-/// A value. Reading returns `None` where the bytes are none of this type.
+/// A value that can be encoded. Reading returns `None` if the bytes do not encode a value of this type.
 pub trait Value: Sized {
-    /// Writes it.
+    /// Encodes the value.
     fn write(&self, output: &mut Vec<u8>);
 
-    /// Reads it.
+    /// Decodes a value.
     fn read(input: &mut Input<'_>) -> Option<Self>;
 
-    /// Writes it as text, as far as its bytes are there.
+    /// Appends the value as text, as far as its bytes are there.
     fn show(input: &mut Input<'_>, text: &mut String) -> Option<()>;
 
-    /// Whether it says by its first byte that a call failed.
+    /// Whether the first byte of the value can say that a call failed.
     const FALLIBLE: bool = false;
 
-    /// Writes several.
+    /// Encodes the elements of a list.
     fn write_list(list: &[Self], output: &mut Vec<u8>) {
         list.iter().for_each(|item| item.write(output));
     }
 
-    /// Reads several.
+    /// Decodes the elements of a list.
     fn read_list(len: usize, input: &mut Input<'_>) -> Option<Vec<Self>> {
-        // Each takes at least one byte, so that a length that lies costs nothing.
+        // Each element takes at least one byte, so a false length costs nothing.
         (0..len).map(|_| Self::read(input)).collect()
     }
 
-    /// Writes several as text.
+    /// Appends the elements of a list as text.
     fn show_list(len: usize, input: &mut Input<'_>, text: &mut String) -> Option<()> {
         text.push('[');
         for index in 0..len {
@@ -189,7 +189,7 @@ impl Value for String {
     fn show(input: &mut Input<'_>, text: &mut String) -> Option<()> {
         let len = input.len()?;
         let bytes = input.take_up_to(len);
-        // A text that is cut off may end in the middle of a character.
+        // A string that is cut off may end in the middle of a character.
         let valid = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
         write!(text, "{valid:?}").ok()?;
         (bytes.len() == len).then_some(())
@@ -253,7 +253,7 @@ impl<T: Value, E: Value> Value for Result<T, E> {
         })
     }
 
-    /// Whether it is a value or an error says who shows it.
+    /// The caller shows whether this is a value or an error.
     fn show(input: &mut Input<'_>, text: &mut String) -> Option<()> {
         match bool::read(input)? {
             false => T::show(input, text),
@@ -264,11 +264,11 @@ impl<T: Value, E: Value> Value for Result<T, E> {
 
 /// A list of parameters, or of results.
 pub trait Values: Value {
-    /// Each as text. What was not kept of the last ones is left out, which is marked.
+    /// Each value as text. Values or parts whose bytes were cut off are left out, which is marked.
     fn texts(bytes: &[u8]) -> Vec<String>;
 }
 
-/// Shows a value of some type.
+/// The function that shows a value of some type.
 type Show = fn(&mut Input<'_>, &mut String) -> Option<()>;
 
 macro_rules! tuples {

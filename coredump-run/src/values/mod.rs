@@ -1,4 +1,4 @@
-//! Values of components: as bytes, as a recording holds them, and as text.
+//! Converts values of components to bytes, for a recording, and to text.
 
 mod compound;
 mod encoding;

@@ -1,4 +1,4 @@
-//! Values of components through their bytes and back.
+//! Tests that values of components survive encoding and decoding.
 
 use std::fmt::Debug;
 
@@ -20,13 +20,13 @@ fn bytes(value: &impl Value) -> Vec<u8> {
     bytes
 }
 
-/// Reads a value that takes all of the bytes.
+/// Reads a value that must take all of the bytes.
 fn read<T: Value>(bytes: &[u8]) -> Option<T> {
     let mut input = Input::new(bytes);
     T::read(&mut input).filter(|_| input.is_over())
 }
 
-/// A value comes back as it was, and nothing that is cut off is taken for one.
+/// Checks that a value is decoded as it was encoded, and that no prefix of its bytes is accepted.
 fn comes_back<T: Value + Debug>(value: T) {
     let written = bytes(&value);
     let again: T = read(&written).unwrap_or_else(|| panic!("{value:?} is not read"));
@@ -34,7 +34,7 @@ fn comes_back<T: Value + Debug>(value: T) {
     assert_eq!(bytes(&again), written);
     for cut in 0..written.len() {
         assert!(read::<T>(&written[..cut]).is_none(), "{value:?} is read of {cut} bytes");
-        // Shown, it ends where it is cut off.
+        // The text ends where the bytes are cut off.
         let texts = <(T,)>::texts(&written[..cut]);
         assert!(texts.len() == 1 && texts[0].ends_with('…'), "{texts:?}");
     }
@@ -135,7 +135,7 @@ proptest! {
 
 #[test]
 fn a_length_that_lies_costs_no_memory() {
-    // 2^56 bytes, and as many addresses.
+    // This is the length of a list of 2^56 elements.
     let length = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01, 0];
     assert!(read::<Vec<u8>>(&length).is_none());
     assert!(read::<String>(&length).is_none());

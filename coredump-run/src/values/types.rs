@@ -1,4 +1,4 @@
-//! The types of WASI 0.2's interfaces, as its WIT has them.
+//! Defines the values of the types in the WIT of WASI 0.2.
 
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::IoError;
@@ -64,7 +64,7 @@ flags! {
     fs::PathFlags { SYMLINK_FOLLOW }
 }
 
-/// A resource is its number in the host's table, by which a replay tells it from others.
+/// A resource is encoded as its number in the host's table, which identifies it in a replay.
 impl<T> Value for Resource<T> {
     fn write(&self, output: &mut Vec<u8>) {
         self.rep().write(output);

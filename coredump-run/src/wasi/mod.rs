@@ -1,5 +1,5 @@
-//! The functions of WASI as programs get them. The engine's library has them all; those that are recorded, and answered from
-//! a recording, are offered in another form over it.
+//! Offers the functions of WASI to programs. The engine's library implements all of them; those that are recorded, and
+//! answered from a recording, are wrapped.
 
 pub mod p1;
 pub mod p2;
@@ -19,7 +19,7 @@ pub fn link_module(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     wasmtime_wasi::p1::add_to_linker_async(linker, |host| &mut host.wasi)?;
     p0::add_to_linker_async(linker, |host| &mut host.wasi)?;
-    // The library turns codes from 126 up into another error; they are the guest's own business.
+    // The library rejects exit codes from 126 on, but a guest may use them.
     for module in p1::MODULES {
         linker.func_wrap(module, "proc_exit", |code: i32| -> wasmtime::Result<()> { Err(I32Exit(code).into()) })?;
     }

@@ -1,4 +1,4 @@
-//! Which programs can be recorded.
+//! Decides which programs can be recorded.
 
 use coredump_core::module::{self, Import, ItemKind, Module};
 use wasmparser::{CanonicalFunction, CanonicalOption, Payload};
@@ -8,7 +8,7 @@ use super::p2::INTERFACES;
 use crate::offered::is_offered;
 use crate::sections;
 
-/// Why a program cannot be recorded, or nothing if it can.
+/// Why a program cannot be recorded; `None` if it can.
 pub fn obstacle(binary: &[u8], unknown_imports_trap: bool) -> Option<&'static str> {
     let Ok(module) = Module::parse(binary) else { return of_component(binary, unknown_imports_trap) };
     if module.memories().iter().any(|memory| memory.shared) {
@@ -31,7 +31,7 @@ fn of_component(binary: &[u8], unknown_imports_trap: bool) -> Option<&'static st
         return Some("it has a shared memory");
     }
     let mut depth = 0usize;
-    // The compiler complains of a malformed component.
+    // The compiler reports the error of a malformed component.
     for payload in sections::outside_modules(binary) {
         match payload {
             Payload::ComponentSection { .. } => depth += 1,
@@ -41,7 +41,8 @@ fn of_component(binary: &[u8], unknown_imports_trap: bool) -> Option<&'static st
                     match known(import.name.name) {
                         Recordable::Yes => {}
                         Recordable::Later => return Some("it imports WASI 0.3"),
-                        // What nobody offers ends the program when it is called. What is offered answers.
+                        // An import that the host does not offer ends the program when it is called, but one that is
+                        // offered returns.
                         Recordable::No if unknown_imports_trap && !is_offered(import.name.name) => {}
                         Recordable::No => return Some("it imports more than WASI 0.2 for command lines"),
                     }
@@ -71,7 +72,7 @@ fn of_component(binary: &[u8], unknown_imports_trap: bool) -> Option<&'static st
 enum Recordable {
     Yes,
     No,
-    /// It is of WASI 0.3.
+    /// The import is of WASI 0.3.
     Later,
 }
 

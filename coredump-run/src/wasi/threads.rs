@@ -1,5 +1,5 @@
-//! Programs for wasi-threads. The host gives them their memory, and starts their threads (wasi-threads, `README.md`); wasmtime
-//! has no threads since version 47, so that starting one fails.
+//! Offers the imports of programs for wasi-threads. The host creates their memory, and starts their threads
+//! (wasi-threads, `README.md`); wasmtime has no threads since version 47, so starting one fails.
 
 use wasmtime::{AsContextMut, Caller, ExternType, Linker, Module, Result, SharedMemory, Store};
 
@@ -9,13 +9,13 @@ use crate::host::Host;
 /// The import that starts a thread.
 const SPAWN: (&str, &str) = ("wasi", "thread-spawn");
 
-/// The import that all threads share.
+/// The import of the memory that all threads share.
 const MEMORY: (&str, &str) = ("env", "memory");
 
-/// What is said of a program that would start threads.
+/// The warning for a program that would start threads.
 pub const NONE: &str = "can start no threads: wasmtime 48 has none";
 
-/// `EAGAIN` of WASI 0.1 (`typenames.witx`): what `thread-spawn` returns, negative, where there are too many threads.
+/// `EAGAIN` of WASI 0.1 (`typenames.witx`). `thread-spawn` returns its negative if there are too many threads.
 const AGAIN: i32 = 6;
 
 /// Whether a program would start threads.
@@ -23,7 +23,7 @@ pub fn has_threads(module: &Module) -> bool {
     module.imports().any(|import| (import.module(), import.name()) == SPAWN)
 }
 
-/// Offers what such a program imports.
+/// Offers the imports of such a program.
 pub fn link(linker: &mut Linker<Host>, module: &Module, store: &mut Store<Host>) -> Result<()> {
     for import in module.imports() {
         match ((import.module(), import.name()), import.ty()) {

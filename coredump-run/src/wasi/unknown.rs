@@ -1,4 +1,4 @@
-//! `--unknown-imports-trap`: what nobody offers is stood in for.
+//! Implements `--unknown-imports-trap`: replaces the imports that the host does not offer.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,8 @@ use super::p2::Imports;
 use crate::host::Host;
 use crate::offered::is_offered;
 
-/// Gives a core module the memories that it imports, and functions that trap for what else nobody offers.
+/// Offers to a core module the memories that it imports, and functions that trap for its other imports that the host
+/// does not offer.
 pub async fn stand_in_module(
     linker: &mut Linker<Host>,
     module: &Module,
@@ -33,8 +34,9 @@ pub async fn stand_in_module(
     linker.define_unknown_imports_as_traps(module)
 }
 
-/// Gives a component functions that trap, and resources that nobody can make, for what nobody offers. What WASI offers in
-/// another version of the same series stays WASI's, and so do its resources where other interfaces use them.
+/// Offers to a component functions that trap, and resources that cannot be created, for its imports that the host does
+/// not offer. Imports that WASI offers in another version of the same series stay those of WASI, and so do WASI's
+/// resources if other interfaces use them.
 pub fn stand_in_component(
     linker: &mut component::Linker<Host>,
     component: &Component,
@@ -59,16 +61,16 @@ pub fn stand_in_component(
     Ok(())
 }
 
-/// The resources of a component's imports, and what they are in the linker.
+/// The resources of a component's imports, and their types in the linker.
 #[derive(Default)]
 struct Resources {
     known: Vec<(ResourceType, ResourceType)>,
-    /// How many were made.
+    /// How many resource types were created.
     made: u32,
 }
 
 impl Resources {
-    /// Notes which of WASI's resources an interface's are, if others use them.
+    /// Notes which of WASI's resources those of an interface are, if other interfaces use them.
     fn learn<'e>(&mut self, interface: &str, exports: impl Iterator<Item = (&'e str, ComponentItem)>) {
         let interface = interface.split('@').next().unwrap_or(interface);
         let wasi = HashMap::from([
@@ -84,7 +86,7 @@ impl Resources {
         }
     }
 
-    /// What a resource is in the linker: the same wherever it is imported.
+    /// The type of a resource in the linker, which is the same wherever it is imported.
     fn in_linker(&mut self, ty: ResourceType) -> ResourceType {
         if let Some((_, real)) = self.known.iter().find(|(known, _)| *known == ty) {
             return *real;

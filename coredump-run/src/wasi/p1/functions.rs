@@ -1,4 +1,4 @@
-//! The functions of WASI 0.1 and of its predecessor, each with what it writes: the results in
+//! Defines the functions of WASI 0.1 and of its predecessor, and what they write to the memory: the results in
 //! `wasi_snapshot_preview1.witx` and `wasi_unstable.witx`.
 
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use super::targets::Out;
 use crate::host::Host;
 use crate::recording::Log;
 
-/// Replaces the functions that `module` imports by those whose calls are noted, and recorded in `log`; with
-/// `unknown_imports_trap` also those that nobody offers.
+/// Replaces the functions that `module` imports by functions whose calls are noted, and recorded in `log`. With
+/// `unknown_imports_trap`, this includes functions that the host does not offer.
 pub fn link(
     linker: &mut Linker<Host>,
     log: Option<&Arc<Log>>,
@@ -72,8 +72,8 @@ macro_rules! functions {
     };
 }
 
-/// Offers the functions that WASI 0.1 and its predecessor both have, recorded, and `more`. They differ in the bytes of a
-/// `filestat`, whose number of links has grown.
+/// Offers the functions that WASI 0.1 and its predecessor both have, recorded, and `more`. The two differ in the size
+/// of a `filestat`, as its number of links became larger.
 macro_rules! wasi {
     ($linker:ident, $importing:ident, $wasi:path as $name:literal, filestat: $filestat:literal; $($more:tt)*) => {{
         functions! { $linker, $importing, $wasi as $name:
@@ -145,7 +145,7 @@ fn link_p0(linker: &mut Linker<Host>, importing: &Importing<'_>) -> Result<()> {
     wasi! { linker, importing, wasmtime_wasi::p0::wasi_unstable as "wasi_unstable", filestat: 56; }
 }
 
-/// `proc_exit` as [`crate::wasi::link_module`] has it.
+/// Offers `proc_exit` as [`crate::wasi::link_module`] does.
 fn link_exit(linker: &mut Linker<Host>, importing: &Importing<'_>, module: &str) -> Result<()> {
     let Some(recorder) = importing.function(module, "proc_exit", &["code"]) else { return Ok(()) };
     linker.func_wrap(module, "proc_exit", move |mut caller: Caller<'_, Host>, code: i32| -> Result<()> {

@@ -1,4 +1,4 @@
-//! Notes the calls of a program that runs, and records every answer of its imported functions if it is recorded.
+//! Notes the calls of a running program, and records every answer of its imported functions if it is recorded.
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,11 +14,11 @@ use crate::calls::Function;
 use crate::host::Host;
 use crate::recording::{Log, failure};
 
-/// What a module imports, and where it is recorded.
+/// The imports of a module, and where their calls are recorded.
 pub struct Importing<'a> {
     /// The module.
     pub module: &'a Module,
-    /// Where its calls are recorded; nowhere, if they are only noted.
+    /// The log in which calls are recorded; `None` if they are only noted.
     pub log: Option<&'a Arc<Log>>,
 }
 
@@ -40,7 +40,7 @@ impl Importing<'_> {
         })
     }
 
-    /// Offers what is missing as functions that end the program, as the engine has it.
+    /// Offers the missing imports as functions that end the program, as the engine does.
     pub fn unknown(&self, log: &Arc<Log>, linker: &mut Linker<Host>) -> Result<()> {
         for import in self.module.imports() {
             let (module, name) = (import.module().to_owned(), import.name().to_owned());
@@ -65,22 +65,22 @@ impl Importing<'_> {
 pub struct CallRecorder {
     noted: Arc<Function>,
     files: FileCall,
-    /// The memory that it works on, if the module exports one.
+    /// The memory that the function works on, if the module exports one.
     memory: Option<ModuleExport>,
-    /// The same in the only instance of the program.
+    /// The memory of the program's only instance, once it was looked up.
     found: OnceLock<Memory>,
-    /// Its number in the recording, if there is one.
+    /// The number of the function in the recording, if there is one.
     log: Option<(u32, Arc<Log>)>,
 }
 
-/// What a function does with the files that the program has open.
+/// What a function does with the open files of the program.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum FileCall {
     None,
     Open,
     Close,
     Renumber,
-    /// Changes names of files.
+    /// Changes the names of files.
     Rename,
     Read,
     ReadAt,
@@ -100,7 +100,7 @@ impl FileCall {
     }
 }
 
-/// A call that goes on.
+/// A call that is under way.
 pub struct Call<'r, const N: usize> {
     recorder: &'r CallRecorder,
     arguments: [u64; N],
@@ -108,13 +108,13 @@ pub struct Call<'r, const N: usize> {
     hash: u32,
     memory: Memory,
     out: Out,
-    /// Where it may write, if that must be known before the call, or decides what is recorded.
+    /// The ranges that the call may write, if they must be known before the call, or decide what is recorded.
     targets: Option<Box<Targets>>,
 }
 
 impl CallRecorder {
-    /// Begins a call. A program can make ten million of them a second: what most need is here, and becomes part of each
-    /// function, so that nothing of it is moved about.
+    /// Begins a call. A program can make ten million calls a second: the part that most calls need is here, and is
+    /// inlined into each function, so that no values are copied.
     #[inline(always)]
     pub fn call<const N: usize>(
         &self,
@@ -171,7 +171,7 @@ impl CallRecorder {
     }
 }
 
-/// A text in the program's memory.
+/// A string in the program's memory.
 fn text(memory: &[u8], address: u64, len: u64) -> Option<&str> {
     let bytes = memory.get(address as u32 as usize..)?.get(..len as u32 as usize)?;
     std::str::from_utf8(bytes).ok()
@@ -182,7 +182,7 @@ fn missing_memory() -> Result<std::convert::Infallible> {
 }
 
 impl<const N: usize> Call<'_, N> {
-    /// What the function works on besides its arguments.
+    /// The memory and the WASI context, which the function works on besides its arguments.
     pub fn split<'c>(&self, caller: &'c mut Caller<'_, Host>) -> (GuestMemory<'c>, &'c mut WasiP1Ctx) {
         let fuel = caller.as_context_mut().hostcall_fuel();
         let (bytes, host) = self.memory.data_and_store_mut(caller);
@@ -190,7 +190,7 @@ impl<const N: usize> Call<'_, N> {
         (GuestMemory::Unshared(bytes), &mut host.wasi)
     }
 
-    /// Finds out before a call what will be needed after it.
+    /// Collects before the call what is needed after it.
     #[inline(never)]
     fn prepare(&mut self, caller: &mut Caller<'_, Host>) {
         let recorder = self.recorder;
@@ -212,7 +212,7 @@ impl<const N: usize> Call<'_, N> {
         }
     }
 
-    /// Ends the call with its result, once it is noted and recorded.
+    /// Notes and records the result of the call, and returns it.
     #[inline(always)]
     pub fn finish(self, caller: &mut Caller<'_, Host>, result: Result<i32>) -> Result<i32> {
         let (Some((function, log)), Ok(errno), Some(fixed), None) =
@@ -256,7 +256,8 @@ impl<const N: usize> Call<'_, N> {
         result
     }
 
-    /// Follows what the program does with its files; what it read from one, if the recording may refer to that.
+    /// Follows what the program does with its files. Returns the passage that it read from a file, if the recording may
+    /// refer to that.
     fn files(&self, targets: &Targets, errno: Option<i32>, memory: &[u8], host: &mut Host, log: &Log) -> Option<Read> {
         let (files, wasi) = (&mut host.files, &mut host.wasi);
         let argument = |index: usize| self.arguments.get(index).map(|argument| *argument as u32);

@@ -1,4 +1,5 @@
-//! Answers a module's calls from a recording: nothing of the host is asked, nothing is written outside of the program.
+//! Answers a module's calls from a recording: the host's system is not asked, and nothing is written outside of the
+//! program.
 
 use coredump_core::internals::recording;
 use wasmtime::{AsContextMut, Caller, Extern, Linker, Module, Result, Val, bail};
@@ -61,7 +62,7 @@ fn answer(
     host::run_on(&mut caller.as_context_mut())
 }
 
-/// A value's bits as a hash of arguments takes them; references and vectors are never arguments of a recorded function.
+/// The bits of a value for the hash of arguments; references and vectors are never arguments of a recorded function.
 pub fn bits(value: &Val) -> u64 {
     match *value {
         Val::I32(value) => value as u64,

@@ -1,56 +1,56 @@
-//! Which bytes of the program's memory a function of WASI 0.1 writes.
+//! Finds the bytes of the program's memory that a function of WASI 0.1 writes.
 
 use coredump_core::internals::recording::Write;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1;
 use wiggle::{GuestMemory, GuestPtr};
 
-/// What the witx says of the results of a function, with addresses from its arguments.
+/// The results of a function by the witx, with the addresses from its arguments.
 #[derive(Clone, Copy)]
 pub enum Out {
     /// Nothing.
     None,
-    /// So many bytes here.
+    /// An address, and how many bytes are written there.
     At(i32, u32),
-    /// Two words.
+    /// The addresses of two words.
     Two(i32, i32),
-    /// A buffer that is filled whole: address and length.
+    /// Address and length of a buffer that is wholly filled.
     Whole(i32, i32),
-    /// A buffer with its length, and where the number of bytes goes that were written to it.
+    /// Address and length of a buffer, and the address of the number of bytes written to it.
     Counted(i32, i32, i32),
-    /// A list of buffers with its length, and where the number of bytes goes.
+    /// Address and length of a list of buffers, and the address of the number of bytes written.
     Vectors(i32, i32, i32),
-    /// A list of buffers with its length, where the number of bytes goes, and where flags go.
+    /// Address and length of a list of buffers, and the addresses of the number of bytes written and of the flags.
     Received(i32, i32, i32, i32),
-    /// A list of events of 32 bytes with its length, and where their number goes.
+    /// Address and length of a list of events of 32 bytes, and the address of their number.
     Events(i32, i32, i32),
-    /// The program's arguments: pointers, texts.
+    /// The program's arguments: the addresses of the pointers and of the strings.
     Arguments(i32, i32),
-    /// The environment: pointers, texts.
+    /// The environment: the addresses of the pointers and of the strings.
     Environment(i32, i32),
 }
 
-/// Bytes of an event of `poll_oneoff`.
+/// Size of an event of `poll_oneoff`, in bytes.
 const EVENT: u32 = 32;
 
-/// Buffers of a list that are looked at: an operating system takes 1024.
+/// How many buffers of a list are read; operating systems accept 1024.
 const VECTORS: u32 = 1 << 16;
 
-/// Ranges that may be written, found before the call: the call may overwrite the very list that names them.
+/// The ranges that a call may write. They are found before the call, as it may overwrite the list that names them.
 #[derive(Default)]
 pub struct Targets {
-    /// Address and length; written as far as the count says.
+    /// Addresses and lengths of ranges that are written as far as the count says.
     counted: Vec<(u32, u32)>,
-    /// Where the count is, and how many bytes it counts by.
+    /// Address of the count, and the size in bytes of what it counts.
     count: Option<(u32, u32)>,
-    /// Whether a call that failed may have written some of it.
+    /// Whether a call that failed may have written a part of the ranges.
     partly: bool,
-    /// Address and length.
+    /// Addresses and lengths of ranges that are always written.
     fixed: [(u32, u32); 2],
 }
 
 impl Out {
-    /// Address and length of all that the function writes, if its arguments alone say that.
+    /// Addresses and lengths of all that the function writes, if the arguments alone tell that.
     #[inline(always)]
     pub fn fixed(self) -> Option<[(u32, u32); 2]> {
         match self {
@@ -62,14 +62,14 @@ impl Out {
         }
     }
 
-    /// Whether it takes a look at the memory to find them.
+    /// Whether the memory must be read to find the ranges.
     pub fn is_in_memory(self) -> bool {
         matches!(self, Out::Vectors(..) | Out::Received(..) | Out::Arguments(..) | Out::Environment(..))
     }
 }
 
 impl Targets {
-    /// Finds those that the arguments alone name.
+    /// Finds the ranges that the arguments alone name.
     pub fn from_arguments(out: Out) -> Targets {
         let mut targets = Targets { partly: true, fixed: out.fixed().unwrap_or_default(), ..Targets::default() };
         match out {
@@ -86,7 +86,7 @@ impl Targets {
         targets
     }
 
-    /// Finds those that stand in the memory.
+    /// Finds the ranges that the memory names.
     pub fn read(&mut self, out: Out, memory: &mut GuestMemory<'_>, wasi: &mut WasiP1Ctx) {
         match out {
             Out::Vectors(list, len, count) => self.vectors(list, len, count, memory),
@@ -119,7 +119,7 @@ impl Targets {
             }
         }
         self.counts(count, 1);
-        // A read that fails has read nothing.
+        // A read that failed has written nothing.
         self.partly = false;
     }
 
@@ -127,7 +127,8 @@ impl Targets {
         self.fixed = [(pointers as u32, count.saturating_mul(4)), (texts as u32, bytes)];
     }
 
-    /// The bytes that a read which succeeded put into the first buffer, if it used no other and nothing else is written there.
+    /// The bytes that a successful read wrote into the first buffer, if it used no other buffer and nothing else is
+    /// written there.
     pub fn read_whole<'m>(&self, memory: &'m [u8]) -> Option<Write<'m>> {
         let (&(address, room), (count, _)) = (self.counted.first()?, self.count?);
         let len = word(memory, count);
@@ -141,7 +142,7 @@ impl Targets {
         clipped(memory, address, u64::from(len)).filter(|write| write.bytes.len() == len as usize)
     }
 
-    /// What else such a call wrote.
+    /// What such a read wrote besides that.
     pub fn writes_besides<'m>(&self, memory: &'m [u8]) -> Writes<'m> {
         let mut writes = Writes::default();
         for (address, len) in self.fixed {
@@ -152,8 +153,8 @@ impl Targets {
         writes
     }
 
-    /// What stands there after the call, which gave `errno`. More than was written is harmless: a program that runs again
-    /// has the same bytes there.
+    /// The contents of the ranges after the call, which returned `errno`. More bytes than were written are harmless, as
+    /// a program that runs again has the same bytes there.
     pub fn writes<'m>(&self, memory: &'m [u8], errno: Option<i32>) -> Writes<'m> {
         let mut writes = self.writes_besides(memory);
         let mut left = match (errno, self.count) {
@@ -171,11 +172,11 @@ impl Targets {
     }
 }
 
-/// What a call wrote. Most write at one or two places, for which nothing is allocated.
+/// What a call wrote. Most calls write one or two ranges, for which nothing is allocated.
 pub enum Writes<'m> {
-    /// So many of these.
+    /// One or two ranges, of which only the first ones count.
     Few([Write<'m>; 2], usize),
-    /// All of these.
+    /// Any number of ranges.
     Many(Vec<Write<'m>>),
 }
 

@@ -1,4 +1,4 @@
-//! The functions of WASI 0.2, each with its parameters as its WIT has them, and whether it may wait.
+//! Defines the functions of WASI 0.2: their parameters by the WIT, and whether they may wait.
 
 use wasmtime::Result;
 use wasmtime::component::{Linker, Resource};
@@ -19,8 +19,8 @@ use wasmtime_wasi::{I32Exit, p2};
 use super::imports::{Answer, Imports};
 use crate::host::Host;
 
-/// Functions of an interface: those of the trait that is named after it, which `Host::$view` implements. A trait of a
-/// resource's methods names the resource.
+/// Offers the functions of an interface: those of the trait that is named after it, which `Host::$view` implements. A
+/// trait of a resource's methods names the resource.
 macro_rules! functions {
     ($interface:ident, $view:ident, $host:path: $($how:ident $function:ident($($argument:ident: $ty:ty),*);)*) => {$(
         functions!(@$how $interface, $view, $host, &stringify!($function).replace('_', "-"),
@@ -49,7 +49,7 @@ macro_rules! functions {
     };
 }
 
-/// Resources of an interface, and whether dropping one may wait.
+/// Offers the resources of an interface, and says whether dropping one may wait.
 macro_rules! resources {
     ($interface:ident, $view:ident: $($how:ident $resource:literal $ty:ty, $host:path;)*) => {$(
         resources!(@$how $interface, $view, $resource, $ty, $host);
@@ -66,7 +66,7 @@ macro_rules! resources {
     };
 }
 
-/// The interfaces that are known here.
+/// The interfaces that are defined here.
 pub const INTERFACES: [&str; 27] = [
     "wasi:cli/environment",
     "wasi:cli/exit",
@@ -97,7 +97,7 @@ pub const INTERFACES: [&str; 27] = [
     "wasi:sockets/udp-create-socket",
 ];
 
-/// Offers those that a component imports.
+/// Offers the functions that a component imports.
 pub fn link(linker: &mut Linker<Host>, imports: &Imports) -> Result<()> {
     link_io(linker, imports)?;
     link_cli(linker, imports)?;

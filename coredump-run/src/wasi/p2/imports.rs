@@ -1,5 +1,5 @@
-//! Offers functions to a component whose calls are noted, and recorded or answered from a recording: the store's host says
-//! which.
+//! Offers functions to a component. Their calls are noted, and recorded or answered from a recording, as the data of
+//! the store says.
 
 use std::collections::HashSet;
 use std::pin::Pin;
@@ -19,31 +19,31 @@ use crate::recording::component_files::FileCall;
 use crate::recording::{Log, failure};
 use crate::values::{Input, Values};
 
-/// The version under which the library offers the interfaces of WASI 0.2.
+/// The version of WASI 0.2 under which the library offers its interfaces.
 pub const VERSION: &str = "0.2.12";
 
-/// Bytes of encoded arguments that are kept allocated from call to call.
+/// How many bytes of the buffer for encoded arguments are kept allocated between calls.
 const SCRATCH: usize = 1 << 20;
 
 type Store<'a> = StoreContextMut<'a, Host>;
 
-/// What a call that may wait gives.
+/// The future of a call that may wait.
 pub type Waiting<'a, R> = Pin<Box<dyn Future<Output = Result<R>> + Send + 'a>>;
 
-/// What a component imports, and the numbers of these functions in a recording.
+/// The imports of a component, and their numbers in a recording.
 pub struct Imports {
-    /// Interface, without its version, and function or resource.
+    /// The interfaces, without their versions, and the functions or resources.
     imported: HashSet<(String, String)>,
     numbers: Numbers,
 }
 
-/// Where a function gets its number in the recording.
+/// How a function gets its number in the recording.
 enum Numbers {
-    /// It has none.
+    /// It has no number.
     None,
-    /// The next one.
+    /// It gets the next number of the log.
     Recorded(Arc<Log>),
-    /// The one that it had in the recording.
+    /// It gets the number that it had in the recording.
     Replayed(Vec<(String, String)>),
 }
 
@@ -53,12 +53,12 @@ impl Imports {
         Imports { imported: imported(component), numbers: log.map_or(Numbers::None, Numbers::Recorded) }
     }
 
-    /// The imports of a component that runs again; the names are the recording's.
+    /// The imports of a component that runs again; `names` are those of the recording.
     pub fn replayed(component: &Component, names: &[(String, String)]) -> Imports {
         Imports { imported: imported(component), numbers: Numbers::Replayed(names.to_vec()) }
     }
 
-    /// The place in the linker of an interface, if the component imports it.
+    /// The linker's instance of an interface, if the component imports it.
     pub fn interface<'l>(&'l self, name: &'static str, linker: &'l mut Linker<Host>) -> Result<Option<Interface<'l>>> {
         if !self.imported.iter().any(|(interface, _)| interface == name) {
             return Ok(None);
@@ -66,7 +66,7 @@ impl Imports {
         Ok(Some(Interface { imports: self, name, instance: linker.instance(&format!("{name}@{VERSION}"))? }))
     }
 
-    /// The number in the recording of a function.
+    /// The number of a function in the recording.
     fn number(&self, interface: &str, name: &str) -> Option<u32> {
         match &self.numbers {
             Numbers::None => None,
@@ -78,13 +78,13 @@ impl Imports {
         }
     }
 
-    /// A function that nobody offers.
+    /// A function that the host does not offer.
     pub fn unknown(&self, interface: &str, name: &str) -> Function {
         let noted = Arc::new(ComponentFunction::new::<(), ()>(interface, name, &[]));
         Function { noted, files: FileCall::None, number: self.number(interface, name) }
     }
 
-    /// Whether the component imports it.
+    /// Whether the component imports a function or resource.
     fn has(&self, interface: &str, name: &str) -> bool {
         self.imported.contains(&(interface.to_owned(), name.to_owned()))
     }
@@ -222,12 +222,12 @@ impl Interface<'_> {
 pub struct Function {
     noted: Arc<ComponentFunction>,
     files: FileCall,
-    /// Its number in the recording, if there is one that has it.
+    /// The number of the function in the recording, if it has one.
     number: Option<u32>,
 }
 
 impl Function {
-    /// A function whose calls are noted, and not recorded.
+    /// A function whose calls are noted, but not recorded.
     pub fn noted<P: Values, R: Values>(
         interface: &str,
         name: &str,
@@ -258,7 +258,7 @@ impl Function {
         arguments
     }
 
-    /// Ends a call with its result, once it is noted and recorded.
+    /// Notes and records the result of a call, and returns it.
     pub fn end<R: Values>(&self, host: &mut Host, arguments: u32, result: Result<R>) -> Result<R> {
         let mut bytes = std::mem::take(&mut host.scratch);
         bytes.clear();
@@ -286,7 +286,7 @@ impl Function {
         result
     }
 
-    /// A call of what nobody offers, which ends the program.
+    /// Notes a call of a function that the host does not offer, which ends the program.
     pub fn fails(&self, host: &mut Host, error: wasmtime::Error) -> Result<()> {
         let arguments = self.begin(host, &());
         match host.playback.is_some() {
@@ -295,7 +295,7 @@ impl Function {
         }
     }
 
-    /// Answers a call as the recording has it.
+    /// Answers a call from the recording.
     fn replay<R: Values>(&self, store: &mut StoreContextMut<'_, Host>, arguments: u32) -> Result<R> {
         let onlooker = store.data().onlooker.clone();
         if let Some(onlooker) = &onlooker {
@@ -318,12 +318,12 @@ impl Function {
     }
 }
 
-/// What a function of the library gives, as a component gets it.
+/// The result of a function of the library, converted for the component.
 pub trait Answer {
-    /// Its type in the component.
+    /// The type of the result in the component.
     type Given;
 
-    /// The value as the component gets it. An error that its type has no room for ends the program.
+    /// Converts the result for the component. An error that the type cannot represent ends the program.
     fn given(self, host: &mut Host) -> Result<Self::Given>;
 }
 

@@ -1,4 +1,4 @@
-//! WASI 0.2, for components: what they ask the host for is noted, recorded, and answered from a recording.
+//! Offers WASI 0.2 to components: their calls are noted, recorded, and answered from a recording.
 
 mod functions;
 mod imports;
