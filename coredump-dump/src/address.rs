@@ -1,24 +1,24 @@
-//! What a user may write for an address: `0x100`, `256`, `total`, `&total`, `$sp`, `buf+16`; and for a range of them.
+//! Parses addresses as users write them (`0x100`, `256`, `total`, `&total`, `$sp`, `buf+16`), and ranges of addresses.
 
 use argh::FromArgValue;
 
 /// An address as it was written: a base and an offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// Where it starts from.
+    /// The base.
     pub base: Base,
-    /// Bytes to add (or to take away).
+    /// Number of bytes to add (or, if negative, to subtract).
     pub offset: i128,
 }
 
-/// What an address starts from.
+/// The base of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Base {
     /// A number.
     Number(u64),
-    /// `$sp`, `$NAME`: the value of a global.
+    /// `$sp` or `$NAME`: the value of a global.
     Global(String),
-    /// A name of the program: where that lies.
+    /// A name of the program: the address of the static with that name.
     Symbol(String),
 }
 
@@ -27,22 +27,22 @@ pub enum Base {
 pub struct Range {
     /// The first address.
     pub start: Address,
-    /// Where it ends.
+    /// The end of the range.
     pub extent: Extent,
 }
 
-/// How far a range goes.
+/// The extent of a range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// `ADDR+LEN`
+    /// `ADDR+LEN`: a length in bytes.
     Length(u64),
-    /// `ADDR..ADDR`, the last one not included.
+    /// `ADDR..ADDR`: the address after the last byte.
     Until(Address),
-    /// `ADDR`: as far as the object there goes.
+    /// `ADDR`: to the end of the object at this address.
     Open,
 }
 
-/// Decimal, or hexadecimal after `0x`.
+/// Parses a number: decimal, or hexadecimal after `0x`.
 pub fn number(text: &str) -> Option<u64> {
     match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(hex) if hex.starts_with('+') => None,
@@ -91,7 +91,7 @@ impl FromArgValue for Range {
     }
 }
 
-/// Splits `name+16-4` into the name and 12. What does not end in numbers (`operator+`) is all name.
+/// Splits `name+16-4` into the name and 12. Text that does not end in such a number (`operator+`) is wholly the name.
 fn split_offsets(text: &str) -> (&str, i128) {
     let mut name = text.trim();
     let mut offset = 0i128;

@@ -1,4 +1,4 @@
-//! Brings a dump's pages into memory ahead of a search, on another processor: in a big dump that takes as long as the
+//! Loads a dump's pages into memory ahead of a search, on another processor: for a big dump, that takes as long as the
 //! search itself.
 
 use std::ops::Range;
@@ -7,12 +7,12 @@ use std::thread;
 
 use coredump_core::memory::{Chunk, Memory};
 
-/// Bytes of a dump from which on it pays.
+/// The size in bytes from which on loading ahead saves time.
 const WORTH: u64 = 64 << 20;
-/// Where one byte is touched, the system brings in what lies around it (on Linux 64 KiB).
+/// The step in bytes: where one byte is read, the system loads those around it (64 KiB on Linux).
 const STEP: usize = 64 << 10;
 
-/// Does `search`, which reads all that the dump holds of `range`, in order.
+/// Runs `search`, which reads all that the dump holds of `range`, in order, while another thread loads the pages.
 pub fn ahead<T>(memory: &Memory<'_>, range: Range<u64>, search: impl FnOnce() -> T) -> T {
     let held: Vec<&[u8]> = memory
         .chunks(range)
@@ -22,9 +22,9 @@ pub fn ahead<T>(memory: &Memory<'_>, range: Range<u64>, search: impl FnOnce() ->
         })
         .collect();
     let size = held.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
-    // The system is asked only where it pays: a dump may have a million memories.
+    // The system is asked only if loading ahead may save time, as a dump may have a million memories.
     let alone = || thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
-    // What does not fit would be gone again before the search comes to it.
+    // Pages that do not fit into memory would be evicted before the search reaches them.
     if size < WORTH || alone() || available().is_none_or(|available| size > available / 2) {
         return search();
     }
@@ -38,7 +38,7 @@ pub fn ahead<T>(memory: &Memory<'_>, range: Range<u64>, search: impl FnOnce() ->
         }
     };
     thread::scope(|scope| {
-        // Without a thread the search is as right, and slower.
+        // Without the thread, the search has the same result, but is slower.
         let _ = thread::Builder::new().spawn_scoped(scope, touch);
         let result = search();
         done.store(true, Ordering::Relaxed);
@@ -46,7 +46,7 @@ pub fn ahead<T>(memory: &Memory<'_>, range: Range<u64>, search: impl FnOnce() ->
     })
 }
 
-/// Bytes of memory that the system could give, its cache of files included.
+/// How many bytes of memory are available, including those of the system's page cache.
 fn available() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;

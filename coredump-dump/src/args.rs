@@ -1,4 +1,4 @@
-//! The whole command line.
+//! Defines the command line of `coredump-dump`.
 
 use argh::FromArgValue;
 use coredump_core::cli::Tool;
@@ -8,7 +8,7 @@ use crate::address::{Address, Range, number};
 use crate::unit::Format;
 use crate::value::Value;
 
-/// This tool, as its help and its errors call it.
+/// The tool, with the name that its help and its errors use.
 pub const TOOL: Tool =
     coredump_core::tool!(Grammar { optional_values: &[("strings", "4"), ("objects", "")], ..Grammar::COMMON });
 
@@ -39,29 +39,30 @@ coredump_core::reader_args! {
         /// read these addresses; repeatable. Restricts searches
         #[argh(option, short = 'r', arg_name = "range")]
         pub range: Vec<Range>,
-        /// as a hex dump (default on a terminal)
+        /// write a hex dump (default on a terminal)
         #[argh(switch, short = 'x')]
         pub hex: bool,
-        /// every line of a hex dump, also those that repeat
+        /// write every line of a hex dump, including repeated ones
         #[argh(switch)]
         pub no_squeeze: bool,
-        /// as they are (default for a pipe)
+        /// write the bytes as they are (default for a pipe)
         #[argh(switch)]
         pub raw: bool,
-        /// as values: [count]type, of i8 to i64, u8 to u64, x8 to x64, f32, f64, ptr, char, c-string, utf16, wide; or as gdb's x, 4xw
+        /// write values: [count]type, where type is i8 to i64, u8 to u64, x8 to x64, f32, f64, ptr, char, c-string,
+        /// utf16 or wide; or as in gdb's x command: 4xw
         #[argh(option, short = 'f', arg_name = "format")]
         pub format: Option<Format>,
-        /// this byte for those the dump does not hold, in --raw and --image
+        /// write this byte for each byte that the dump does not hold, in --raw and --image
         #[argh(option, arg_name = "byte", from_str_fn(byte))]
         pub fill: Option<u8>,
 
         /// list the globals
         #[argh(switch, short = 'g')]
         pub globals: bool,
-        /// the whole memory as a sparse file
+        /// write the whole memory, as a sparse file
         #[argh(switch)]
         pub image: bool,
-        /// every memory, memories.json, globals.json, tables.json into the folder of -o
+        /// write every memory, memories.json, globals.json and tables.json into the folder that -o names
         #[argh(switch)]
         pub all: bool,
 
@@ -77,39 +78,39 @@ coredump_core::reader_args! {
         /// find every pointer into an object, given by an address in it or a range
         #[argh(option, arg_name = "range")]
         pub refs: Option<Range>,
-        /// list texts (UTF-8, UTF-16) of at least this many characters (4)
+        /// list strings (UTF-8, UTF-16) of at least this many characters (4)
         #[argh(option, arg_name = "min")]
         pub strings: Option<usize>,
-        /// only the number of hits
+        /// print only the number of hits
         #[argh(switch)]
         pub count: bool,
-        /// at most this many hits
+        /// stop after this many hits
         #[argh(option, arg_name = "n")]
         pub limit: Option<u64>,
 
-        /// what differs from the module's initial memory, or between two dumps
+        /// list what differs from the module's initial memory, or between two dumps
         #[argh(switch)]
         pub diff: bool,
-        /// what an address belongs to; repeatable
+        /// say what an address belongs to; repeatable
         #[argh(option, arg_name = "address")]
         pub whatis: Vec<Address>,
-        /// the value of an expression: total, *node.next, buf[3], (struct node *)0x10450; repeatable
+        /// print the value of an expression: total, *node.next, buf[3], (struct node *)0x10450; repeatable
         #[argh(option, short = 'p', arg_name = "expression")]
         pub print: Vec<String>,
-        /// as this frame sees it (0, the youngest)
+        /// evaluate in this frame (0, the youngest)
         #[argh(option, arg_name = "n")]
         pub frame: Option<usize>,
-        /// of this thread (0)
+        /// evaluate in this thread (0)
         #[argh(option, arg_name = "n")]
         pub thread: Option<usize>,
     }
     values { depth, elements }
     more {
-        /// what the heaps hold: allocator, used and free blocks and bytes, by size and type, how far memories may grow, the
-        /// allocation that failed; objects by type; of two dumps what grew
+        /// summarize the heaps: allocator, used and free blocks and bytes by size and type, how far memories may grow,
+        /// the allocation that failed; objects by type; for two dumps, what grew
         #[argh(switch)]
         pub heap: bool,
-        /// list the blocks of the heaps: address, size, used or free, type or text, pointers to it
+        /// list the blocks of the heaps: address, size, used or free, type or text, pointers to the block
         #[argh(switch)]
         pub blocks: bool,
         /// list the used blocks that nothing reachable points to
@@ -118,24 +119,24 @@ coredump_core::reader_args! {
         /// list the objects of a garbage-collected program, those that keep the most alive first; only those of a type
         #[argh(option, arg_name = "type")]
         pub objects: Option<String>,
-        /// all of the object with this id: its fields, what it keeps alive, what refers to it
+        /// show the object with this id: its fields, what it keeps alive, what refers to it
         #[argh(option, arg_name = "id", from_str_fn(object))]
         pub object: Option<u32>,
-        /// the objects as a heap snapshot, which Chrome's DevTools open
+        /// write the objects as a heap snapshot, which Chrome's DevTools can open
         #[argh(switch)]
         pub heapsnapshot: bool,
-        /// a chain of pointers from a root to the block at this address, or of references to an object
+        /// show a chain of pointers from a root to the block at this address, or of references to an object
         #[argh(option, arg_name = "address|id")]
         pub path_to: Option<Kept>,
-        /// verify the heaps' records, the shadow stack and constant data; exit code 1 and the broken places
+        /// verify the heaps' records, the shadow stack and constant data; list what is broken, with exit code 1
         #[argh(switch)]
         pub check: bool,
 
-        /// a picture of each memory; with -o FILE.svg as SVG
+        /// draw a picture of each memory; with -o FILE.svg, as SVG
         #[argh(switch)]
         pub map: bool,
 
-        /// this memory, counted from 0 (default: 0; of searches: all)
+        /// use this memory, counted from 0 (default: 0; for searches: all)
         #[argh(option, arg_name = "n")]
         pub memory: Option<u32>,
     }
@@ -154,10 +155,10 @@ coredump_core::reader_args! {
     shared { output }
 }
 
-/// What `--path-to` is about.
+/// What `--path-to` asks about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kept {
-    /// The block at an address; a bare number may also be an object's id.
+    /// The block at an address; a number alone may also be the id of an object.
     Address(Address),
     /// An object, written `#12`.
     Object(u32),
@@ -172,7 +173,7 @@ impl FromArgValue for Kept {
     }
 }
 
-/// An object's id, as `12` or `#12`.
+/// Parses the id of an object, written `12` or `#12`.
 fn object(text: &str) -> Result<u32, String> {
     let id = text.strip_prefix('#').unwrap_or(text).parse().ok().filter(|id| *id > 0);
     id.ok_or_else(|| format!("{text:?} is no object's id: 12, or '#12'"))

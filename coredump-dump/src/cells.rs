@@ -1,4 +1,4 @@
-//! A memory cut into cells, for a picture: what each is for and what it holds.
+//! Divides a memory into cells for a picture: the use and the contents of each.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -11,41 +11,41 @@ use crate::content::{Content, content};
 use crate::heaps::Heaps;
 use crate::inspection::Inspection;
 
-/// A memory cut into cells of equal size.
+/// A memory divided into cells of equal size.
 pub struct Map {
     /// Index of the memory.
     pub index: u32,
-    /// Its size in bytes.
+    /// Size of the memory in bytes.
     pub size: u64,
-    /// Bytes a cell.
+    /// Bytes per cell.
     pub cell: u64,
-    /// Cells a row.
+    /// Cells per row.
     pub columns: usize,
     /// The cells.
     pub cells: Vec<Cell>,
-    /// Which part is what.
+    /// The regions of the memory.
     pub regions: Rc<Regions>,
-    /// How much of it is known.
+    /// How much of the memory is known.
     pub count: Count,
-    /// Bytes of blocks of the heaps: used, free, leaked.
+    /// How many bytes of heap blocks are used, free and leaked.
     blocks: [u64; 3],
 }
 
 /// The use of a part of a memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// What the program's layout says.
+    /// A region of the program's layout.
     Region(Use),
-    /// Blocks of a heap that the program has.
+    /// Used blocks of a heap.
     Used,
-    /// Blocks of a heap that the allocator may hand out.
+    /// Free blocks of a heap.
     Free,
     /// Used blocks that nothing reachable points to.
     Leaked,
 }
 
 impl Part {
-    /// What to call it.
+    /// The name of the part.
     pub fn name(self) -> &'static str {
         match self {
             Part::Region(r#use) => r#use.name(),
@@ -64,14 +64,14 @@ const SEARCHED: u64 = 256 << 20;
 /// One cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
-    /// The use of most of it.
+    /// The use of most of the cell.
     pub part: Part,
-    /// What it holds.
+    /// The contents of the cell.
     pub content: Content,
 }
 
 impl Map {
-    /// Cuts a memory into at most `rows` rows of `columns` cells.
+    /// Divides a memory into at most `rows` rows of `columns` cells.
     pub fn new(inspection: &Inspection<'_>, index: u32, memory: &Memory<'_>, columns: usize, rows: usize) -> Map {
         let regions = inspection.regions(index);
         let cells = (columns * rows) as u64;
@@ -93,7 +93,7 @@ impl Map {
         Map { index, size: memory.size, cell, columns, cells, regions, count, blocks }
     }
 
-    /// The rows: address of the first cell, the cells.
+    /// The rows: the address of the first cell, and the cells.
     pub fn rows(&self) -> impl Iterator<Item = (u64, &[Cell])> {
         let row = self.cell * self.columns as u64;
         self.cells.chunks(self.columns).enumerate().map(move |(number, cells)| (number as u64 * row, cells))
@@ -105,7 +105,7 @@ impl Map {
         self.regions.iter().filter(move |region| row.contains(&region.range.start) && region.r#use != Use::Unknown)
     }
 
-    /// The parts that appear, with the bytes of each; those of heaps are in their regions too.
+    /// The parts that appear, with the size of each in bytes; those of heaps are counted in their regions as well.
     pub fn parts(&self) -> Vec<(Part, u64)> {
         let mut parts: Vec<(Part, u64)> = Vec::new();
         for region in self.regions.iter() {
@@ -121,8 +121,8 @@ impl Map {
     }
 }
 
-/// By cell, the bytes of used, free and leaked blocks. Where roots are missing or records are broken, nothing is called
-/// leaked.
+/// For each cell, the number of bytes in used, free and leaked blocks. If roots are missing or records are broken, no
+/// block counts as leaked.
 fn heaps(inspection: &Inspection<'_>, index: u32, memory: &Memory<'_>, cell: u64) -> Vec<[u64; 3]> {
     let Some(memory) = inspection.dump.memories.get(index as usize).filter(|known| known.size == memory.size) else {
         return Vec::new();
@@ -170,7 +170,7 @@ fn most_of_heaps(bytes: &[u64; 3], size: u64) -> Option<Part> {
     (bytes.iter().sum::<u64>() * 2 >= size).then_some(part)
 }
 
-/// The use of most of a range; a small part of known use wins over unknown ones.
+/// The use of most of a range; a known use, however small its part, has precedence over unknown ones.
 fn most(regions: &Regions, range: &Range<u64>) -> Use {
     let overlap = |region: &Range<u64>| region.end.min(range.end).saturating_sub(region.start.max(range.start));
     regions

@@ -1,4 +1,4 @@
-//! `--check`: whether allocators' records, shadow stack and constant data are in order.
+//! Implements `--check`, which verifies the allocators' records, the shadow stack and constant data.
 
 use std::ops::Range;
 
@@ -13,11 +13,11 @@ use crate::heap::{memories, not_recognised};
 use crate::inspection::Inspection;
 use crate::table::Records;
 
-/// Bytes of a broken record that are shown.
+/// How many bytes of a broken record are shown.
 const SHOWN: u64 = 32;
-/// Broken places for which the pointers to them are shown: each takes a look at all of the memory.
+/// For how many broken places the pointers to them are shown: each requires a search of the whole memory.
 const TRACED: usize = 4;
-/// Pointers to a block that are shown.
+/// How many pointers to a block are shown.
 const POINTERS: usize = 5;
 
 /// Verifies each memory; [`Exit::Partial`] if anything is broken or cannot be verified.
@@ -67,7 +67,7 @@ pub fn check(inspection: &Inspection<'_>) -> Result<Exit> {
     Ok(outcome)
 }
 
-/// One broken place; with `roots` also what points to the blocks there.
+/// Describes one broken place; with `roots`, also the pointers to the blocks there.
 fn broken(inspection: &Inspection<'_>, index: u32, view: &View<'_>, damage: &Damage, roots: Option<&Roots>) -> Records {
     let mut table = Records::new("Broken", "broken", &["", ""]);
     let mut fact = |name: &str, value: String| table.row([name.to_owned(), value]);
@@ -97,7 +97,7 @@ fn broken(inspection: &Inspection<'_>, index: u32, view: &View<'_>, damage: &Dam
     if let Some(value) = last_write(inspection, index, damage.address) {
         fact("who wrote it", value);
     }
-    // Nothing is wrong with the place itself if the size that led there is.
+    // If the size that led to the place is wrong, the place itself may be right.
     if let Some(header) = damage.led_by {
         fact("size that leads there", format!("{header:#x}"));
         if let Ok(bytes) = view.memory().bytes(header, view.width()) {
@@ -110,7 +110,7 @@ fn broken(inspection: &Inspection<'_>, index: u32, view: &View<'_>, damage: &Dam
     table
 }
 
-/// Constant data that was written over.
+/// Describes constant data that was overwritten.
 fn overwritten(inspection: &Inspection<'_>, index: u32, memory: &Memory<'_>, changed: &Changed) -> Records {
     let mut table = Records::new("Broken", "broken", &["", ""]);
     let mut fact = |name: &str, value: String| table.row([name.to_owned(), value]);
@@ -132,14 +132,14 @@ fn overwritten(inspection: &Inspection<'_>, index: u32, memory: &Memory<'_>, cha
     table
 }
 
-/// How to find who wrote there, where the dump's recording tells it.
+/// The command that finds what wrote to an address, if the dump has a recording.
 fn last_write(inspection: &Inspection<'_>, index: u32, address: u64) -> Option<String> {
     inspection.dump.recording.as_ref().filter(|_| index == 0)?;
     let name = shell(inspection.input.path()?.as_os_str());
     Some(format!("coredump-run --replay {name} --last-write {address:#x}"))
 }
 
-/// What points into a range: words of memory, and values of globals and frames.
+/// The pointers into a range: words of memory, and values of globals and frames.
 fn pointers(inspection: &Inspection<'_>, index: u32, view: &View<'_>, block: Range<u64>, roots: &Roots) -> Vec<String> {
     let mut places = Vec::new();
     let into = |value: u64| match value - block.start {

@@ -1,4 +1,4 @@
-//! What the bytes of a range look like, for a picture.
+//! Classifies the bytes of a range, for a picture.
 
 use std::ops::Range;
 
@@ -6,12 +6,12 @@ use coredump_core::memory::{Chunk, Memory};
 
 /// Bytes of a range that are looked at; of a longer one, the beginnings of what is captured.
 pub const LOOKED_AT: usize = 64 * 1024;
-/// Bytes that are looked at in one place.
+/// How many bytes are examined in one place.
 const WINDOW: usize = 4096;
-/// Printable bytes in a row that count as text.
+/// How many printable bytes in a row count as text.
 const TEXT: usize = 4;
 
-/// What a range mostly holds.
+/// The kind of a range's contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
     /// Nothing of it is captured.
@@ -26,7 +26,7 @@ pub enum Content {
     Data(u8),
 }
 
-/// Looks at `range`.
+/// Classifies `range`.
 pub fn content(memory: &Memory<'_>, range: Range<u64>) -> Content {
     let mut counts = Counts::default();
     let mut known = false;
@@ -79,7 +79,7 @@ impl Counts {
         }
         let zero = zeros(bytes);
         let size = memory.pointer_size();
-        // Addresses below the first data of any linker's layout are small numbers, more likely.
+        // A word below the first data of any linker's layout is more likely a small number than an address.
         let is_pointer = |word: u64| word >= 1024 && word < memory.size;
         let skip = (address.next_multiple_of(size) - address) as usize;
         let words = bytes.get(skip..).unwrap_or_default().chunks_exact(size as usize);

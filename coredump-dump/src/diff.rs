@@ -1,4 +1,4 @@
-//! `--diff`: what changed, against the module's initial memory or between two dumps.
+//! Implements `--diff`, which lists what changed since the module's initial memory, or between two dumps.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -11,9 +11,9 @@ use coredump_core::memory::{Chunk, Memory};
 use crate::inspection::Inspection;
 use coredump_core::cli::paint::Piece;
 
-/// Equal bytes between two changes that do not make two of them.
+/// How many equal bytes in between may join two changes into one.
 const GAP: u64 = 8;
-/// Bytes of a change that are shown.
+/// How many bytes of a change are shown.
 const SHOWN: u64 = 16;
 
 /// Lists what differs from the module's initial memory.
@@ -32,7 +32,7 @@ pub fn against_module(inspection: &Inspection<'_>) -> Result<Exit> {
     Ok(outcome)
 }
 
-/// Lists what differs between two dumps; names are the second one's.
+/// Lists what differs between two dumps; names are those of the second one.
 pub fn between(before: &Inspection<'_>, inspection: &Inspection<'_>) -> Result<Exit> {
     let mut outcome = Exit::Done;
     let mut out = inspection.output()?;
@@ -74,14 +74,14 @@ fn list(
     Ok(Exit::partial_if(unknown > 0))
 }
 
-/// A stretch of bytes that two dumps are not known to share.
+/// A range of bytes that are not known to be equal in two dumps.
 enum Stretch {
     Differs(Range<u64>),
-    /// At least one of the two dumps has not captured it.
+    /// At least one of the two dumps does not hold these bytes.
     Unknown(Range<u64>),
 }
 
-/// Compares two memories over `range`, as far as both reach. A byte beyond the end of the first one is new.
+/// Compares two memories over `range`. A byte beyond the end of the first memory is new.
 fn compare(
     before: &Memory<'_>,
     after: &Memory<'_>,
@@ -154,7 +154,7 @@ fn bytes<'a>(chunk: Chunk<'a>, range: &Range<u64>) -> Contents<'a> {
     }
 }
 
-/// Hands over the runs of bytes that differ. Whole blocks are compared first, since nearly all are equal.
+/// Passes on the runs of bytes that differ. Whole blocks are compared first, as nearly all of them are equal.
 fn differences(
     address: u64,
     bytes: &[u8],
@@ -189,7 +189,7 @@ fn differences(
     }
 }
 
-/// Joins what lies close together, as long as it belongs to the same region and symbol, and writes it.
+/// Joins changes that lie close together in the same region and symbol, and writes them.
 struct Changes<'d, 'a> {
     inspection: &'d Inspection<'a>,
     index: u32,
@@ -212,7 +212,8 @@ impl Changes<'_, '_> {
         Ok(())
     }
 
-    /// Whether a change continues the one before it: close by, with all in between known, in the same object.
+    /// Whether a change continues the previous one: it is close to it, in the same object, and all bytes in between are
+    /// known.
     fn belongs(&self, pending: &Range<u64>, part: &Range<u64>) -> bool {
         part.start - pending.end <= GAP
             && self.known(pending.end..part.start)
@@ -225,7 +226,7 @@ impl Changes<'_, '_> {
             .all(|memory| memory.chunks(range.clone()).all(|chunk| !matches!(chunk, Chunk::Hole { .. })))
     }
 
-    /// Cuts a range at the borders of regions.
+    /// Splits a range at the borders of regions.
     fn parts(&self, range: Range<u64>) -> Vec<Range<u64>> {
         let regions = self.inspection.regions(self.index);
         let mut parts = Vec::new();

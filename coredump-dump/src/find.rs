@@ -1,4 +1,4 @@
-//! `--find`, `--find-value`, `--regex`, `--refs`: where something is in memory.
+//! Implements `--find`, `--find-value`, `--regex` and `--refs`, which search memory.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ use crate::inspection::Inspection;
 use crate::objects;
 use crate::value::Value;
 
-/// Bytes of a hit that are shown.
+/// How many bytes of a hit are shown.
 const SHOWN: u64 = 48;
 
 /// Searches the memories for what the arguments name.
@@ -57,7 +57,7 @@ pub fn find(inspection: &Inspection<'_>) -> Result<Exit> {
     hits.finish()
 }
 
-/// Looks for text in arrays: as it is in those of 8 bits, as UTF-16 in those of 16.
+/// Searches arrays for text: as it is in arrays of 8 bits, as UTF-16 in those of 16.
 fn in_objects(inspection: &Inspection<'_>, needle: &[u8], hits: &mut Hits<'_, '_>) {
     let Some((view, objects)) = objects::known(inspection) else { return };
     let wide: Option<Vec<u8>> =
@@ -87,7 +87,7 @@ fn in_objects(inspection: &Inspection<'_>, needle: &[u8], hits: &mut Hits<'_, '_
     }
 }
 
-/// What to look for.
+/// What is searched for.
 enum What<'a> {
     Bytes(Vec<u8>),
     Value(&'a Value),
@@ -112,7 +112,7 @@ impl<'a> What<'a> {
         }
     }
 
-    /// The bytes to look for, where it is bytes.
+    /// The bytes to search for.
     fn bytes(&self, inspection: &Inspection<'_>, index: u32, memory: &Memory<'_>) -> Result<Vec<u8>> {
         match self {
             What::Bytes(bytes) => Ok(bytes.clone()),
@@ -126,7 +126,7 @@ impl<'a> What<'a> {
     }
 }
 
-/// Text as it is; after `0x`, bytes in the order they are written.
+/// The bytes of text as it is; after `0x`, bytes in the order in which they are written.
 fn needle(text: &str) -> Result<Vec<u8>> {
     let Some(digits) = text.strip_prefix("0x") else {
         if text.is_empty() {
@@ -145,7 +145,7 @@ fn needle(text: &str) -> Result<Vec<u8>> {
     })
 }
 
-/// The object that an address or a range means: of an address inside of a static, all of that.
+/// The object that an address or a range names: for an address inside a static, the whole static.
 fn object(inspection: &Inspection<'_>, index: u32, range: &AddressRange) -> Result<Range<u64>> {
     let start = inspection.address(index, &range.start)?;
     let end = match &range.extent {
@@ -163,7 +163,7 @@ fn object(inspection: &Inspection<'_>, index: u32, range: &AddressRange) -> Resu
     Ok(start..end.max(start))
 }
 
-/// What a hit looks like: text of bytes, for words their value.
+/// The preview of a hit: bytes as text, words as values.
 fn preview(inspection: &Inspection<'_>, what: &What<'_>, index: u32, memory: &Memory<'_>, hit: Hit) -> String {
     let bytes = memory.bytes(hit.address, hit.len.min(SHOWN)).unwrap_or_default();
     match what {

@@ -1,4 +1,4 @@
-//! `--format`: memory as values, as gdb's `x` shows it.
+//! Implements `--format`, which shows memory as values, like gdb's `x`.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -12,10 +12,10 @@ use crate::inspection::Inspection;
 use crate::unit::{Format, Unit};
 use coredump_core::cli::paint::Piece;
 
-/// Bytes of a text that are looked at.
+/// How many bytes of a string are read.
 const TEXT: u64 = 64 * 1024;
 
-/// A value, or why there is none, and the address after it.
+/// A value (or why it cannot be read), and the address after it.
 struct Read {
     text: Result<String, Unreadable>,
     end: u64,
@@ -28,7 +28,7 @@ pub fn format(inspection: &Inspection<'_>, format: Format) -> Result<bool> {
     for (range, asked) in inspection.ranges(index, memory)?.into_iter().zip(&inspection.args.range) {
         let open = asked.extent == crate::address::Extent::Open;
         let symbol = inspection.object_end(index, asked, range.start).is_some();
-        // An address alone is one value, or as many as are asked for.
+        // An address alone names one value, or as many as the format says.
         let count = format.count.or((open && !symbol || format.unit.size(memory).is_none()).then_some(1));
         ranges.push(match count {
             Some(count) => (range.start..memory.size, count),
@@ -89,7 +89,7 @@ fn show(
     if column > 0 {
         writeln!(out)?;
     }
-    // Fewer than were asked for: the memory ends.
+    // The output is incomplete if the memory ended before all values were read.
     Ok(complete && (count == u64::MAX || number == count))
 }
 
@@ -125,7 +125,7 @@ fn read(inspection: &Inspection<'_>, index: u32, memory: &Memory<'_>, unit: Unit
     Some(Read { text, end: behind })
 }
 
-/// Reads a text up to its zero.
+/// Reads a string up to its terminating zero.
 fn text(memory: &Memory<'_>, unit: Unit, at: u64) -> Read {
     if unit == Unit::CString {
         return match memory.c_string(at, TEXT) {

@@ -1,4 +1,4 @@
-//! `--globals`: the globals with their names and values.
+//! Implements `--globals`, which lists the globals with their names and values.
 
 use std::io::{self, Write};
 
@@ -27,12 +27,12 @@ pub fn table(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io
     table.finish()
 }
 
-/// Lists them.
+/// Lists the globals.
 pub fn list(inspection: &Inspection<'_>) -> Result<()> {
     inspection.write(|out| table(inspection, out, inspection.form(usize::MAX)))
 }
 
-/// A value in decimal and in hexadecimal. An integer's sign is a matter of who reads it: decimal is signed.
+/// A value in decimal and in hexadecimal. Integers have no sign of their own; the decimal form is signed.
 pub fn describe(value: &Value) -> (String, String) {
     match value {
         Value::Missing => ("not captured".into(), String::new()),

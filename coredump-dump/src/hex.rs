@@ -1,7 +1,7 @@
-//! `--hex`: a hex dump in the layout of `xxd -g 1`.
+//! Implements `--hex`, a hex dump in the layout of `xxd -g 1`.
 //!
-//! What the dump does not hold appears as `--`, never as `00`; rows that repeat fold into one `*`, rows without any known
-//! byte into one line that says how many.
+//! A byte that the dump does not hold is shown as `--`, never as `00`. Repeated rows are replaced by one `*`, and rows
+//! without any known byte by one line that says how many there are.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -13,7 +13,7 @@ use coredump_core::memory::{Chunk, Memory};
 use crate::inspection::Inspection;
 use coredump_core::cli::paint::{Paint, Piece};
 
-/// Bytes a row.
+/// Bytes per row.
 const ROW: u64 = 16;
 
 /// Shows the ranges.
@@ -32,18 +32,18 @@ pub fn hex(inspection: &Inspection<'_>) -> Result<()> {
     })
 }
 
-/// How to show a memory.
+/// A hex dump of a memory.
 #[derive(Clone, Copy, Debug)]
 pub struct HexDump<'m> {
     /// The memory.
     pub memory: &'m Memory<'m>,
-    /// Colours.
+    /// The colours.
     pub paint: Paint,
-    /// Fold rows that repeat.
+    /// Whether repeated rows are replaced by `*`.
     pub squeeze: bool,
 }
 
-/// A row: what is known of each byte; beyond the end of the range nothing is there.
+/// A row: each byte if it is known; bytes beyond the end of the range are absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Row {
     bytes: [Option<u8>; ROW as usize],
@@ -61,7 +61,7 @@ impl HexDump<'_> {
             let Some(chunk) = self.memory.chunks(at..range.end).next() else { break };
             let rest = chunk.range().end - at;
             if rest >= ROW && matches!(chunk, Chunk::Hole { .. }) {
-                // Whole rows of a hole are one line.
+                // Whole rows without a known byte become one line.
                 let len = if chunk.range().end == range.end { rest } else { rest / ROW * ROW };
                 let text = format!("{at:0width$x}: not captured: {len} bytes up to {:#x}", at + len);
                 writeln!(out, "{}", self.paint.paint(Piece::Missing, text))?;
@@ -70,7 +70,7 @@ impl HexDump<'_> {
                 continue;
             }
             if rest > 2 * ROW && matches!(chunk, Chunk::Zero { .. }) && folded && previous.is_some_and(Row::is_zero) {
-                // Nothing new before the last whole row of a long zero.
+                // In a long range of zeros, all rows up to the last whole one repeat, and are skipped.
                 at += (rest / ROW - 1) * ROW;
             }
             let row = self.row(at..range.end);
@@ -124,7 +124,7 @@ impl HexDump<'_> {
         writeln!(out, "{line}")
     }
 
-    /// Appends the text of each byte, each run of one class in its colour.
+    /// Appends the text of each byte, with each run of the same class in its colour.
     fn spans(&self, line: &mut String, bytes: &[Option<u8>], text: impl Fn(Option<u8>) -> String) {
         for run in bytes.chunk_by(|&a, &b| class(a) == class(b)) {
             let run_text: String = run.iter().map(|&byte| text(byte)).collect();

@@ -1,4 +1,4 @@
-//! What a search found, one line each, as it is found.
+//! Shows the hits of a search, one line each, as they are found.
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -15,7 +15,7 @@ use coredump_core::cli::paint::{Paint, Piece};
 pub struct Hits<'s, 'a> {
     inspection: &'s Inspection<'a>,
     out: Output,
-    /// A write that failed: it ended the search, and is reported at the end.
+    /// The error of a write that failed: it ends the search, and is reported at the end.
     failure: Option<io::Error>,
     count: u64,
     limit: u64,
@@ -26,7 +26,7 @@ pub struct Hits<'s, 'a> {
 }
 
 impl<'s, 'a> Hits<'s, 'a> {
-    /// Begins with no hit.
+    /// Begins without a hit.
     pub fn new(inspection: &'s Inspection<'a>) -> Result<Hits<'s, 'a>> {
         Ok(Hits {
             inspection,
@@ -40,7 +40,7 @@ impl<'s, 'a> Hits<'s, 'a> {
         })
     }
 
-    /// Adds a hit at `address`. Breaks when the limit is reached, or nothing more can be written.
+    /// Adds a hit at `address`. Returns `Break` when the limit is reached, or if nothing more can be written.
     pub fn add(&mut self, memory: u32, address: u64, preview: impl FnOnce() -> String) -> ControlFlow<()> {
         if self.count < self.limit {
             self.count += 1;
@@ -54,7 +54,7 @@ impl<'s, 'a> Hits<'s, 'a> {
         if self.count < self.limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
-    /// Adds a hit in an object, at one of its elements. Breaks as [`Hits::add`] does.
+    /// Adds a hit in an object, at one of its elements. Returns `Break` as [`Hits::add`] does.
     pub fn add_in_object(
         &mut self,
         id: u32,
@@ -95,7 +95,8 @@ impl<'s, 'a> Hits<'s, 'a> {
         writeln!(self.out, "{memory}{address}  {region:<12}  {symbol}  {preview}")
     }
 
-    /// Shows the count if that was asked for. Nothing found is [`Exit::Partial`], as with `grep`.
+    /// Shows the count if `--count` asks for it. Without a hit, the exit code is that of [`Exit::Partial`], as with
+    /// `grep`.
     pub fn finish(mut self) -> Result<Exit> {
         if let Some(failure) = self.failure {
             return Err(self.out.failed(failure));

@@ -1,4 +1,4 @@
-//! `--image` and `--all`: whole memories as files, globals and tables as JSON.
+//! Implements `--image` and `--all`, which write whole memories to files, and globals and tables as JSON.
 
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -15,10 +15,11 @@ use serde_json::{Map, json};
 use crate::inspection::{Inspection, write_fill};
 use crate::raw::refuse_terminal;
 
-/// The shortest segment that is copied from file to file.
+/// The smallest segment that is copied from file to file, in bytes.
 const COPIED: usize = 1 << 20;
 
-/// Writes a whole memory: to a file sparse (only what the dump stores takes room), to a pipe as `--raw` does.
+/// Writes a whole memory: to a file sparsely (only the bytes that the dump stores take space), to a pipe as `--raw`
+/// does.
 pub fn image(inspection: &Inspection<'_>) -> Result<()> {
     refuse_terminal(inspection)?;
     let (index, memory) = inspection.memory()?;
@@ -54,13 +55,13 @@ pub fn all(inspection: &Inspection<'_>) -> Result<()> {
     write_json(folder, "tables.json", &json!(inspection.dump.tables))
 }
 
-/// Whether the destination is a regular file with nothing in it yet.
+/// Whether the destination is an empty regular file.
 fn can_be_sparse(out: &mut Output) -> Result<bool> {
     if out.is_whole_file() {
         return Ok(true);
     }
     let mut file = out.as_file()?;
-    // Opened for appending, it takes everything at its end.
+    // A file that is opened for appending is written only at its end.
     if rustix::fs::fcntl_getfl(file).is_ok_and(|flags| flags.contains(rustix::fs::OFlags::APPEND)) {
         return Ok(false);
     }
@@ -80,7 +81,7 @@ fn write_sparse(out: &mut Output, memory: &Memory<'_>, inspection: &Inspection<'
                 file.write_all_at(segment.bytes, segment.address)?;
             }
         }
-        // Another program that goes on with the same file writes after the image.
+        // Another program that continues with the same open file then writes after the image.
         (&mut &*file).seek(SeekFrom::Start(memory.size))?;
         let Some(fill @ 1..) = inspection.args.fill else { return Ok(()) };
         let block = [fill; 65536];
@@ -98,9 +99,9 @@ fn write_sparse(out: &mut Output, memory: &Memory<'_>, inspection: &Inspection<'
     outcome.map_err(|error| out.failed(error))
 }
 
-/// Copies a segment from the dump's file to its place in `file`: none of its pages is mapped, and what passes through here
-/// stays in the processor's cache. (To have the system copy by itself takes longer: a segment lies anywhere in the dump's
-/// pages, so each page of `file` would be put together from two.) `false` where the segment lies in no file.
+/// Copies a segment from the dump's file to its place in `file`, without mapping its pages: the buffer stays in the
+/// processor's cache. (Letting the system copy takes longer: a segment is not aligned to pages, so each page of `file`
+/// would be assembled from two.) Returns `false` if the segment is not in a file.
 fn copy(inspection: &Inspection<'_>, segment: &Segment<'_>, file: &File) -> io::Result<bool> {
     let Some((from, offset)) = inspection.file.zip(inspection.bytes.offset_of(segment.bytes)) else { return Ok(false) };
     let range = offset as u64..(offset + segment.bytes.len()) as u64;
@@ -123,7 +124,7 @@ fn write_stream(out: &mut Output, memory: &Memory<'_>, fill: u8) -> io::Result<(
     Ok(())
 }
 
-/// In a file, a hole reads as zero: say so.
+/// Reports that missing bytes read as zero in the file.
 fn tell_missing(inspection: &Inspection<'_>, index: u32, memory: &Memory<'_>) {
     let holes = memory.chunks(0..memory.size).filter(|chunk| matches!(chunk, Chunk::Hole { .. }));
     let missing: u64 = holes.map(|hole| hole.range().end - hole.range().start).sum();
@@ -169,7 +170,8 @@ fn globals(inspection: &Inspection<'_>) -> serde_json::Value {
     inspection.dump.globals.iter().enumerate().zip(names).map(of).collect()
 }
 
-/// A value so that no JSON reader loses a bit: i64 as decimal, floats as decimal with their bits beside them.
+/// A value in a form from which no JSON reader loses a bit: i64 as a decimal string, floats as decimal with their bits
+/// beside them.
 fn value(value: &Value) -> serde_json::Value {
     let bits = |value: f64, bits: String| {
         let mut float = Map::new();

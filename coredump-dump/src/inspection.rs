@@ -1,4 +1,4 @@
-//! An opened dump with what the options say about it.
+//! Combines an open dump with the options of the command line.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -21,24 +21,24 @@ use crate::args::Args;
 use crate::table::{Form, Records};
 use coredump_core::cli::paint::Paint;
 
-/// Bytes that a hex dump shows where a range has no end and nothing tells how large the object is.
+/// How many bytes a hex dump shows if a range has no end and the size of the object is not known.
 const GLIMPSE: u64 = 64;
 
-/// A dump, and how to show it. Binaries, regions and symbols are looked for when something asks for them.
+/// A dump, and how to show it. Binaries, regions and symbols are read when they are first needed.
 pub struct Inspection<'a> {
     /// The dump.
     pub opened: &'a Dump,
-    /// What its file records.
+    /// The contents of the dump's file.
     pub dump: &'a CoreDump<'a>,
-    /// Where it came from.
+    /// The input that the dump was read from.
     pub input: &'a Input,
-    /// All bytes of it.
+    /// All bytes of the dump.
     pub bytes: &'a Bytes,
-    /// The file that they are mapped from, if they are.
+    /// The file that the bytes are mapped from, if they are.
     pub file: Option<&'a File>,
     /// The command line.
     pub args: &'a Args,
-    /// Where to complain.
+    /// The report of warnings.
     pub report: &'a Report,
     warned: OnceCell<()>,
     regions: RefCell<HashMap<u32, Rc<Regions>>>,
@@ -46,7 +46,7 @@ pub struct Inspection<'a> {
 }
 
 impl<'a> Inspection<'a> {
-    /// Begins to look into an opened dump.
+    /// Begins to inspect an open dump.
     pub fn new(opened: &'a Dump, input: &'a Input, file: Option<&'a File>, args: &'a Args, report: &'a Report) -> Self {
         let (warned, regions, symbols) = Default::default();
         let (dump, bytes) = (opened.recorded(), opened.bytes());
@@ -57,12 +57,12 @@ impl<'a> Inspection<'a> {
         inspection
     }
 
-    /// Whether a binary that was named or looked for was refused with a warning.
+    /// Whether a binary was refused with a warning.
     pub fn warned(&self) -> bool {
         self.opened.binaries_so_far().is_some_and(|binaries| !binaries.warnings.is_empty())
     }
 
-    /// The binaries of the dump's modules. Reports once what is wrong with them.
+    /// The binaries of the dump's modules. Reports their problems once.
     pub fn binaries(&self) -> &'a Binaries {
         let binaries = self.opened.binaries();
         self.warned.get_or_init(|| {
@@ -73,7 +73,7 @@ impl<'a> Inspection<'a> {
         binaries
     }
 
-    /// What the parts of a memory are for.
+    /// The regions of a memory.
     pub fn regions(&self, memory: u32) -> Rc<Regions> {
         self.binaries();
         let mut known = self.regions.borrow_mut();
@@ -95,7 +95,7 @@ impl<'a> Inspection<'a> {
         self.opened.global_names()
     }
 
-    /// The name of the symbol an address belongs to, with the offset in it.
+    /// The name of the symbol that an address belongs to, with the offset in it.
     pub fn symbol(&self, memory: u32, address: u64) -> Option<String> {
         let symbols = self.symbols(memory);
         let (symbol, offset) = symbols.at(address)?;
@@ -106,12 +106,12 @@ impl<'a> Inspection<'a> {
         Destination::new(self.args.output.as_ref())
     }
 
-    /// Where output goes: the file of `-o`, or standard output.
+    /// The output: the file of `-o`, or standard output.
     pub fn output(&self) -> Result<Output> {
         self.destination().open()
     }
 
-    /// Whether a person reads along.
+    /// Whether the output goes to a terminal.
     pub fn on_terminal(&self) -> bool {
         self.destination().is_terminal()
     }
@@ -121,19 +121,19 @@ impl<'a> Inspection<'a> {
         Paint { on: self.destination().is_colored(self.args.color) }
     }
 
-    /// How tables are written; a person gets at most `limit` records of each.
+    /// The form of tables; on a terminal, at most `limit` records of each are shown.
     pub fn form(&self, limit: usize) -> Form {
         if self.on_terminal() { Form::Aligned(self.paint(), limit) } else { Form::Plain }
     }
 
-    /// Writes all that `write` writes and makes it count.
+    /// Writes all that `write` writes, and completes the output.
     pub fn write(&self, write: impl FnOnce(&mut Output) -> std::io::Result<()>) -> Result<()> {
         let mut out = self.output()?;
         write(&mut out).map_err(|error| out.failed(error))?;
         out.commit()
     }
 
-    /// Writes tables for whoever reads them.
+    /// Writes tables to the output.
     pub fn show(&self, tables: &[Records]) -> Result<()> {
         self.write(|out| tables.iter().try_for_each(|table| table.write(out, self.form(usize::MAX))))
     }
@@ -143,7 +143,7 @@ impl<'a> Inspection<'a> {
         self.input.blame(Error::new(kind, message))
     }
 
-    /// The memory that `--memory` chooses, and its index.
+    /// The memory that `--memory` selects, and its index.
     pub fn memory(&self) -> Result<(u32, &'a Memory<'a>)> {
         let count = self.dump.memories.len();
         let index = self.args.memory.unwrap_or(0);
@@ -161,7 +161,7 @@ impl<'a> Inspection<'a> {
         }
     }
 
-    /// The memories to search: the chosen one, or all.
+    /// The memories to search: the selected one, or all.
     pub fn memories(&self) -> Result<Vec<(u32, &'a Memory<'a>)>> {
         match self.args.memory {
             Some(_) => Ok(vec![self.memory()?]),
@@ -169,7 +169,7 @@ impl<'a> Inspection<'a> {
         }
     }
 
-    /// The ranges that `--range` names; without any the whole memory.
+    /// The ranges that `--range` names; without any, the whole memory.
     pub fn ranges(&self, index: u32, memory: &Memory<'_>) -> Result<Vec<std::ops::Range<u64>>> {
         if self.args.range.is_empty() {
             return Ok(std::iter::once(0..memory.size).collect());
@@ -199,7 +199,7 @@ impl<'a> Inspection<'a> {
         Ok(start..end)
     }
 
-    /// Where the object ends that a range without an end names.
+    /// The end of the object that a range without an end names.
     pub fn object_end(&self, index: u32, range: &Range, start: u64) -> Option<u64> {
         let Base::Symbol(name) = &range.start.base else { return None };
         let symbols = self.symbols(index);
@@ -208,7 +208,7 @@ impl<'a> Inspection<'a> {
         (symbol.address <= start && start < end).then_some(end)
     }
 
-    /// The number that an address comes to in a memory.
+    /// The numeric value of an address in a memory.
     pub fn address(&self, memory: u32, address: &Address) -> Result<u64> {
         let base = match &address.base {
             Base::Number(number) => *number,
@@ -269,7 +269,7 @@ impl<'a> Inspection<'a> {
         }
     }
 
-    /// The failure of a read.
+    /// The error of a failed read.
     pub fn unreadable(&self, what: Unreadable) -> Error {
         match what {
             Unreadable::NotCaptured { address } => self
@@ -289,7 +289,7 @@ impl<'a> Inspection<'a> {
     }
 }
 
-/// Writes `len` times the same byte.
+/// Writes the same byte `len` times.
 pub fn write_fill(out: &mut impl Write, byte: u8, mut len: u64) -> std::io::Result<()> {
     let block = [byte; 65536];
     while len > 0 {

@@ -1,4 +1,4 @@
-//! Without options: what is in the dump.
+//! Lists what is in the dump, which is done without options.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -12,13 +12,13 @@ use crate::globals;
 use crate::inspection::Inspection;
 use crate::table::{Form, Table};
 
-/// Known zeros shorter than this between captured bytes do not make a line of their own.
+/// Known zeros between captured bytes get a line of their own only from this length on, in bytes.
 const SHORT: u64 = 4096;
-/// Memories whose parts are listed, or drawn.
+/// For how many memories the parts are listed, or drawn.
 pub const MAX_PICTURED: usize = 1024;
-/// Digits of a hash that a terminal gets.
+/// How many digits of a hash are shown on a terminal.
 const SHORT_HASH: usize = 12;
-/// Records of one sort that a terminal gets.
+/// How many records of each kind are shown on a terminal.
 const LINES: usize = 40;
 
 /// Lists what is in the dump.
@@ -123,10 +123,10 @@ fn ranges(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::R
     table.finish()
 }
 
-/// The memory as few stretches: captured (with short known zeros in between), zero, not captured; and how many bytes
-/// of each the dump stores.
+/// Divides the memory into few ranges: captured (including short known zeros), zero, and not captured; with how many
+/// bytes of each the dump stores.
 fn stretches(memory: &Memory<'_>, mut each: impl FnMut(Range<u64>, &'static str, u64)) {
-    // The last two stretches, which the next one may join.
+    // The last two ranges, which the next one may join.
     let mut found: VecDeque<(Range<u64>, &'static str, u64)> = VecDeque::new();
     for chunk in memory.chunks(0..memory.size) {
         let range = chunk.range();
@@ -157,7 +157,7 @@ fn stretches(memory: &Memory<'_>, mut each: impl FnMut(Range<u64>, &'static str,
     found.into_iter().for_each(|(range, contents, stored)| each(range, contents, stored));
 }
 
-/// What the parts of each memory are for, as far as the binaries tell.
+/// Writes the regions of each memory, as far as the binaries tell them.
 fn regions(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
     const COLUMNS: &[&str] =
         &[">memory", "start", "end", ">size", "use", "name", ">captured", ">zero", ">not captured"];
@@ -246,7 +246,7 @@ fn modules(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::
     table.finish()
 }
 
-/// A hash; for a person, enough of it to compare.
+/// A hash; on a terminal, only as many digits as one needs to compare it.
 fn hash(hash: Option<&str>, short: bool) -> String {
     let hash = hash.unwrap_or_default();
     match hash.char_indices().nth(SHORT_HASH) {

@@ -1,4 +1,4 @@
-//! `--map`: a picture of each memory, for a terminal or as SVG.
+//! Implements `--map`, which draws a picture of each memory, for a terminal or as SVG.
 
 use std::io::{self, Write};
 
@@ -45,26 +45,26 @@ pub fn map(inspection: &Inspection<'_>) -> Result<()> {
     })
 }
 
-/// How large a picture may be.
+/// The size limit of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Room {
-    /// Cells a row: a power of two, so that rows begin at round addresses.
+    /// Cells per row: a power of two, so that rows begin at round addresses.
     columns: usize,
-    /// Rows.
+    /// How many rows there are.
     rows: usize,
-    /// Characters for the names after a row.
+    /// How many characters there are for the names after a row.
     names: usize,
 }
 
 impl Room {
-    /// What fits a terminal of `width` characters and `height` lines; 0 stands for a size it does not tell.
+    /// The size that fits a terminal of `width` characters and `height` lines; 0 stands for an unknown size.
     fn on_terminal(width: usize, height: usize) -> Room {
         let width = if width == 0 { 80 } else { width };
         let height = if height == 0 { 24 } else { height };
         const ADDRESS: usize = "0x00000000 ".len();
         const GAP: usize = 2;
         const NAMES: usize = 24;
-        // Title and legend.
+        // The lines of title and legend.
         const AROUND: usize = 10;
         let room = width.saturating_sub(ADDRESS + GAP + NAMES).clamp(16, 256);
         let columns = 1 << room.ilog2();
@@ -98,7 +98,7 @@ fn draw(out: &mut impl Write, map: &Map, room: usize, paint: Paint) -> io::Resul
                 let name = escape(name);
                 let comma = if number > 0 { ", " } else { "" };
                 let len = comma.len() + name.chars().count();
-                // The last name needs no room for the count of those that follow.
+                // The last name needs no space for the count of those that follow.
                 let rest = if number + 1 < names.len() { ", 99 more".len() } else { 0 };
                 if number == 4 || len + rest > room {
                     line.push_str(&paint.paint(Piece::Faint, format_args!("{comma}{} more", names.len() - number)));

@@ -1,4 +1,4 @@
-//! `--print`: values by name, in the notation of the program's language.
+//! Implements `--print`, which prints values by name, in the notation of the program's language.
 
 use std::io::Write;
 
@@ -10,10 +10,10 @@ use coredump_core::{ExpressionError, Frame, Limits, Status, Variable};
 use crate::inspection::Inspection;
 use coredump_core::cli::paint::Piece;
 
-/// Frames that are asked whether they know a name.
+/// How many frames are searched for a name.
 const FRAMES: usize = 64;
 
-/// Prints each expression with its value, as it is seen from the frame of `--frame` (0) of `--thread` (0).
+/// Prints each expression with its value in the frame `--frame` (0) of the thread `--thread` (0).
 pub fn print(inspection: &Inspection<'_>) -> Result<Exit> {
     let args = inspection.args;
     let (thread, frame) = (args.thread.unwrap_or(0), args.frame.unwrap_or(0));
@@ -37,7 +37,7 @@ pub fn print(inspection: &Inspection<'_>) -> Result<Exit> {
             }
         }
     }
-    // An expression that has no value does not keep the others from being printed.
+    // An expression without a value does not prevent the others from being printed.
     if values.is_empty()
         && let Some(failure) = failures.pop()
     {
@@ -61,7 +61,7 @@ pub fn print(inspection: &Inspection<'_>) -> Result<Exit> {
     Ok(Exit::partial_if(!failures.is_empty() || values.iter().any(|(_, value)| value.status != Status::Ok)))
 }
 
-/// The youngest frame from which an expression means something.
+/// The youngest frame in which an expression can be evaluated.
 fn seen_from(inspection: &Inspection<'_>, thread: usize, expression: &str) -> Option<usize> {
     let mut frames = inspection.opened.thread(thread)?.frames().take(FRAMES);
     frames.find(|frame| frame.evaluate(expression).is_ok()).map(|frame| frame.index())
@@ -72,7 +72,7 @@ fn evaluate(frame: Option<&Frame>, expression: &str, limits: Limits) -> Result<V
     frame.ok_or_else(none)?.evaluate_within(expression, limits)
 }
 
-/// Statics need no frame; but a frame that is asked for must be there.
+/// Statics need no frame, but a frame that the options name must exist.
 fn check_frame(inspection: &Inspection<'_>, thread: usize, frame: usize) -> Result<()> {
     let threads = &inspection.dump.threads;
     let none = |what: String| Err(inspection.error(ErrorKind::NotFound, what));

@@ -1,4 +1,4 @@
-//! `--raw`: bytes as they are.
+//! Implements `--raw`, which writes bytes as they are.
 
 use std::io::Write;
 
@@ -10,8 +10,8 @@ use crate::inspection::{Inspection, write_fill};
 
 /// Writes the ranges one after the other.
 ///
-/// A byte that the dump does not hold is an error, found before anything is written, unless `--fill` says what to write
-/// in its place.
+/// Fails, before anything is written, if the dump does not hold a byte, unless `--fill` says what to write in its
+/// place.
 pub fn raw(inspection: &Inspection<'_>) -> Result<()> {
     refuse_terminal(inspection)?;
     let (index, memory) = inspection.memory()?;
@@ -42,7 +42,7 @@ pub fn raw(inspection: &Inspection<'_>) -> Result<()> {
     })
 }
 
-/// A terminal gets no raw bytes, which may be commands to it.
+/// Refuses to write raw bytes to a terminal, which may interpret them as commands.
 pub fn refuse_terminal(inspection: &Inspection<'_>) -> Result<()> {
     if !inspection.on_terminal() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! From the command line to the command that does it.
+//! Selects the command that the command line asks for, and runs it.
 
 use std::io;
 
@@ -17,7 +17,7 @@ use crate::{
     raw, snapshot, strings, whatis,
 };
 
-/// What was asked for.
+/// The command that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Command {
     List,
@@ -90,7 +90,7 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
     locating::check_folders(&args.symbols_path, report);
     match (&inputs[..], command) {
         ([input], _) => with(&args, input, report, |inspection| one(command, inspection)).map_err(|error| {
-            // `--objects TYPE` without a dump after it has taken the type for the dump.
+            // In `--objects TYPE` without a dump after it, the type was taken for the dump.
             let is_type = args.objects.as_deref() == Some("") && error.io_kind() == Some(io::ErrorKind::NotFound);
             if is_type { error.hint("a type is named by --objects=TYPE") } else { error }
         }),
@@ -114,7 +114,7 @@ fn with(
 ) -> Result<Exit> {
     let (bytes, file) = input.open_with_file()?;
     let bytes = unpacked(bytes, args.max_size).map_err(|error| input.blame(error))?;
-    // What was unpacked lies in no file.
+    // Bytes that were unpacked are not in a file.
     let file = file.filter(|_| matches!(bytes, Bytes::Mapped(_)));
     let draft = Draft::new(bytes).map_err(|error| input.blame(error))?;
     let dump = draft.find_binaries(&Store::new(), &args.locating(input.path()));

@@ -1,4 +1,4 @@
-//! `--strings`: text in memory.
+//! Implements `--strings`, which lists strings in memory.
 
 use coredump_core::cli::Exit;
 use coredump_core::cli::text::escape;
@@ -33,7 +33,7 @@ pub fn strings(inspection: &Inspection<'_>, min: usize) -> Result<Exit> {
     hits.finish()
 }
 
-/// Lists the arrays that are texts of at least `min` characters.
+/// Lists the arrays that are strings of at least `min` characters.
 fn in_objects(inspection: &Inspection<'_>, min: usize, hits: &mut Hits<'_, '_>) {
     let Some((view, objects)) = objects::known(inspection) else { return };
     for object in objects.iter() {

@@ -1,4 +1,4 @@
-//! A memory's picture as SVG.
+//! Draws the picture of a memory as SVG.
 
 use std::io::{self, Write};
 
@@ -11,13 +11,13 @@ use crate::content::Content;
 
 /// Width and height of a cell, in pixels.
 const CELL: (usize, usize) = (7, 14);
-/// Where cells begin: after the addresses.
+/// The left edge of the cells, after the addresses, in pixels.
 const LEFT: usize = 118;
-/// Room for names of regions.
+/// The width for names of regions, in pixels.
 const RIGHT: usize = 300;
-/// A line of text.
+/// The height of a line of text, in pixels.
 const LINE: usize = 20;
-/// The margin around the drawing.
+/// The margin around the drawing, in pixels.
 const MARGIN: usize = 28;
 
 /// Writes one drawing of all memories, one below the other.
@@ -88,7 +88,7 @@ fn draw(out: &mut impl Write, map: &Map, top: usize) -> io::Result<()> {
         }
         let names: Vec<_> = map.beginning(start).collect();
         if let Some(first) = names.first() {
-            // Names of neighbouring rows do not run into each other.
+            // The names of neighbouring rows must not overlap.
             let line = middle.max(free);
             free = line + 13;
             let x = left + map.columns * CELL.0 + 12;
@@ -144,7 +144,7 @@ fn swatch(out: &mut impl Write, cell: &Cell, x: usize, y: usize, text: &str) -> 
     writeln!(out, r##"<text x="{}" y="{y}" font-size="12" fill="#52606d">{text}</text>"##, x + 27)
 }
 
-/// Lines through text, dots on pointers: content is distinguished without colours too.
+/// Marks text by lines and pointers by dots, so that contents are distinguished without colours as well.
 fn mark(out: &mut impl Write, cell: &Cell, x: usize, y: usize, cells: usize) -> io::Result<()> {
     let width = cells * CELL.0;
     match cell.content {
@@ -179,7 +179,7 @@ fn fill(cell: &Cell) -> (&'static str, f32) {
     }
 }
 
-/// Colours that people who see few of them can distinguish, too (after Okabe and Ito).
+/// The colour of a part, from a palette that colour-blind people can distinguish (Okabe and Ito).
 fn colour(part: Part) -> &'static str {
     let r#use = match part {
         Part::Region(r#use) => r#use,

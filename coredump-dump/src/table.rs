@@ -1,4 +1,4 @@
-//! Records: aligned columns under a heading for a person, tab-separated lines for a program.
+//! Writes records: as aligned columns under a heading on a terminal, as tab-separated lines for a program.
 
 use std::io::{self, Write};
 
@@ -6,30 +6,31 @@ use coredump_core::cli::text::escape;
 
 use coredump_core::cli::paint::{Paint, Piece};
 
-/// Records of one sort, written as they come: a program gets each at once, a person as many as fit on a screen, aligned.
+/// A table of records of one kind. A program gets each record at once; on a terminal, as many as fit a screen are
+/// shown, aligned.
 pub struct Table<'o> {
     out: &'o mut dyn Write,
-    /// The heading, for a person.
+    /// The heading on a terminal.
     title: &'static str,
-    /// The first field of each line, for a program.
+    /// The first field of each line for a program.
     record: &'static str,
     /// Names of the columns; one that starts with `>` is aligned to the right.
     columns: &'static [&'static str],
     form: Form,
-    /// The records that a person gets.
+    /// The records that are shown on a terminal.
     rows: Vec<Vec<String>>,
-    /// How many more there are.
+    /// How many more records there are.
     more: usize,
-    /// The first write that failed.
+    /// The error of the first write that failed.
     failure: Option<io::Error>,
 }
 
-/// How tables are written.
+/// The form in which tables are written.
 #[derive(Clone, Copy, Debug)]
 pub enum Form {
-    /// One line a record: its sort, then its fields, separated by tabs.
+    /// One line per record: its kind, then its fields, separated by tabs.
     Plain,
-    /// A heading and aligned columns, of at most so many records.
+    /// A heading and aligned columns, with at most this many records.
     Aligned(Paint, usize),
 }
 
@@ -63,7 +64,7 @@ impl<'o> Table<'o> {
         writeln!(self.out)
     }
 
-    /// Writes what was not written yet: for a person all of it, unless there are no records.
+    /// Writes what was not written yet: on a terminal, the whole table, unless it has no records.
     ///
     /// Fails if this or an earlier write failed.
     pub fn finish(self) -> io::Result<()> {
@@ -82,7 +83,7 @@ impl<'o> Table<'o> {
             cells.max().unwrap_or(0).max(self.columns[column].trim_start_matches('>').len())
         };
         let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
-        // A column in which nothing stands is left out.
+        // An empty column is left out.
         let blank = |column: usize| cells.iter().all(|row| row.get(column).is_none_or(|cell| cell.is_empty()));
         let blank: Vec<bool> = (0..self.columns.len()).map(blank).collect();
         let line = |row: &mut dyn Iterator<Item = &str>| {
@@ -112,7 +113,7 @@ impl<'o> Table<'o> {
     }
 }
 
-/// Records that are gathered first and written later.
+/// Records that are collected first and written later.
 #[derive(Debug)]
 pub struct Records {
     title: &'static str,
@@ -123,7 +124,7 @@ pub struct Records {
 }
 
 impl Records {
-    /// No records yet.
+    /// An empty collection of records.
     pub fn new(title: &'static str, record: &'static str, columns: &'static [&'static str]) -> Records {
         Records { title, record, columns, rows: Vec::new() }
     }
@@ -133,7 +134,7 @@ impl Records {
         self.rows.push(fields.into_iter().collect());
     }
 
-    /// Writes them as a table.
+    /// Writes the records as a table.
     pub fn write(&self, out: &mut dyn Write, form: Form) -> io::Result<()> {
         let mut table = Table::new(out, form, self.title, self.record, self.columns);
         self.rows.iter().for_each(|row| table.row(row.iter().cloned()));

@@ -1,14 +1,14 @@
-//! How `--format` reads memory: a count and a type, in our words or in gdb's.
+//! Parses the argument of `--format`: a count and a type, in our notation or in that of gdb.
 
 use argh::FromArgValue;
 use coredump_core::memory::Memory;
 
-/// How to read, and how often.
+/// The argument of `--format`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Format {
-    /// How many values, if that was said.
+    /// How many values are read, if the argument says so.
     pub count: Option<u64>,
-    /// How each is read.
+    /// How each value is read.
     pub unit: Unit,
 }
 
@@ -22,14 +22,14 @@ pub enum Unit {
     Binary(u64),
     F32,
     F64,
-    /// As wide as the memory's addresses.
+    /// A pointer, which has the size of the memory's addresses.
     Pointer,
     Char,
     Bool,
     CString,
-    /// 16-bit units up to a zero.
+    /// A string of 16-bit units up to a zero.
     Utf16,
-    /// 32-bit units up to a zero: C's `wchar_t` in WebAssembly.
+    /// A string of 32-bit units (C's `wchar_t` in WebAssembly) up to a zero.
     Wide,
 }
 
@@ -79,7 +79,7 @@ impl FromArgValue for Format {
     }
 }
 
-/// gdb's letters: one of `x d u o t f` and one of `b h w g`, in either order; `w` unless it is said.
+/// Parses gdb's letters: one of `x d u o t f` and one of `b h w g` (default `w`), in either order.
 fn gdb(letters: &str) -> Option<Unit> {
     let (mut format, mut size) = (None, None);
     for letter in letters.chars() {
@@ -115,7 +115,7 @@ fn gdb(letters: &str) -> Option<Unit> {
 }
 
 impl Unit {
-    /// Its size; `None` where it depends on what is there.
+    /// Size of the value in bytes; `None` if it depends on the memory.
     pub fn size(self, memory: &Memory<'_>) -> Option<u64> {
         Some(match self {
             Unit::Signed(size) | Unit::Unsigned(size) | Unit::Hex(size) | Unit::Octal(size) | Unit::Binary(size) => {
@@ -129,7 +129,7 @@ impl Unit {
         })
     }
 
-    /// Values on a line of a terminal, as many as gdb shows.
+    /// How many values are on a line of a terminal: as many as in gdb.
     pub fn per_line(self, memory: &Memory<'_>) -> usize {
         match (self, self.size(memory)) {
             (Unit::Pointer, _) | (_, None) => 1,

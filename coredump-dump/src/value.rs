@@ -1,15 +1,15 @@
-//! The value of `--find-value`: a type and what is looked for.
+//! Parses the argument of `--find-value`: a type and the value to search for.
 
 use argh::FromArgValue;
 
 use crate::address::{Address, number};
 
-/// The value of `--find-value`.
+/// The value to search for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// A number's bytes.
+    /// The bytes of a number.
     Bytes(Vec<u8>),
-    /// A pointer to this.
+    /// A pointer to this address.
     Pointer(Address),
 }
 
@@ -25,7 +25,7 @@ impl FromArgValue for Value {
             "u8" => integer(value, 0, u8::MAX.into(), 1),
             "i16" => integer(value, i16::MIN.into(), i16::MAX.into(), 2),
             "u16" => integer(value, 0, u16::MAX.into(), 2),
-            // A hexadecimal number is a bit pattern, whatever the sign: both halves of the range are meant.
+            // A hexadecimal number is a bit pattern, so the whole unsigned range is allowed.
             "i32" => integer(value, i32::MIN.into(), if is_hex(value) { u32::MAX.into() } else { i32::MAX.into() }, 4),
             "u32" => integer(value, 0, u32::MAX.into(), 4),
             "i64" => integer(value, i64::MIN.into(), if is_hex(value) { u64::MAX.into() } else { i64::MAX.into() }, 8),

@@ -1,4 +1,4 @@
-//! `--whatis`: what an address belongs to.
+//! Implements `--whatis`, which says what an address belongs to.
 
 use coredump_core::error::{ErrorKind, Result};
 use coredump_core::heap::{Block, Heap};
@@ -75,7 +75,7 @@ pub fn whatis(inspection: &Inspection<'_>) -> Result<()> {
     })
 }
 
-/// The vtable of C++ that an address is in, as the programs whose frames use that memory know it.
+/// The C++ vtable that an address is in, if a program whose frames use that memory knows it.
 fn vtable(inspection: &Inspection<'_>, memory: u32, at: u64) -> Option<String> {
     inspection.opened.threads().find_map(|thread| {
         let mut frames =
@@ -84,14 +84,14 @@ fn vtable(inspection: &Inspection<'_>, memory: u32, at: u64) -> Option<String> {
     })
 }
 
-/// The block of a heap that holds an address: its size and state, its type, and the member there.
+/// The heap block that contains an address: its size and state, its type, and the member at the address.
 fn block<'a>(
     inspection: &Inspection<'a>,
     index: u32,
     memory: &'a Memory<'a>,
     at: u64,
 ) -> Result<Vec<(&'static str, String)>> {
-    // Debug information is only read for what lies in a heap.
+    // Debug information is read only if the address is in a heap.
     let heaps = Heap::find(inspection.dump, inspection.binaries(), index, &inspection.regions(index));
     if !heaps.iter().any(|heap| heap.holds(at)) {
         return Ok(Vec::new());
@@ -111,7 +111,7 @@ fn block<'a>(
             (block.address..block.end()).contains(&at)
         };
         let Some(block) = blocks.find(holds) else {
-            // What rounding leaves free, or the allocator's own record.
+            // The address is in padding, or in the allocator's own record.
             if let Some(before) = before {
                 let (address, size, state) = (before.address, before.size, before.state.name());
                 let beyond = at - before.end();
@@ -141,7 +141,7 @@ fn block<'a>(
     Ok(facts)
 }
 
-/// The member at an address of a value of that type, as an expression of some frame finds it.
+/// The member at an address in a value of that type, found by evaluating an expression in some frame.
 fn member(inspection: &Inspection<'_>, ty: &str, start: u64, at: u64) -> Option<String> {
     let limits = Limits { depth: 2, elements: 64, ..Limits::default() };
     let thread = inspection.opened.thread(0)?;
@@ -152,12 +152,12 @@ fn member(inspection: &Inspection<'_>, ty: &str, start: u64, at: u64) -> Option<
     Some(format!("{} ({}) = {}", member.name, member.type_name, member.text()))
 }
 
-/// The frames of the shadow stack that hold an address, and the variables that lie there.
+/// The frames of the shadow stack that contain an address, and the variables at it.
 fn frames(inspection: &Inspection<'_>, memory: u32, at: u64) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     for thread in inspection.opened.threads() {
         let number = thread.index();
-        // A frame reaches from its own stack pointer up to its caller's.
+        // A frame extends from its own stack pointer up to that of its caller.
         let pointers = thread.stack_pointers();
         let holds = |frame: &usize| match pointers.get(*frame..*frame + 2) {
             Some([Some(low), Some(high)]) => (*low..*high).contains(&at),
@@ -186,7 +186,7 @@ fn in_memory(inspection: &Inspection<'_>, thread: &Thread, frame: usize, memory:
     }
 }
 
-/// Whether an address is a variable's own, or lies between its start and the start of its last part.
+/// Whether an address is that of a variable, or lies between it and the address of the variable's last part.
 fn covers(variable: &Variable, at: u64) -> bool {
     let Some(start) = variable.address else { return false };
     let parts = variable.children.iter().filter(|part| part.name != "*").filter_map(|part| part.address);
