@@ -1,4 +1,5 @@
-//! `coredump-serve`: a core dump for editors, by the Debug Adapter Protocol, and for LLDB, by GDB's remote protocol.
+//! `coredump-serve`: opens core dumps in editors, by the Debug Adapter Protocol, and in LLDB, by GDB's remote serial
+//! protocol.
 
 mod args;
 mod dap;

@@ -12,7 +12,7 @@ use coredump_core::{Draft, Dump, Store};
 use crate::args::{Args, TOOL};
 use crate::{dap, gdb};
 
-/// Serves until the client leaves; on a port, for ever.
+/// Serves until the client leaves; on a port, forever.
 pub fn run(args: Args, report: &Report) -> Result<Exit> {
     locating::check_folders(&args.symbols_path, report);
     if args.thread.is_some() && args.gdb.is_none() {
@@ -34,7 +34,8 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
                 report.say(problem);
             }
             listen(address, report, |client| {
-                // Its requests are short, and it waits for each answer.
+                // Requests are short, and the client waits for each answer, so nothing may be delayed (Nagle's
+                // algorithm).
                 client.set_nodelay(true)?;
                 let input = BufReader::new(client.try_clone()?);
                 gdb::Session::new(&space).serve(input, client)
@@ -63,7 +64,7 @@ fn open(args: &Args, report: &Report) -> Result<Dump> {
 
 /// Serves the clients that come to an address, one after another.
 fn listen(address: &str, report: &Report, serve: impl Fn(TcpStream) -> io::Result<()>) -> Result<Exit> {
-    // A port alone is nobody's but this machine's.
+    // A port alone is opened only on the loopback interface.
     let address = if address.contains(':') { address.to_owned() } else { format!("127.0.0.1:{address}") };
     let listener = TcpListener::bind(&address).map_err(|error| {
         Error::io("cannot listen", error)
@@ -75,7 +76,7 @@ fn listen(address: &str, report: &Report, serve: impl Fn(TcpStream) -> io::Resul
         report.say("other machines can reach this address, and read all that is in the dump");
     }
     for client in listener.incoming() {
-        // One client's failure is no reason to leave the next one alone.
+        // The failure of one client does not end the server.
         if let Err(error) = client.and_then(&serve) {
             report.say(format_args!("a client left: {error}"));
         }

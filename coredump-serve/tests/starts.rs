@@ -1,5 +1,5 @@
-//! The binary starts. (A package with an integration test has its binary built by `cargo test --workspace`, which the
-//! end-to-end tests rely on.)
+//! Tests that the binary starts. (`cargo test --workspace` builds the binary of a package with an integration test,
+//! which the end-to-end tests rely on.)
 
 use std::process::Command;
 

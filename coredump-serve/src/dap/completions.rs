@@ -1,4 +1,4 @@
-//! What may follow what was typed: names in scope, members, the words of the console.
+//! Completes what was typed: with names in scope, members, and the commands of the console.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::console::{Scene, VERBS};
 
-/// Names that one request gives.
+/// How many names the answer to one request contains at most.
 const MOST: usize = 1000;
-/// Names, and the members of what a pointer points to.
+/// The limits of values that are read for their names: down to the members of what a pointer points to.
 const NAMES: Limits = Limits { depth: 2, elements: 32, text_only: false };
 
 /// The completions of what was typed up to the cursor.
@@ -31,10 +31,10 @@ pub fn completions(scene: &Scene<'_>, arguments: &Value) -> Value {
     json!({"targets": targets})
 }
 
-/// The expression whose member comes next.
+/// The expression whose member is to be completed.
 fn object(before: &str) -> Option<&str> {
     let before = before.strip_suffix('.').or_else(|| before.strip_suffix("->"))?;
-    // It begins after the last operator that stands in no bracket.
+    // The expression begins after the last operator outside of brackets.
     let mut depth = 0;
     let start = before.char_indices().rev().find(|(at, letter)| {
         match letter {

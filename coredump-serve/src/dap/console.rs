@@ -1,4 +1,5 @@
-//! The words of an editor's console that are no expressions: `help`, `memory`, `whatis`, `heap`, `leaks`, `tasks`.
+//! Implements the commands of an editor's console: `help`, `memory`, `whatis`, `heap`, `leaks`, `tasks`. All other
+//! lines are expressions.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -11,13 +12,13 @@ use super::LIMITS;
 use super::memory::{self, MemoryReference, number};
 use super::{heaps, tasks};
 
-/// The words.
+/// The names of the commands.
 pub const VERBS: [&str; 6] = ["heap", "help", "leaks", "memory", "tasks", "whatis"];
-/// Bytes that `memory` shows by default.
+/// How many bytes `memory` shows by default.
 const SHOWN: u64 = 64;
-/// Bytes that it shows at most.
+/// How many bytes `memory` shows at most.
 const MOST: u64 = 4096;
-/// Bytes in a line.
+/// How many bytes a line shows.
 const LINE: u64 = 16;
 
 const HELP: &str = "\
@@ -29,21 +30,21 @@ leaks             the blocks that nothing points to any more
 tasks             the asynchronous tasks, and what each waits for
 A place is an address (0x10450; in memory 2, 2:0x10450) or an expression: a pointer leads where it points.";
 
-/// What is seen from a line of the call stack.
+/// The context of a line of the call stack, in which expressions and commands are evaluated.
 pub struct Scene<'a> {
     /// The dump.
     pub dump: &'a Dump,
-    /// Its asynchronous tasks.
+    /// The asynchronous tasks of the dump.
     pub tasks: &'a tasks::TaskLists,
-    /// The frame, and which of the functions inlined there.
+    /// The frame, and the number of its inlined function.
     pub frame: Option<(Frame, usize)>,
 }
 
-/// Does what a line of the console says; `None` if its first word is none of these.
+/// Runs a line of the console; `None` if its first word is not a command.
 pub fn run(scene: &Scene<'_>, line: &str) -> Option<Result<String, String>> {
     let (verb, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let rest = rest.trim();
-    // A variable may have such a name.
+    // A variable may have the name of a command.
     if rest.is_empty() && VERBS.contains(&verb) && scene.names(verb) {
         return None;
     }
@@ -78,7 +79,7 @@ impl Scene<'_> {
         }
     }
 
-    /// The place that a person names.
+    /// The memory and the address that a person names.
     fn place(&self, text: &str) -> Result<(u32, u64), String> {
         match MemoryReference::read(text) {
             Ok(MemoryReference::Memory(memory, address)) => return Ok((memory, address)),
@@ -148,7 +149,7 @@ fn outside(memory: &Memory<'_>, address: u64) -> String {
     format!("{address:#x} lies outside the memory, which ends at {:#x}", memory.size)
 }
 
-/// Bytes in hexadecimal and as text. What the dump does not hold is `??`.
+/// Appends bytes in hexadecimal and as text. Bytes that the dump does not hold are `??`.
 fn line(text: &mut String, memory: &Memory<'_>, range: Range<u64>) {
     let byte = |at: u64| memory.uint(at, 1).ok().map(|byte| byte as u8);
     let _ = write!(text, "{:#010x} ", range.start);

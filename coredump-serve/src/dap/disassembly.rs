@@ -1,4 +1,4 @@
-//! The instructions of a function in the text format, with their offsets in the module's file.
+//! Disassembles functions to the text format, with the instructions' offsets in the module's file.
 
 use std::rc::Rc;
 
@@ -7,16 +7,16 @@ use serde_json::{Value, json};
 
 use super::memory::MemoryReference;
 
-/// Instructions that one request may ask for.
+/// How many instructions one request may ask for.
 const MAX_COUNT: i64 = 10_000;
-/// A larger body is not printed. In bytes.
+/// The size of the largest function body that is disassembled, in bytes.
 const MAX_BODY: u64 = 4 << 20;
-/// Functions that are kept printed.
+/// How many disassembled functions are cached.
 const KEPT: usize = 64;
 
 /// An instruction.
 struct Instruction {
-    /// Offset in the module's file.
+    /// Offset in the module's file, in bytes.
     offset: u64,
     text: String,
 }
@@ -25,19 +25,20 @@ struct Instruction {
 struct Listing {
     module: u32,
     function: u32,
-    /// Where its body ends.
+    /// Offset of the end of the function's body.
     end: u64,
     instructions: Vec<Instruction>,
 }
 
-/// The functions that were asked for.
+/// The cache of the functions that were asked for.
 #[derive(Default)]
 pub struct Disassembly {
     listings: Vec<Rc<Listing>>,
 }
 
 impl Disassembly {
-    /// Some instructions from a reference on. What lies outside of its function is said to be invalid.
+    /// The answer to a request for some instructions from a reference on. Instructions outside of its function are
+    /// marked as invalid.
     pub fn answer(
         &mut self,
         dump: &Dump,
@@ -108,7 +109,7 @@ fn binary(dump: &Dump, module: u32) -> Result<&Binary, String> {
     Ok(dump.binaries().binary(module).ok_or("the module's binary is not known")?)
 }
 
-/// Prints a function. `wasmprinter` prints modules: it gets one in which the other functions are empty.
+/// Disassembles a function. As `wasmprinter` prints only modules, it gets one in which the other functions are empty.
 fn print(binary: &Binary, module: u32, function: u32) -> Result<Listing, String> {
     let body = binary.module().body(function).ok_or("there is no code at that address")?;
     if body.size() > MAX_BODY {
@@ -126,7 +127,7 @@ fn print(binary: &Binary, module: u32, function: u32) -> Result<Listing, String>
         let Some(offset) = offset.filter(|offset| (first..body.end).contains(offset)) else { continue };
         let line = line.trim();
         match instructions.last_mut() {
-            // The parts of one instruction may stand on lines of their own.
+            // One instruction may take several lines.
             Some(last) if last.offset == offset => {
                 last.text.push(' ');
                 last.text.push_str(line);
@@ -137,7 +138,7 @@ fn print(binary: &Binary, module: u32, function: u32) -> Result<Listing, String>
     Ok(Listing { module, function, end: body.end, instructions })
 }
 
-/// What stands for an instruction before a function's first or after its last.
+/// The placeholder for an instruction before the first or after the last one of a function.
 fn outside(listing: &Listing, index: i64) -> Value {
     let count = listing.instructions.len() as i64;
     let start = listing.instructions.first().map_or(listing.end, |first| first.offset);

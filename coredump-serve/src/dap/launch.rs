@@ -1,11 +1,11 @@
-//! What an editor's `launch` or `attach` asks for, in the words of lldb-dap, CodeLLDB, cppdbg and Delve.
+//! Parses an editor's `launch` or `attach` request, with the fields of lldb-dap, CodeLLDB, cppdbg and Delve.
 
 use std::path::{Path, PathBuf};
 
 use coredump_core::cli::path_map::PathMap;
 use serde_json::Value;
 
-/// The folder that an editor has open, where it left it to us to fill that in.
+/// The variables for the folder that an editor has open, which some editors leave for the adapter to replace.
 const WORKSPACE: [&str; 2] = ["${workspaceFolder}", "${workspaceRoot}"];
 
 /// The fields that are lists of LLDB's commands.
@@ -23,22 +23,23 @@ const GDB_COMMANDS: [&str; 3] = ["setupCommands", "customLaunchSetupCommands", "
 /// The fields that name the dump.
 const DUMPS: [&str; 5] = ["coreFile", "coreDumpPath", "dumpPath", "coreFilePath", "core"];
 
-/// The request, read.
+/// A parsed request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Launch {
-    /// The dump: one of `DUMPS`, or what commands name.
+    /// The dump: from one of the fields `DUMPS`, or from the commands.
     pub dump: Option<PathBuf>,
-    /// Binaries: `program`, a path or a list of them, and what commands name.
+    /// The binaries: from `program`, a path or a list of paths, and from the commands.
     pub programs: Vec<PathBuf>,
-    /// Folders to look for binaries in: `symbolsPath`, `symbolSearchPath`, `additionalSOLibSearchPath`.
+    /// The folders to search for binaries: from `symbolsPath`, `symbolSearchPath`, `additionalSOLibSearchPath`.
     pub folders: Vec<PathBuf>,
-    /// Beginnings of source paths and what stands for them here: `sourceMap`, `sourceFileMap`, `substitutePath`, `sourcePath`.
+    /// Prefixes of source paths, and their replacements on this machine: from `sourceMap`, `sourceFileMap`,
+    /// `substitutePath`, `sourcePath`.
     pub source_map: Vec<(String, String)>,
-    /// What stands for other paths: `--path-map`.
+    /// The replacements of other paths: from `--path-map`.
     pub paths: PathMap,
-    /// The folder that relative paths count from: `cwd`.
+    /// The folder that relative paths start from: `cwd`.
     cwd: PathBuf,
-    /// The folder that relative paths of sources count from: `relativePathBase`, `debuggerRoot`, else the same.
+    /// The folder that relative paths of sources start from: `relativePathBase`, `debuggerRoot`, or else `cwd`.
     sources: PathBuf,
 }
 
@@ -62,11 +63,11 @@ impl Launch {
         let folders = ["symbolsPath", "symbolSearchPath", "additionalSOLibSearchPath"];
         let mut maps: Vec<_> =
             ["sourceMap", "sourceFileMap"].iter().flat_map(|name| pairs(&arguments[*name])).collect();
-        // Delve's go from the path here to that in the program.
+        // Delve's pairs have the path on this machine first, then that in the program.
         let substituted = arguments["substitutePath"].as_array().into_iter().flatten();
         maps.extend(substituted.filter_map(|map| Some(pair(map["to"].as_str()?, map["from"].as_str()?))));
         maps.extend(commands.source_map);
-        // LLDB's adapter takes it for what relative paths begin with, unless they are mapped.
+        // LLDB's adapter uses `sourcePath` as the prefix of relative paths, unless there is a map.
         let source_path = arguments["sourcePath"].as_str().filter(|_| maps.is_empty());
         maps.extend(source_path.map(|to| (".".to_owned(), to.to_owned())));
         Launch {
@@ -80,14 +81,14 @@ impl Launch {
         }
     }
 
-    /// The folder that relative paths of sources count from.
+    /// The folder that relative paths of sources start from.
     pub fn folder(&self) -> &Path {
         &self.sources
     }
 
-    /// A source path as it is here.
+    /// A source path as it is on this machine.
     pub fn source(&self, path: &str) -> String {
-        // The longest beginning that fits is the one that was meant.
+        // The longest matching prefix is the one that was meant.
         let fits = self.source_map.iter().filter(|(from, _)| path.strip_prefix(from.as_str()).is_some_and(is_rest));
         match fits.max_by_key(|(from, _)| from.len()) {
             Some((from, to)) => format!("{to}{}", &path[from.len()..]),
@@ -96,18 +97,18 @@ impl Launch {
     }
 }
 
-/// Whether what follows a beginning is the rest of a path, and not of a name.
+/// Whether the text after a prefix is the rest of a path, and not of a file name.
 fn is_rest(rest: &str) -> bool {
     rest.is_empty() || rest.starts_with(['/', '\\'])
 }
 
-/// A text in which the editor's folder is filled in.
+/// Replaces the variables for the editor's folder in a text.
 fn workspace(text: &str, folder: &str) -> String {
     let folder = if folder.is_empty() { "." } else { folder };
     WORKSPACE.iter().fold(text.to_owned(), |text, name| text.replace(name, folder))
 }
 
-/// What the commands of a request say that users of LLDB and GDB put there.
+/// The files that the LLDB and GDB commands in a request name.
 #[derive(Default)]
 struct Commands {
     dump: Option<String>,
@@ -120,7 +121,7 @@ impl Commands {
         let mut commands = Commands::default();
         let list = |name: &str| arguments[name].as_array().into_iter().flatten();
         for command in LLDB_COMMANDS.iter().flat_map(|name| list(name)).filter_map(Value::as_str) {
-            // The adapter of LLDB looks at these marks itself.
+            // The adapter of LLDB interprets these marks itself.
             commands.lldb(&words(command.trim_start_matches(['?', '!', '`'])));
         }
         for command in GDB_COMMANDS.iter().flat_map(|name| list(name)) {
@@ -144,13 +145,13 @@ impl Commands {
         }
     }
 
-    /// LLDB's `target create PROGRAM --core DUMP`.
+    /// Parses LLDB's `target create PROGRAM --core DUMP`.
     fn target_create(&mut self, words: &[&str]) {
         let mut words = words.iter();
         while let Some(word) = words.next() {
             match *word {
                 "-c" | "--core" => self.dump = words.next().map(|word| (*word).to_owned()),
-                // Options that take a value we have no use for.
+                // These options take a value that is not needed here.
                 "-a" | "--arch" | "-p" | "--platform" | "-s" | "--symfile" | "-d" | "--no-dependents" | "-b"
                 | "--build" | "-r" | "--remote-file" | "-l" | "--label" => {
                     words.next();
@@ -176,7 +177,7 @@ impl Commands {
     }
 }
 
-/// The words of a command: in quotes there may be spaces, and a backslash takes the next letter as it is.
+/// Splits a command into words: quotes may contain spaces, and a backslash makes the next character literal.
 fn words(command: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -198,13 +199,13 @@ fn words(command: &str) -> Vec<String> {
     words
 }
 
-/// A beginning of a path, and what stands for it.
+/// A prefix of a path, and its replacement.
 fn pair(from: &str, to: &str) -> (String, String) {
     (from.trim_end_matches('/').to_owned(), to.trim_end_matches('/').to_owned())
 }
 
-/// Pairs as an object (`{"from": "to"}`, in cppdbg also `{"from": {"editorPath": "to"}}`), or as a list of lists
-/// (`[["from", "to"]]`).
+/// Parses pairs from an object (`{"from": "to"}`, in cppdbg also `{"from": {"editorPath": "to"}}`), or from a list of
+/// lists (`[["from", "to"]]`).
 fn pairs(map: &Value) -> Vec<(String, String)> {
     let target = |to: &'_ Value| to.as_str().or_else(|| to["editorPath"].as_str()).map(str::to_owned);
     match map {

@@ -1,20 +1,20 @@
-//! References by which an editor names places: memory, and code.
+//! Handles the references by which an editor names places in memory and code.
 //!
-//! An address of the first memory is a number. Of another memory its index stands before it: `2:0x400`. Instructions have
-//! numbers that no memory has, since editors want to count with them: bit 62, the module's index from bit 32 on, and the
-//! offset in the module's file, as LLDB writes them.
+//! An address in the first memory is a number. For another memory, its index comes first: `2:0x400`. Instructions also
+//! have numbers, as editors do arithmetic with them, but such that no address has: they are made of bit 62, the
+//! module's index from bit 32 on, and the offset in the module's file, as in LLDB.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use coredump_core::{Dump, Frame, Memory};
 use serde_json::{Value, json};
 
-/// Bytes that one request may ask for.
+/// How many bytes one request may ask for.
 const MAX_MEMORY: u64 = 1 << 20;
-/// The bit of an instruction's number.
+/// The bit that is set in the number of an instruction.
 const CODE: u64 = 1 << 62;
 
-/// What a reference names.
+/// The place that a reference names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryReference {
     /// A byte of a memory: the memory's index, and the address.
@@ -24,7 +24,7 @@ pub enum MemoryReference {
 }
 
 impl MemoryReference {
-    /// Reads a reference.
+    /// Parses a reference.
     pub fn read(text: &str) -> Result<MemoryReference, String> {
         let wrong = || format!("{text:?} is no address");
         let (memory, address) = match text.split_once(':') {
@@ -38,7 +38,7 @@ impl MemoryReference {
         })
     }
 
-    /// The place some bytes further.
+    /// The place `by` bytes further.
     pub fn moved(self, by: i64) -> Result<MemoryReference, String> {
         let (MemoryReference::Memory(_, at) | MemoryReference::Code(_, at)) = self;
         let at = at.checked_add_signed(by).ok_or("there is no memory below address 0")?;
@@ -48,7 +48,7 @@ impl MemoryReference {
         })
     }
 
-    /// The reference.
+    /// The reference as text.
     pub fn text(self) -> String {
         match self {
             MemoryReference::Memory(0, address) => format!("{address:#x}"),
@@ -60,7 +60,7 @@ impl MemoryReference {
     }
 }
 
-/// A number in decimal, or in hexadecimal after `0x`.
+/// Parses a number in decimal, or in hexadecimal after `0x`.
 pub fn number(text: &str) -> Option<u64> {
     match text.strip_prefix("0x") {
         Some(digits) if !digits.starts_with('+') => u64::from_str_radix(digits, 16).ok(),
@@ -69,7 +69,7 @@ pub fn number(text: &str) -> Option<u64> {
     }
 }
 
-/// The memory that a frame's addresses mean; `None` where that is not known.
+/// Index of the memory that a frame's addresses refer to; `None` if not known.
 pub fn memory_of(dump: &Dump, frame: &Frame) -> Option<u32> {
     let recorded = dump.recorded();
     let instance = frame.recorded().instance.and_then(|instance| recorded.instances.get(instance as usize));
@@ -79,7 +79,7 @@ pub fn memory_of(dump: &Dump, frame: &Frame) -> Option<u32> {
     }
 }
 
-/// Bytes from a reference on as far as they are known, then how many are not.
+/// The answer to a request for bytes from a reference on: the known bytes, and how many are not known after them.
 pub fn read(dump: &Dump, arguments: &Value) -> Result<Value, String> {
     let place = MemoryReference::read(arguments["memoryReference"].as_str().unwrap_or_default())?;
     let place = place.moved(arguments["offset"].as_i64().unwrap_or(0))?;

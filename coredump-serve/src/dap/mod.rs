@@ -1,4 +1,4 @@
-//! The Debug Adapter Protocol: a core dump as a program that has stopped and cannot go on.
+//! Implements the Debug Adapter Protocol: a core dump appears as a program that has stopped and cannot go on.
 //! Specification: https://microsoft.github.io/debug-adapter-protocol/specification
 
 mod completions;
@@ -27,32 +27,33 @@ use launch::Launch;
 use opened::Opened;
 use wire::Incoming;
 
-/// How much of a value is sent at once: what is deeper is asked for when it is opened.
+/// How much of a value is sent at once: deeper parts are sent when the editor opens them.
 const LIMITS: Limits = Limits { depth: 3, elements: 100, text_only: false };
 
-/// A conversation with one client.
+/// A session with one client.
 pub struct Session<'a> {
     args: &'a Args,
     sequence: u64,
     opened: Option<Opened>,
 }
 
-/// The answer to a request: its body, or one sentence that says why there is none.
+/// The answer to a request: its body, or a sentence that says why there is none.
 type Answer = Result<Value, String>;
 
 impl<'a> Session<'a> {
-    /// A conversation that begins.
+    /// Begins a session.
     pub fn new(args: &'a Args) -> Self {
         Session { args, sequence: 0, opened: None }
     }
 
-    /// Answers requests until the client leaves. Fails where the connection breaks, or what comes is no protocol.
+    /// Answers requests until the client leaves. Fails if the connection breaks, or if the client violates the
+    /// protocol.
     pub fn serve(mut self, mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
         loop {
             let request = match wire::read(&mut input) {
                 Ok(Incoming::End) => return Ok(()),
                 Ok(Incoming::Message(request)) => request,
-                // Nothing that follows could be understood; but the client gets the reason.
+                // Nothing that follows could be understood, but the client gets the reason.
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     let _ = self.respond(&mut output, &Value::Null, Err(error.to_string()));
                     return Err(error);
@@ -65,7 +66,7 @@ impl<'a> Session<'a> {
             };
             match request["type"].as_str() {
                 Some("request") => {}
-                // What a client says beside its requests: an answer to one of ours, of which there are none.
+                // A client may also send events, and responses to requests of the adapter, which sends none.
                 Some("response" | "event") => continue,
                 _ => {
                     let why = "the message is no request: its type is missing or unknown";
@@ -78,7 +79,7 @@ impl<'a> Session<'a> {
             let done = answer.is_ok();
             self.respond(&mut output, &request, answer)?;
             match command {
-                // The client sends breakpoints and ends its configuration once it hears this.
+                // The client sends breakpoints and ends its configuration once it gets this event.
                 "launch" | "attach" if done => self.event(&mut output, "initialized", json!({}))?,
                 "configurationDone" if done => self.stopped(&mut output)?,
                 "disconnect" | "terminate" => {
@@ -119,7 +120,7 @@ impl<'a> Session<'a> {
         wire::write(output, &json!({"seq": self.sequence, "type": "event", "event": event, "body": body}))
     }
 
-    /// Says where the program stands, and what it said last.
+    /// Sends the events with the place where the program stopped, and its last output.
     fn stopped(&mut self, output: &mut impl Write) -> io::Result<()> {
         let Some(opened) = &self.opened else { return Ok(()) };
         let (said, stopped) = (opened.last_words(), opened.stopped());
@@ -187,7 +188,7 @@ fn capabilities() -> Value {
     })
 }
 
-/// A dump has no breakpoints: each that is asked for is answered, and none is set.
+/// A dump has no breakpoints: the answer lists each requested one as not set.
 fn breakpoints(arguments: &Value) -> Value {
     let asked = arguments["breakpoints"].as_array().map_or(0, |list| list.len().min(10_000));
     let none = json!({"verified": false, "message": "a core dump does not run, so no breakpoint can be reached"});

@@ -1,4 +1,4 @@
-//! A dump that is open, and the answers to what an editor asks of it.
+//! Answers an editor's requests about an open dump.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -19,26 +19,26 @@ use super::tasks;
 use super::variables::Handles;
 use crate::args::Args;
 
-/// Frames whose sources are listed.
+/// For how many frames the sources are listed.
 const SOURCE_FRAMES: usize = 1000;
 
-/// A dump, or the traces of a text, with the numbers of frames and variables that the editor was given: they stay valid while
-/// it is open.
+/// An open dump, or the traces of a text, with the numbers of frames and variables that were sent to the editor, which
+/// stay valid while it is open.
 pub struct Opened {
     pub(super) dumps: Vec<Dump>,
     launch: Launch,
-    /// What a dump names may be looked for on this machine.
+    /// Whether files that the dump names may be searched for on this machine.
     trusted: bool,
     /// The frames of the program that an interpreter ran.
     pub(super) program: Vec<(Option<usize>, InterpretedFrame)>,
     pub(super) tasks: tasks::TaskLists,
-    /// The threads; the asynchronous tasks come last, once they were looked for.
+    /// The threads; the asynchronous tasks follow, once they were searched for.
     pub(super) entries: Vec<Entry>,
-    /// Whether the asynchronous tasks are among them.
+    /// Whether `entries` contains the asynchronous tasks.
     has_tasks: bool,
     /// Index of the thread that crashed.
     pub(super) crashed: usize,
-    /// What was shown of each thread.
+    /// The lines of each thread that were found so far.
     shown: HashMap<u64, Lines>,
     frames: Vec<Line>,
     numbers: HashMap<(u64, usize), u64>,
@@ -60,7 +60,7 @@ impl Opened {
             true => numbered.map(|(index, dump)| stack::trace_entry(dump, index)).collect(),
             false => numbered.flat_map(|(index, dump)| stack::entries(dump, index)).collect(),
         };
-        // The last trace of a text is the one that somebody looks for.
+        // The last trace of a text is most likely the one that is wanted.
         let crashed = match is_text {
             true => entries.len().saturating_sub(1),
             false => dumps.first().and_then(Dump::crashed_thread).map_or(0, |thread| thread.index()),
@@ -72,7 +72,7 @@ impl Opened {
             program,
             tasks: tasks::TaskLists::default(),
             entries,
-            // A text says nothing of what was in memory.
+            // A text has no memory, and thus no tasks.
             has_tasks: is_text,
             crashed,
             shown: HashMap::new(),
@@ -90,7 +90,7 @@ impl Opened {
         &self.dumps[crashed]
     }
 
-    /// The body of the event that says where the program stands.
+    /// The body of the event that says where the program stopped.
     pub fn stopped(&self) -> Value {
         let reason = self.dump().reason();
         let kind = reason.map_or("unknown", |reason| &reason.kind);
@@ -214,13 +214,13 @@ impl Opened {
         frame
     }
 
-    /// The text of a source that the debug info holds.
+    /// The answer with the text of a source that is embedded in debug info.
     pub fn source(&self, arguments: &Value) -> Result<Value, String> {
         let inner = arguments["source"]["sourceReference"].as_u64().filter(|&number| number > 0);
         let number = inner.or_else(|| arguments["sourceReference"].as_u64()).unwrap_or(0);
         let text = self.sources.text(number);
         text.map(|text| json!({"content": text})).ok_or_else(|| match arguments["source"]["path"].as_str() {
-            // An editor asks for a file that it did not find.
+            // The editor asks for a file that it did not find.
             Some(path) => format!("{path} is not here: sourceMap says where sources lie"),
             None => format!("there is no source {number}"),
         })
@@ -242,7 +242,7 @@ impl Opened {
         }
     }
 
-    /// Bytes from a reference on.
+    /// The answer with the bytes from a reference on.
     pub fn read_memory(&self, arguments: &Value) -> Result<Value, String> {
         memory::read(self.dump(), arguments)
     }
@@ -285,7 +285,7 @@ impl Opened {
         json!({"modules": modules, "totalModules": slots.len()})
     }
 
-    /// The source files of the thread that crashed.
+    /// The source files of the frames of the thread that crashed.
     pub fn loaded_sources(&mut self) -> Value {
         let dump = self.dump().clone();
         let index = self.entries.get(self.crashed).map_or(0, |entry| entry.dump);

@@ -11,16 +11,16 @@ use coredump_core::{Bytes, Draft, Dump, Error, Options, Store};
 use super::launch::Launch;
 use crate::args::Args;
 
-/// Traces of a text that are shown: the last ones.
+/// How many traces of a text are shown; these are the last ones.
 const MAX_TRACES: usize = 100;
-/// Bytes of a text that are read.
+/// How many bytes of a text are read.
 const MAX_TEXT: u64 = 1 << 30;
 
-/// What was opened.
+/// The dumps that a request named.
 pub struct Evidence {
-    /// The dump; of a text, a dump for each of its traces, in their order.
+    /// The dump; for a text, a dump for each of its traces, in their order.
     pub dumps: Vec<Dump>,
-    /// Whether it is a text.
+    /// Whether a text was opened.
     pub is_text: bool,
 }
 
@@ -29,14 +29,14 @@ pub fn open(args: &Args, launch: &Launch) -> Result<Evidence, String> {
     let default = args.dump.as_ref().map(|dump| dump.to_path());
     let (path, programs) = match (launch.dump.clone().or(default), launch.programs.split_first()) {
         (Some(path), _) => (path, &launch.programs[..]),
-        // Where a request names nothing else, its program is the dump that is to be opened.
+        // If a request names no dump, its program is the dump to open.
         (None, Some((first, rest))) => (first.clone(), rest),
         (None, None) => return Err("name the core dump: coreFile, coreDumpPath or core".to_owned()),
     };
     let mut options = args.locating(Some(&path));
     options.named.extend(programs.iter().map(|program| (None, program.clone())));
     options.symbol_paths.extend(launch.folders.iter().cloned());
-    // An editor waits for its answer: nothing is opened that may have no end.
+    // The editor waits for its answer, so only regular files are opened, as others may have no end.
     let bytes = Bytes::open_regular(&path).map_err(said)?;
     let bytes = unpacked(bytes, MAX_PIPED).map_err(|error| said(error.in_file(&path)))?;
     if !bytes.starts_with(b"\0asm") {

@@ -1,4 +1,4 @@
-//! Source files as an editor opens them: those that lie here, and those that the debug info holds.
+//! Describes source files for an editor: files on this machine, and sources that are embedded in debug info.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,15 +10,15 @@ use serde_json::{Value, json};
 
 use super::launch::Launch;
 
-/// Sources that the editor knows.
+/// The sources that were sent to the editor.
 #[derive(Default)]
 pub struct Sources {
     known: HashMap<Key, Value>,
-    /// Texts that the debug info holds; the editor names them by their number, from 1.
+    /// The embedded sources; the editor names them by their number, from 1.
     texts: Vec<Arc<str>>,
 }
 
-/// Index of the dump, index of the module, recorded path.
+/// Identifies a source: index of the dump, index of the module, recorded path.
 type Key = (usize, Option<u32>, Arc<str>);
 
 /// The code that a source belongs to.
@@ -28,12 +28,13 @@ pub struct Code<'a> {
     pub dump: (&'a Dump, usize),
     /// The module.
     pub module: Option<u32>,
-    /// The function in it of which debug info says that it comes from the source.
+    /// Index of the function that comes from the source, according to debug info.
     pub function: Option<u32>,
 }
 
 impl Sources {
-    /// What an editor gets for a source file. `trusted`: what a dump names may be looked for on this machine.
+    /// Describes a source file for the editor. `trusted` says whether files that the dump names may be searched for on
+    /// this machine.
     pub fn describe(&mut self, launch: &Launch, location: &Location, code: Code<'_>, trusted: bool) -> Value {
         let key = (code.dump.1, code.module, location.file.clone());
         if let Some(known) = self.known.get(&key) {
@@ -43,7 +44,7 @@ impl Sources {
         let name = Path::new(&mapped).file_name();
         let name = name.map_or_else(|| mapped.clone(), |name| name.to_string_lossy().into_owned());
         let mut source = json!({"name": name});
-        // What a person maps is looked for, whoever made the dump.
+        // A path that the user's map changed is searched for, even if the dump is not trusted.
         let named = trusted || mapped != *location.file;
         let binary = code.module.and_then(|module| code.dump.0.binaries().binary(module));
         let held = binary.and_then(|binary| binary.embedded_source(code.function?, &location.file)).unwrap_or_default();
@@ -66,15 +67,15 @@ impl Sources {
         source
     }
 
-    /// The text that the editor knows by this number.
+    /// The embedded source with this number.
     pub fn text(&self, number: u64) -> Option<&str> {
         let index = usize::try_from(number).ok()?.checked_sub(1)?;
         self.texts.get(index).map(|text| &**text)
     }
 }
 
-/// The file on this machine: where it was recorded, or where the end of that path leads from the folders around. What the
-/// debug info knows to be another file's contents is not it.
+/// Finds the file on this machine: at the recorded path, or at the end of that path in one of the folders around. A
+/// file whose contents differ from those that debug info describes is not used.
 fn find(launch: &Launch, path: &str, folder: Option<&Path>, held: &EmbeddedSource) -> Option<PathBuf> {
     let here = launch.folder();
     let folder = folder.map(|folder| here.join(folder));

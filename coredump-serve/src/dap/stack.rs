@@ -1,4 +1,4 @@
-//! The frames of a thread as an editor lists them: inlined calls are frames of their own.
+//! Lists the frames of a thread for an editor: inlined calls are frames of their own.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,40 +12,41 @@ use coredump_core::{Dump, Location, ResolvedFrame, Thread};
 pub struct Line {
     /// The function's name.
     pub name: Arc<str>,
-    /// Where it stood.
+    /// The source location.
     pub location: Option<Location>,
-    /// Offset in the module of a frame of the engine.
+    /// Offset in the module's file of a frame of the engine, in bytes.
     pub offset: Option<u64>,
     /// Index of the module, and of the function in it.
     pub module: Option<u32>,
     pub function: Option<u32>,
-    /// Where its variables come from.
+    /// The origin of its variables.
     pub origin: Origin,
 }
 
-/// Where the variables of a line come from.
+/// The origin of the variables of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A frame of the engine in one of the dumps, and which of the functions inlined in it: their number stands for its own.
+    /// A frame of the engine in one of the dumps. `scope` is the number of the function inlined in it; the number of
+    /// inlined functions stands for the frame's own function.
     Engine { dump: usize, thread: usize, frame: usize, scope: usize },
     /// A frame of an interpreter's program, by its number.
     Interpreted(usize),
-    /// What an asynchronous task awaits: the task's number, and the number of its line.
+    /// A part of what an asynchronous task awaits: the number of the task, and the number of the line.
     Await { task: usize, line: usize },
-    /// A language's runtime knows the frame, and nothing of its variables.
+    /// A frame that is only known to a language's runtime, without variables.
     Runtime,
-    /// It is no frame: a heading among frames.
+    /// No frame: the line is a heading among frames.
     Label,
 }
 
-/// The frames of an interpreter's program, youngest first, each with the index of the engine's frame that runs it.
+/// The frames of a program in an interpreter, youngest first, each with the index of the engine's frame that runs it.
 pub type Program = [(Option<usize>, InterpretedFrame)];
 
-/// The lines of one thread. Which they are is found as far as they are asked for; what they say is read when they are shown.
+/// The lines of one thread. They are found as far as they are asked for; their contents are read when they are shown.
 #[derive(Default)]
 pub struct Lines {
     marks: Vec<Mark>,
-    /// Lines that were made at once.
+    /// The lines that were created as a whole.
     made: Vec<Line>,
     /// The next frame of the engine.
     next: usize,
@@ -54,14 +55,15 @@ pub struct Lines {
     complete: bool,
 }
 
-/// Which line of a thread it is.
+/// Identifies a line of a thread.
 #[derive(Clone, Copy)]
 enum Mark {
-    /// A function active in a frame of the engine: the frame's index, and the function's number there.
+    /// A function that is active in a frame of the engine: the index of the frame, and the number of the function in
+    /// it.
     Engine { frame: u32, scope: u32 },
     /// A frame of the interpreter's program, by its number.
     Interpreted(u32),
-    /// A frame that was made up, by its number.
+    /// A line that was created as a whole, by its number.
     Made(u32),
 }
 
@@ -71,7 +73,7 @@ impl Lines {
         Lines::from_made(frames.iter().flat_map(|frame| lines_of(frame, |_| Origin::Runtime)))
     }
 
-    /// Lines that are all there.
+    /// Lines that are created as a whole.
     pub fn from_made(made: impl IntoIterator<Item = Line>) -> Lines {
         let mut lines = Lines { complete: true, ..Lines::default() };
         made.into_iter().for_each(|line| lines.push_made(line));
@@ -103,8 +105,8 @@ impl Lines {
         self.made.push(line);
     }
 
-    /// An interpreter's frames stand before the engine's frame that runs them; with `None`, those of which that frame is not
-    /// certain.
+    /// Adds the interpreter's frames before the engine's frame that runs them; `None` stands for frames for which that
+    /// is not certain.
     fn push_interpreted(&mut self, program: &Program, frame: Option<usize>) {
         while program.get(self.next_interpreted).is_some_and(|(placed, _)| *placed == frame) {
             self.marks.push(Mark::Interpreted(self.next_interpreted as u32));
@@ -117,7 +119,7 @@ impl Lines {
         self.marks.len()
     }
 
-    /// Some of the lines that were found. `thread` is the one that they are of, in the dump with that index.
+    /// Some of the lines that were found. They belong to `thread` of the dump with the index `dump`.
     pub fn read(&self, range: Range<usize>, dump: usize, thread: Option<&Thread>, program: &Program) -> Vec<Line> {
         let mut lines: Vec<Line> = Vec::new();
         let mut at = range.start;
@@ -146,7 +148,7 @@ impl Lines {
         lines
     }
 
-    /// How many there are as far as is known: what is not found yet counts one a frame.
+    /// An estimate of the number of lines: each frame whose lines were not found yet counts as one.
     pub fn total(&self, thread: Option<&Thread>) -> usize {
         let rest = thread.filter(|_| !self.complete).map_or(0, |thread| thread.frames().len() - self.next);
         self.marks.len() + rest
@@ -154,7 +156,7 @@ impl Lines {
 }
 
 impl Line {
-    /// A heading.
+    /// Creates a heading.
     pub fn label(name: String) -> Line {
         Line { name: name.into(), location: None, offset: None, module: None, function: None, origin: Origin::Label }
     }
@@ -165,7 +167,7 @@ impl Line {
     }
 }
 
-/// The lines of a frame: the calls inlined in it first.
+/// The lines of a frame; inlined calls come first.
 fn lines_of(frame: &ResolvedFrame, origin: impl Fn(usize) -> Origin) -> impl Iterator<Item = Line> {
     let (offset, module, function) = (frame.module_offset, frame.module, frame.function_index);
     frame.calls().enumerate().map(move |(scope, call)| {
@@ -176,7 +178,7 @@ fn lines_of(frame: &ResolvedFrame, origin: impl Fn(usize) -> Origin) -> impl Ite
 
 /// A thread as an editor sees it.
 pub struct Entry {
-    /// Its name.
+    /// The name of the thread.
     pub name: String,
     /// Index of its dump.
     pub dump: usize,
@@ -184,18 +186,18 @@ pub struct Entry {
     pub kind: EntryKind,
 }
 
-/// What an editor takes for a thread.
+/// The kind of what appears as a thread.
 #[derive(Clone, Copy)]
 pub enum EntryKind {
     /// A thread of the dump, by its index.
     Thread(usize),
-    /// A task of a language's runtime, by its index there.
+    /// A task of a language's runtime, by its index in the runtime.
     Task(usize),
-    /// An asynchronous task, by its index among them.
+    /// An asynchronous task, by its index among the asynchronous tasks.
     Async(usize),
 }
 
-/// The threads of a dump, and the tasks of a runtime that none of them ran.
+/// The threads of a dump, and the tasks of a runtime that no thread was running.
 pub fn entries(dump: &Dump, index: usize) -> Vec<Entry> {
     let threads = dump.threads().map(|thread| {
         let task = thread.runtime().and_then(|runtime| runtime.current());
@@ -217,7 +219,7 @@ pub fn entries(dump: &Dump, index: usize) -> Vec<Entry> {
     threads.chain(tasks).collect()
 }
 
-/// A stack trace of a text as a thread: where it stands, and why the program died.
+/// A stack trace of a text as a thread, named after its position in the text and the reason of the crash.
 pub fn trace_entry(dump: &Dump, index: usize) -> Entry {
     let line = dump.recorded().trace_line.unwrap_or(0);
     let name = match dump.reason() {

@@ -1,4 +1,4 @@
-//! Asynchronous tasks as threads: what each awaits, the innermost first, as if it were a stack.
+//! Shows asynchronous tasks as threads: what each task awaits, innermost first, appears as its stack.
 
 use std::fmt::Write;
 use std::sync::OnceLock;
@@ -10,7 +10,8 @@ use coredump_core::{Dump, Variable};
 use super::LIMITS;
 use super::stack::{Entry, EntryKind, Line, Origin};
 
-/// The tasks of a dump. They are looked for when they are first asked for, and their variables read when one is opened.
+/// The asynchronous tasks of a dump. They are searched for on the first request, and their variables are read when a
+/// task is opened.
 #[derive(Default)]
 pub struct TaskLists {
     listed: OnceLock<Tasks>,
@@ -22,7 +23,7 @@ impl TaskLists {
         self.listed.get_or_init(|| dump.tasks(None))
     }
 
-    /// A thread for each task of a dump, which is the one with that index.
+    /// An entry for each task of a dump, which has this index.
     pub fn entries(&self, dump: &Dump, index: usize) -> Vec<Entry> {
         let tasks = self.listed(dump).list.iter().enumerate();
         tasks.map(|(number, task)| Entry { name: title(task), dump: index, kind: EntryKind::Async(number) }).collect()
@@ -31,7 +32,7 @@ impl TaskLists {
     /// The lines of a task's stack.
     pub fn lines(&self, dump: &Dump, number: usize) -> Vec<Line> {
         let Some(task) = self.listed(dump).list.get(number) else { return Vec::new() };
-        // A program of one module has its tasks there.
+        // In a program of one module, the tasks are in this module.
         let module = (dump.binaries().len() == 1).then_some(0);
         let line = |(line, part): (usize, Part<'_>)| match part {
             Part::Label(text) => Line::label(text),
@@ -57,7 +58,7 @@ impl TaskLists {
         }
     }
 
-    /// All tasks as text: each with what it awaits, the outermost first.
+    /// All tasks as text, each with what it awaits, outermost first.
     pub fn text(&self, dump: &Dump) -> Option<String> {
         let tasks = self.listed(dump);
         let mut text = String::new();
@@ -78,7 +79,7 @@ impl TaskLists {
     }
 }
 
-/// What a task is called: `task 3 of tokio [idle], waits for tokio::time::sleep::Sleep`.
+/// The title of a task, such as `task 3 of tokio [idle], waits for tokio::time::sleep::Sleep`.
 fn title(task: &AsyncTask) -> String {
     let mut text = "task".to_owned();
     if let Some(id) = task.id {
@@ -94,14 +95,14 @@ fn title(task: &AsyncTask) -> String {
     for (nth, leaf) in task.leaves().iter().enumerate() {
         let _ = write!(text, "{}{}", if nth == 0 { ", waits for " } else { ", " }, escape(&leaf.name));
     }
-    // Nothing else would distinguish this task from others.
+    // Without this, nothing would distinguish the task from others.
     if let (None, None, Some(future)) = (task.id, &task.name, &task.future) {
         let _ = write!(text, ": {}", escape(&future.name));
     }
     text
 }
 
-/// What is awaited, with how far it is where it does not simply wait.
+/// The name of what is awaited, with its state if it does not simply wait.
 fn name(one: &Await) -> String {
     match (one.state, one.frame) {
         (AwaitState::Suspended | AwaitState::Pending, _) => one.name.clone(),
@@ -114,11 +115,11 @@ fn name(one: &Await) -> String {
 /// A line of a task's stack.
 enum Part<'t> {
     Await(&'t Await),
-    /// A heading, or what there is to say.
+    /// A heading or a remark.
     Label(String),
 }
 
-/// The lines of a task's stack, the innermost first. Branches that wait side by side stand below each other.
+/// The lines of a task's stack, innermost first. Branches that are awaited at the same time follow one another.
 fn parts(task: &AsyncTask) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     if let Some(future) = &task.future {
@@ -149,7 +150,7 @@ fn chain(text: &mut String, one: &Await, level: usize) {
         let _ = write!(text, ": {}", escape(note));
     }
     text.push('\n');
-    // Only where there are several does it matter which of them belong together.
+    // The level matters only if there are several branches.
     let level = if one.awaits.len() > 1 { level + 1 } else { level };
     one.awaits.iter().for_each(|inner| chain(text, inner, level));
 }

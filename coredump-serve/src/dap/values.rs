@@ -1,4 +1,4 @@
-//! What a frame's variables are, and what expressions give there.
+//! Answers requests for the variables of a frame, and for the values of expressions in it.
 
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ impl Opened {
     }
 
     fn row(&mut self, origin: Origin, mut row: Row) -> Value {
-        // What lies deeper than was sent so far is evaluated when it is opened.
+        // Parts that are deeper than what was sent are evaluated when they are opened.
         if row.parts.is_empty()
             && let Some(expression) = &row.expression
             && let Some((dump, frame, scope)) = self.engine_frame(origin)
@@ -101,7 +101,7 @@ impl Opened {
         entry
     }
 
-    /// What is seen from the frame that a request names: without one, from the youngest of the thread that crashed.
+    /// The context of the frame that a request names, or else of the youngest frame of the thread that crashed.
     fn scene(&self, arguments: &Value) -> Result<(Origin, Scene<'_>), String> {
         let origin = match (arguments["frameId"].is_null(), self.entries.get(self.crashed)) {
             (true, Some(&Entry { dump, kind: EntryKind::Thread(thread), .. })) => {
@@ -117,7 +117,7 @@ impl Opened {
         Ok((origin, scene))
     }
 
-    /// The value of an expression; in the console, also what its other words say.
+    /// The answer with the value of an expression, or, in the console, with the output of a command.
     pub fn evaluate(&mut self, arguments: &Value) -> Result<Value, String> {
         let expression = arguments["expression"].as_str().unwrap_or_default().trim();
         let (origin, scene) = self.scene(arguments)?;
@@ -138,7 +138,7 @@ impl Opened {
         Ok(evaluated(self.row(origin, row)))
     }
 
-    /// The variables of a frame that is none of the engine's.
+    /// The variables of a frame that is not one of the engine's.
     fn named_rows(&self, origin: Origin) -> Option<Vec<Row>> {
         let scopes = match origin {
             Origin::Interpreted(number) => variables::interpreted_scopes(&self.program.get(number)?.1),
@@ -155,17 +155,17 @@ impl Opened {
         Some(rows.collect())
     }
 
-    /// What may follow what was typed.
+    /// The completions of what was typed.
     pub fn completions(&self, arguments: &Value) -> Result<Value, String> {
         let (_, scene) = self.scene(arguments)?;
         Ok(completions(&scene, arguments))
     }
 }
 
-/// A variable's row as the value of an expression.
+/// Converts a variable's row to the value of an expression.
 fn evaluated(mut row: Value) -> Value {
     if let Some(body) = row.as_object_mut() {
-        // Here it has another name.
+        // In this response, the field has another name.
         let value = body.remove("value").unwrap_or_default();
         body.insert("result".to_owned(), value);
         body.remove("name");
@@ -174,7 +174,7 @@ fn evaluated(mut row: Value) -> Value {
     row
 }
 
-/// Whether a value may be an object that was too deep to be written out: it is no number and no text.
+/// Whether a value may be an object that was too deep to be written: it is neither a number nor a string.
 fn is_name(value: &str) -> bool {
     value.starts_with(char::is_alphabetic) && value != "null"
 }

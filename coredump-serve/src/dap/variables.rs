@@ -1,4 +1,4 @@
-//! Variables as an editor shows them: rows that can be opened.
+//! Converts variables to the rows that an editor shows and can open.
 
 use coredump_core::gc::View;
 use coredump_core::model::{self, RefTarget, Value};
@@ -10,49 +10,49 @@ use super::LIMITS;
 use super::memory::{self, MemoryReference};
 use super::stack::Origin;
 
-/// Lists of rows that are remembered; the oldest requests of a long session are forgotten first.
+/// How many lists of rows are remembered; the oldest ones of a long session are forgotten first.
 const MAX_HANDLES: usize = 1 << 20;
 
-/// How much of an object of a garbage-collected program is shown in one line.
+/// How much of an object of a garbage-collected program one line shows.
 const OBJECTS: Limits = Limits { depth: 2, elements: 16, text_only: false };
 
-/// A row.
+/// A row: a variable or a part of one.
 #[derive(Clone, Debug, Default)]
 pub struct Row {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its value, or why there is none.
+    /// The value, or why there is none.
     pub value: String,
-    /// Its type.
+    /// The name of the type.
     pub type_name: String,
-    /// The expression that gives it, where there is one.
+    /// The expression that evaluates to the value, if there is one.
     pub expression: Option<String>,
-    /// Its place in linear memory.
+    /// The place in linear memory, if the value has one.
     pub place: Option<MemoryReference>,
-    /// Its parts, as far as they were read.
+    /// The parts, as far as they were read.
     pub parts: Vec<Row>,
     /// Whether there may be parts that were not read.
     pub may_have_parts: bool,
 }
 
 impl Row {
-    /// A row of a variable that `expression` names. `memory`: the index of the one it lies in.
+    /// A row of a variable that `expression` names; `memory` is the index of the memory that it is in.
     pub fn new(variable: &Variable, expression: Option<String>, memory: Option<u32>) -> Row {
         let outer = expression.clone();
         Row::within(variable, expression, outer.as_deref(), memory)
     }
 
-    /// A row of a variable whose parts are parts of what `outer` names.
+    /// A row of a variable whose parts are parts of the value that `outer` names.
     fn within(variable: &Variable, expression: Option<String>, outer: Option<&str>, memory: Option<u32>) -> Row {
         let part = |child: &Variable| {
             let inner = outer.filter(|_| !is_only_shown(variable, child));
-            // A reference of C++ is named as what it refers to.
+            // In C++, a reference and its referent have the same name.
             let is_referent = child.name == "*" && variable.type_name.ends_with('&');
             let inner = inner.and_then(|outer| match is_referent {
                 true => Some(outer.to_owned()),
                 false => inner_expression(outer, &child.name),
             });
-            // The members of a base class and of a member without a name are named as the object's own.
+            // The members of a base class, and of a member without a name, are named like the object's own.
             let is_own = child.name.is_empty() || child.name.contains("::");
             let outer = inner.clone().or_else(|| outer.filter(|_| is_own).map(str::to_owned));
             Row::within(child, inner, outer.as_deref(), memory)
@@ -61,7 +61,7 @@ impl Row {
         let may_have_parts = value.starts_with(['{', '[']) || value.starts_with("0x") && value != "0x0";
         let mut parts: Vec<Row> = variable.children.iter().map(part).collect();
         if let Some((whole, from)) = outer.and_then(group) {
-            // The elements of a group are those of the whole.
+            // The elements of a group are elements of the whole array.
             for (nth, part) in (from..).zip(&mut parts).filter(|(_, part)| part.name.starts_with('[')) {
                 part.name = format!("[{nth}]");
                 part.expression = part.expression.as_ref().map(|_| format!("({whole})[{nth}]"));
@@ -80,7 +80,7 @@ impl Row {
     }
 }
 
-/// The whole, and the number of the first element, if an expression is that of a group of elements.
+/// The whole array, and the number of the first element, if an expression names a group of elements.
 fn group(expression: &str) -> Option<(&str, u64)> {
     let (whole, range) = expression.strip_prefix('(')?.strip_suffix(']')?.rsplit_once(")[")?;
     let (from, to) = range.split_once("..")?;
@@ -88,7 +88,7 @@ fn group(expression: &str) -> Option<(&str, u64)> {
     (from > 0 && to.checked_sub(from)? == u64::from(LIMITS.elements)).then_some((whole, from))
 }
 
-/// A row for the elements after those that are shown at once, if there may be more: they are read when it is opened.
+/// A row for the elements that are not shown at once, if there may be more; they are read when it is opened.
 fn rest_of(variable: &Variable, outer: &str) -> Option<Row> {
     let full = LIMITS.elements as usize;
     let last = variable.children.last().filter(|_| variable.children.len() == full)?;
@@ -106,7 +106,7 @@ fn rest_of(variable: &Variable, outer: &str) -> Option<Row> {
     })
 }
 
-/// The expression of a part of what another expression names; `None` where the part has no name that expressions know.
+/// The expression for a part of what `outer` names; `None` if expressions cannot name the part.
 fn inner_expression(outer: &str, part: &str) -> Option<String> {
     let is_name = |part: &str| !part.is_empty() && part.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
     match part {
@@ -117,8 +117,8 @@ fn inner_expression(outer: &str, part: &str) -> Option<String> {
     }
 }
 
-/// Whether a part is shown and no member: the counts of a shared pointer of Rust, what a `std::function` or `std::any` holds, the
-/// entries of a set and the structures of a `MultiArrayList` of Zig.
+/// Whether a part is shown, but is not a member: the counts of Rust's shared pointers, the contents of a
+/// `std::function` or `std::any`, the entries of a set, and the structures of Zig's `MultiArrayList`.
 fn is_only_shown(variable: &Variable, part: &Variable) -> bool {
     let of = |modules: &[&str]| modules.iter().any(|module| variable.type_name.starts_with(module));
     match &*part.name {
@@ -143,17 +143,19 @@ pub struct Scope {
 /// The rows of a list.
 #[derive(Clone, Debug)]
 pub enum Rows {
-    /// These.
+    /// The rows that were created.
     Made(Vec<Row>),
-    /// The statics of the function's file, which are read when somebody looks.
+    /// The statics of the function's file, which are read when the scope is opened.
     Statics,
 }
 
-/// The scopes of a frame of the engine, `scope` the number of the function inlined in it. Scopes without rows are left out.
+/// The scopes of a frame of the engine; `scope` is the number of the function inlined in it. Scopes without rows are
+/// left out.
 pub fn scopes(dump: &Dump, frame: &Frame, scope: usize) -> Vec<Scope> {
     let memory = memory::memory_of(dump, frame);
     let known = frame.variables(LIMITS);
-    // The two read the same debug info; should they differ, no value is shown rather than another function's.
+    // Both lists come from the same debug info. Should they differ, no value is shown, rather than one of another
+    // function.
     let known = known.get(scope).filter(|_| known.len() == frame.inlines().len() + 1);
     let rows = |kind: VariableKind| -> Rows {
         let variables = known.into_iter().flat_map(|scope| &scope.variables).filter(|variable| variable.kind == kind);
@@ -181,8 +183,8 @@ pub fn statics(dump: &Dump, frame: &Frame) -> Vec<Row> {
     frame.statics(LIMITS).iter().map(|variable| Row::new(variable, named(variable), memory)).collect()
 }
 
-/// The expression that names a variable in its own function, `name@entry` for a value at entry; none where the name means another
-/// one there, nor for a value of before.
+/// The expression that names a variable in its own function, `name@entry` for the value at entry. `None` if the name
+/// refers to another variable there, or if the value is an older one.
 fn named(variable: &Variable) -> Option<String> {
     let plain = variable.name.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
     (plain && !variable.hidden && variable.at != When::Earlier).then(|| variable.label().into_owned())
@@ -199,7 +201,7 @@ pub fn interpreted_scopes(frame: &InterpretedFrame) -> Vec<Scope> {
     locals(frame.variables.iter().map(row).collect())
 }
 
-/// The scope of these rows, unless there is none.
+/// The scope with these rows, if there are any.
 fn locals(rows: Vec<Row>) -> Vec<Scope> {
     if rows.is_empty() {
         return Vec::new();
@@ -207,9 +209,9 @@ fn locals(rows: Vec<Row>) -> Vec<Scope> {
     vec![Scope { name: "Locals", hint: "locals", expensive: false, rows: Rows::Made(rows) }]
 }
 
-/// The variables that live across the place where an asynchronous function waits.
+/// The scopes with the variables that are live where an asynchronous function waits.
 pub fn await_scopes(dump: &Dump, variables: &[Variable]) -> Vec<Scope> {
-    // In which of several memories they lie is not said.
+    // With several memories, it is not known which one contains the variables.
     let memory = (dump.recorded().memories.len() == 1).then_some(0);
     locals(variables.iter().map(|variable| Row::new(variable, None, memory)).collect())
 }
@@ -234,7 +236,7 @@ fn globals(dump: &Dump, frame: &model::Frame) -> Rows {
     Rows::Made(rows.collect())
 }
 
-/// A row of what the engine has. `register` is the expression that names it; an object's parts are read by it.
+/// A row of a value of the engine. `register` is the expression that names it, by which an object's parts are read.
 fn row_of(dump: &Dump, name: String, register: Option<String>, value: &Value) -> Row {
     let is_object = matches!(value, Value::Ref(model::Reference { target: RefTarget::Object(_), .. }));
     let text = match value {
@@ -257,16 +259,16 @@ fn row_of(dump: &Dump, name: String, register: Option<String>, value: &Value) ->
     }
 }
 
-/// Lists of rows by the numbers that the editor was given.
+/// The lists of rows by the numbers that were sent to the editor.
 #[derive(Default)]
 pub struct Handles {
     rows: Vec<(Origin, Rows)>,
-    /// Number of the first that is remembered, from 1.
+    /// Number of the oldest list that is remembered, counted from 1.
     first: u64,
 }
 
 impl Handles {
-    /// Remembers a list, and gives its number.
+    /// Adds a list, and returns its number.
     pub fn add(&mut self, origin: Origin, rows: Rows) -> u64 {
         if self.rows.len() >= MAX_HANDLES {
             self.first += self.rows.len() as u64;
@@ -293,7 +295,7 @@ mod tests {
         assert_eq!(inner("node", "next"), "(node).next");
         assert_eq!(inner("(node).next", "*"), "*((node).next)");
         assert_eq!(inner("list", "[3]"), "(list)[3]");
-        // A base class, a member without a name.
+        // These are a base class and a member without a name.
         assert_eq!(inner_expression("square", "geometry::Shape"), None);
         assert_eq!(inner_expression("colour", ""), None);
     }

@@ -1,26 +1,27 @@
-//! Messages on the wire: a header with the length, an empty line, JSON. Specification: Debug Adapter Protocol, "Base
-//! protocol".
+//! Reads and writes messages: a header with the length, an empty line, JSON. Specification: Debug Adapter Protocol,
+//! "Base protocol".
 
 use std::io::{self, BufRead, Read, Write};
 
 use serde_json::Value;
 
-/// Bytes of one message. Requests are small; what a client may send at most is an expression or a list of breakpoints.
+/// The size limit of a message, in bytes. Requests are small: the largest ones contain an expression or a list of
+/// breakpoints.
 const MAX_MESSAGE: usize = 16 << 20;
-/// Bytes of one line of a header.
+/// The size limit of a line of a header, in bytes.
 const MAX_HEADER: u64 = 4096;
 
-/// What came from the client.
+/// What was read from the client.
 pub enum Incoming {
     /// A message.
     Message(Value),
-    /// A message that is no JSON, with the reason.
+    /// A message that is not valid JSON, with the reason.
     Malformed(String),
     /// The client closed the connection.
     End,
 }
 
-/// Reads one message. Fails where its length is not known, since nothing after it could be understood.
+/// Reads one message. Fails if its length is not known, as nothing after it could be understood.
 pub fn read(input: &mut impl BufRead) -> io::Result<Incoming> {
     let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let mut length = None;
@@ -38,7 +39,7 @@ pub fn read(input: &mut impl BufRead) -> io::Result<Incoming> {
             match length {
                 Some(_) => break,
                 None if begun => return Err(wrong("a message has no Content-Length")),
-                // Between messages nothing but an empty line may stand.
+                // Between messages, there may only be empty lines.
                 None => continue,
             }
         }
@@ -47,7 +48,8 @@ pub fn read(input: &mut impl BufRead) -> io::Result<Incoming> {
         }
         begun = true;
         let Some((name, value)) = line.split_once(':') else { return Err(wrong("a line of the header has no colon")) };
-        // A browser's request line may have a colon, too. What a page on the web sends to this port must not pass for a message.
+        // The request line of a browser may contain a colon as well, but an HTTP request that a web page sends to this
+        // port must not be taken for a message.
         if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
             return Err(wrong("a line of the header does not begin with a name"));
         }

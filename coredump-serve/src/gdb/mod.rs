@@ -1,5 +1,6 @@
-//! The remote protocol of GDB as LLDB's plugin for WebAssembly speaks it: a core dump as a process that has stopped.
-//! Specification: GDB manual, "Remote Protocol"; LLDB's additions in `lldb/docs/resources/lldbgdbremote.md`.
+//! Implements GDB's remote serial protocol as LLDB's plugin for WebAssembly speaks it: a core dump appears as a process
+//! that has stopped. Specification: GDB manual, "Remote Protocol"; LLDB's additions in
+//! `lldb/docs/resources/lldbgdbremote.md`.
 
 mod space;
 mod wire;
@@ -13,32 +14,32 @@ use crate::words::ENDED;
 pub use space::Space;
 use wire::{Incoming, framed, hex};
 
-/// What a target is called of which both ends know no more than that it is WebAssembly.
+/// The target triple, which says no more than that the target is WebAssembly.
 const TRIPLE: &str = "wasm32-unknown-wasi-wasm";
-/// Threads that are listed in one answer.
+/// How many threads are listed in one answer.
 const THREADS: usize = 1000;
 
-/// A conversation with one client.
+/// A session with one client.
 pub struct Session<'a> {
     space: &'a Space,
     acknowledged: bool,
-    /// Errors carry a sentence.
+    /// Whether errors contain a sentence.
     sentences: bool,
-    /// The thread that was chosen, by its index.
+    /// Index of the selected thread.
     thread: usize,
-    /// How many threads were listed.
+    /// How many threads were listed so far.
     listed: usize,
 }
 
-/// What is answered to a request.
+/// The answer to a request.
 enum Answer {
-    /// This; nothing, where the request is not known.
+    /// These bytes; they are empty if the request is not known.
     Data(Vec<u8>),
-    /// It cannot be done, for this reason.
+    /// The request failed for this reason.
     Error(String),
-    /// A sentence for the person, and where the program stands.
+    /// A sentence for the user, and where the program stopped.
     Stays,
-    /// This, and then the conversation is over.
+    /// This text, and then the session ends.
     Last(&'static str),
 }
 
@@ -55,17 +56,17 @@ impl From<Result<Vec<u8>, String>> for Answer {
 }
 
 impl<'a> Session<'a> {
-    /// A conversation that begins.
+    /// Begins a session.
     pub fn new(space: &'a Space) -> Self {
         let thread = space.first_thread();
         Session { space, acknowledged: true, sentences: false, thread, listed: 0 }
     }
 
-    /// Answers requests until the client leaves. Fails where the connection breaks.
+    /// Answers requests until the client leaves. Fails if the connection breaks.
     pub fn serve(mut self, mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
         let mut sent = Vec::new();
         loop {
-            // Whether a packet is acknowledged was agreed before it.
+            // A packet is acknowledged if that was agreed before the packet.
             let acknowledged = self.acknowledged;
             let answer = match wire::read(&mut input)? {
                 Incoming::End => return Ok(()),
@@ -110,7 +111,7 @@ impl<'a> Session<'a> {
     }
 
     fn answer(&mut self, packet: &[u8]) -> Answer {
-        // All that a client sends to a dump is text.
+        // All requests that a dump can answer are text.
         let Ok(packet) = str::from_utf8(packet) else { return Answer::text("") };
         let (name, rest) = packet.split_once([':', ',']).unwrap_or((packet, ""));
         match name {
@@ -128,7 +129,8 @@ impl<'a> Session<'a> {
                 wire::MAX_PACKET
             )),
             "qHostInfo" => Answer::text(host()),
-            // The process that ran the program has ended: one of the same number here is another one.
+            // The recorded process id is not sent: the process has ended, and on this machine another process may have
+            // that id.
             "qProcessInfo" => Answer::text(format!("pid:1;parent-pid:0;{}", host())),
             "qC" => Answer::text(format!("QC{:x}", self.thread + 1)),
             "qfThreadInfo" => {
@@ -158,10 +160,10 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Requests whose name is not set off from what follows.
+    /// Answers the requests whose names are not separated from their arguments.
     fn short(&mut self, packet: &str) -> Answer {
         if let Some(rest) = packet.strip_prefix("qRegisterInfo") {
-            // Beyond the last register, an error is what ends the list.
+            // An error ends the list after the last register.
             return match number(rest) {
                 Some(0) => Answer::text(
                     "name:pc;alt-name:pc;bitsize:64;offset:0;encoding:uint;format:hex;set:General Purpose Registers;\
@@ -205,7 +207,7 @@ impl<'a> Session<'a> {
             }
             'm' => two_numbers(rest).map_or_else(bad_number, |(address, len)| self.space.read(address, len).into()),
             'x' => match two_numbers(rest) {
-                // Asked for nothing, so as to learn whether the request is known.
+                // With the length 0, the client asks whether the request is known.
                 Some((_, 0)) => Answer::text("OK"),
                 Some((address, len)) => self.space.read(address, len).map_or_else(Answer::Error, Answer::Data),
                 None => bad_number(),
@@ -218,7 +220,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Where a thread stands: of the one that crashed, also why the program died.
+    /// The stop reply for a thread; for the thread that crashed, it says why the program died.
     fn stopped(&self, thread: usize) -> String {
         let pc = hex(&self.space.youngest(thread).to_le_bytes());
         let id = thread + 1;
@@ -237,7 +239,7 @@ impl<'a> Session<'a> {
             None => "no reason is known".to_owned(),
         };
         let reason = coredump_core::text::escape_lines(&reason);
-        // SIGTRAP: no signal ended the program.
+        // SIGTRAP is reported, as no signal ended the program.
         format!("T05{text}reason:exception;description:{};", hex(reason.as_bytes()))
     }
 
@@ -258,12 +260,13 @@ impl<'a> Session<'a> {
         self.space.threads().binary_search(&index).is_ok().then_some(index)
     }
 
-    /// As [`Session::thread_named`]; for 0 and -1, any or all of them, the one that was chosen.
+    /// The thread as from [`Session::thread_named`]; for 0 (any) and -1 (all), the selected one.
     fn thread_or_any(&self, id: &str) -> Option<usize> {
         if matches!(id, "0" | "-1") { Some(self.thread) } else { self.thread_named(id) }
     }
 
-    /// A value of a frame, both by their numbers, which are decimal: whatever thread was chosen, LLDB may mean another.
+    /// The answer with a value of a frame, both given by decimal numbers. LLDB may mean another thread than the
+    /// selected one.
     fn register(&self, rest: &str, which: fn(u32) -> Register) -> Answer {
         let Some((frame, index)) = rest.split_once(';') else { return bad_number() };
         match (frame.parse(), index.parse()) {
@@ -304,7 +307,7 @@ fn bad_number() -> Answer {
 }
 
 fn number(text: &str) -> Option<u64> {
-    // `from_str_radix` takes a sign.
+    // `from_str_radix` would accept a sign.
     text.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u64::from_str_radix(text, 16).ok())?
 }
 
@@ -313,7 +316,7 @@ fn two_numbers(text: &str) -> Option<(u64, u64)> {
     Some((number(first)?, number(second)?))
 }
 
-/// A piece of a document: `m` before one that more follows, `l` before the last.
+/// A piece of a document: it begins with `m` if more follows, with `l` if it is the last one.
 fn piece(document: &str, offset: u64, len: u64) -> Vec<u8> {
     let document = document.as_bytes();
     let start = usize::try_from(offset).unwrap_or(usize::MAX).min(document.len());
@@ -323,7 +326,7 @@ fn piece(document: &str, offset: u64, len: u64) -> Vec<u8> {
     piece
 }
 
-/// Text as an attribute's value. Characters that XML does not allow are left out.
+/// Escapes text as the value of an XML attribute. Characters that XML does not allow are left out.
 fn xml(text: &str) -> String {
     let mut safe = String::new();
     for letter in text.chars().filter(|letter| !letter.is_control()) {

@@ -1,13 +1,13 @@
-//! A dump in the one address space of 64 bits that LLDB sees.
+//! Maps a dump to the single 64-bit address space that LLDB sees.
 //!
-//! LLDB (`ProcessWasm.h`) divides an address: bits 62 and 63 say what lies there, bits 32 to 55 whose it is, bits 0 to 31
-//! are the offset. Type 0 is linear memory, type 1 a module's file. Whose, we fill in so:
+//! LLDB (`ProcessWasm.h`) divides an address: bits 62 and 63 are its type (0 is linear memory, 1 a module's file), bits
+//! 32 to 55 the owner, and bits 0 to 31 the offset. The owner is:
 //!
-//! - a module's file: its index among the dump's modules;
-//! - memory 0: the one that all frames use. LLDB 22 looks there for whatever a pointer leads to. Where frames use several,
-//!   nothing can be read there: no value is better than that of another memory;
-//! - memory N: the first memory of module N, where its instances share one;
-//! - memory [`BY_INDEX`] + N: the dump's memory N, whoever has it.
+//! - for a module's file, its index among the dump's modules;
+//! - 0 for the memory that all frames use, in which LLDB 22 follows all pointers. If frames use several memories,
+//!   nothing can be read there, as no value is better than one from another memory;
+//! - N for the first memory of module N, if its instances share one;
+//! - [`BY_INDEX`] + N for memory N of the dump.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -17,48 +17,48 @@ use coredump_core::memory::Chunk;
 use coredump_core::model::{self, Instance, Value};
 use coredump_core::{Dump, Found, Memory, Register};
 
-/// Memories by their index in the dump begin here.
+/// The owner from which on memories are numbered by their index in the dump.
 pub const BY_INDEX: u64 = 0x80_0000;
-/// The address of a frame whose place in its module is not known: of a type that LLDB knows as invalid.
+/// The address of a frame whose position is not known: its type is invalid for LLDB.
 pub const NOWHERE: u64 = 3 << 62;
 /// The type of a module's file.
 const OBJECT: u64 = 1;
-/// Bytes that one request may ask for.
+/// How many bytes one request may ask for.
 const MAX_READ: u64 = 1 << 16;
-/// Data segments of one module that are looked at.
+/// How many data segments of a module are read.
 const MAX_SEGMENTS: usize = 1 << 16;
 
-/// What lies at an address.
+/// What is at an address.
 enum At<'s> {
-    /// A linear memory: its index in the dump, and the offset.
+    /// A linear memory: its index in the dump, and the offset in bytes.
     Memory(u32, u64),
-    /// A module's file, and the offset.
+    /// A module's file, and the offset in bytes.
     File(&'s Code, u64),
 }
 
-/// Addresses from one on that are alike.
+/// A range of addresses with the same properties.
 pub struct Region {
-    /// How many.
+    /// Size of the range in bytes.
     pub size: u64,
-    /// Whether they can be read.
+    /// Whether the bytes can be read.
     pub readable: bool,
-    /// Whether they hold code.
+    /// Whether the range contains code.
     pub code: bool,
 }
 
 /// A module whose binary is known.
 struct Code {
-    /// Its index among the dump's modules.
+    /// Index of the module in the dump.
     index: u32,
-    /// Its data segments in the order of the file.
+    /// The data segments in the order of the file.
     segments: Vec<Segment>,
 }
 
-/// A data segment. LLDB takes it for the place of the variables in it.
+/// A data segment. LLDB reads the variables that it initializes from here.
 struct Segment {
-    /// Where it is in the file.
+    /// The range of the segment in the file.
     file: Range<u64>,
-    /// The dump's memory and the address in it that it was copied to; `None` where that is not known.
+    /// The memory of the dump and the address that the segment was copied to; `None` if not known.
     memory: Option<(u32, u64)>,
 }
 
@@ -73,12 +73,12 @@ pub struct Space {
 }
 
 impl Space {
-    /// The space of this dump, with all of its threads or the one with that index. Finds its binaries. Fails where there is no
-    /// such thread.
+    /// The address space of a dump, with all of its threads or only the one with this index. Finds the binaries. Fails
+    /// if there is no such thread.
     pub fn new(dump: Dump, only: Option<usize>) -> Result<Space> {
         let count = dump.threads().len();
         let threads = match only {
-            // A process without a thread is none.
+            // LLDB requires a process to have a thread.
             None => (0..count.max(1)).collect(),
             Some(only) if only < count => vec![only],
             Some(only) => {
@@ -107,7 +107,7 @@ impl Space {
         &self.dump
     }
 
-    /// What a person should know of it.
+    /// The problems that a user should know of.
     pub fn problems(&self) -> Vec<String> {
         let recorded = self.dump.recorded();
         let mut problems = Vec::new();
@@ -139,28 +139,28 @@ impl Space {
         problems
     }
 
-    /// The modules whose binaries are known: what to call each, and where it begins.
+    /// The modules whose binaries are known: the name and the start address of each.
     pub fn modules(&self) -> impl Iterator<Item = (String, u64)> {
         self.code.iter().filter_map(|code| {
             let slot = self.dump.binaries().slot(code.index)?;
             let name = match slot.found.as_ref()?.binary.path() {
                 // LLDB opens the file itself, from another folder.
                 Some(path) => std::path::absolute(path).ok()?.to_string_lossy().into_owned(),
-                // And it must not open a file that has the same name by chance.
+                // LLDB must not open a file that has the same name by chance.
                 None => format!("{} (in the dump)", slot.name),
             };
             Some((name, address_of(OBJECT, code.index, 0)))
         })
     }
 
-    /// Where the frames of a thread stand, youngest first: the youngest on its instruction, the others after their calls,
-    /// as LLDB expects.
+    /// The addresses of a thread's frames, youngest first: that of the instruction for the youngest, and the return
+    /// addresses for the others, as LLDB expects.
     pub fn call_stack(&self, thread: usize) -> Option<Vec<u64>> {
         let thread = self.dump.thread(thread)?;
         Some(thread.frames().map(|frame| self.counter(&frame).unwrap_or(NOWHERE)).collect())
     }
 
-    /// Where the youngest frame of a thread stands.
+    /// The address of the youngest frame of a thread.
     pub fn youngest(&self, thread: usize) -> u64 {
         let frame = self.dump.thread(thread).and_then(|thread| thread.frame(0));
         frame.and_then(|frame| self.counter(&frame)).unwrap_or(NOWHERE)
@@ -180,10 +180,10 @@ impl Space {
         Some(address_of(OBJECT, module, u32::try_from(offset).ok()?))
     }
 
-    /// Bytes from an address on, as far as they are known; an error where not even the first is.
+    /// The bytes from an address on, as far as they are known; an error if the first one is not.
     pub fn read(&self, address: u64, len: u64) -> std::result::Result<Vec<u8>, String> {
         let (_, _, offset) = parts(address);
-        // A read does not leave its 4 GiB.
+        // A read does not cross the border of the 4 GiB of its owner.
         let len = len.min(MAX_READ).min((1 << 32) - offset);
         match self.at(address)? {
             At::Memory(memory, offset) => self.memory_bytes(memory, offset..offset + len),
@@ -227,8 +227,8 @@ impl Space {
         }
     }
 
-    /// The bytes of a module's file. Where its data segments are, those of the memory that they were copied to: LLDB reads
-    /// variables there, and they have changed since.
+    /// The bytes of a module's file. Data segments are replaced by the memory that they were copied to, as LLDB reads
+    /// variables here, which have changed since.
     fn file_bytes(&self, code: &Code, range: Range<u64>) -> std::result::Result<Vec<u8>, String> {
         let binary = self.dump.binaries().binary(code.index).ok_or("its binary is not known")?;
         let file = binary.module().bytes();
@@ -267,7 +267,7 @@ impl Space {
         }
     }
 
-    /// The addresses from this one on that are like it.
+    /// The range of addresses from this one on with the same properties.
     pub fn region(&self, address: u64) -> Region {
         let (kind, owner, offset) = parts(address);
         let left = (1 << 32) - offset;
@@ -292,7 +292,7 @@ impl Space {
                     None => nothing(left),
                 }
             }
-            // Between the owners that there are and the next kind of address there is nothing.
+            // Nothing is between the last owner and the addresses of the next type.
             Err(_) => {
                 let modules = self.dump.binaries().len() as u64;
                 let memories = self.dump.recorded().memories.len() as u64;
@@ -311,13 +311,14 @@ impl Space {
         }
     }
 
-    /// A local, global or operand of the frame with that index, little endian. Which thread's frame is meant, LLDB does not
-    /// say, and it asks in no order that would tell: so a value is given only if it is the same whichever is meant.
+    /// A local, global or operand of the frame with this index, little-endian. LLDB does not say which thread's frame
+    /// it means, and the order of its requests does not tell either. So a value is returned only if it is the same for
+    /// all threads.
     pub fn register(&self, frame: usize, register: Register) -> std::result::Result<Vec<u8>, String> {
         let threads = self.threads.iter().filter_map(|&thread| self.dump.thread(thread)?.frame(frame));
         let mut values = threads.map(|frame| match frame.register(register) {
             Ok(value) => bytes_of(&value),
-            // Without debug information, there is what the dump holds.
+            // Without debug information, the value comes from the dump itself.
             Err(why) => bytes_of(self.recorded(frame.recorded(), register).ok_or(why)?),
         });
         let first = values.next().ok_or_else(|| format!("there is no frame {frame}"))?;
@@ -356,7 +357,7 @@ impl Code {
     }
 }
 
-/// The memory that a module knows by this index, where all its instances have the same one.
+/// The memory that a module has under this index, if all its instances have the same one.
 fn memory_of(dump: &Dump, module: u32, index: usize) -> Option<u32> {
     let recorded = dump.recorded();
     let mut instances = recorded.instances.iter().filter(|instance| instance.module == Some(module));
@@ -367,7 +368,7 @@ fn memory_of(dump: &Dump, module: u32, index: usize) -> Option<u32> {
     }
 }
 
-/// The memory that the functions of all frames use; `None` where they use several, or the dump does not say.
+/// The memory that the functions of all frames use; `None` if they use several, or the dump does not say.
 fn common_memory(dump: &Dump) -> Option<u32> {
     let recorded = dump.recorded();
     if recorded.memories.len() <= 1 {
@@ -385,7 +386,7 @@ fn common_memory(dump: &Dump) -> Option<u32> {
     common
 }
 
-/// Whether a function is there twice.
+/// Whether a function occurs twice.
 fn recurses(thread: &model::Thread) -> bool {
     let mut seen = HashSet::new();
     !thread
@@ -410,7 +411,7 @@ fn address_of(kind: u64, owner: u32, offset: u32) -> u64 {
     kind << 62 | u64::from(owner) << 32 | u64::from(offset)
 }
 
-/// Type, owner, offset. As in LLDB, bits 56 to 61 are not looked at.
+/// Splits an address into type, owner and offset. As in LLDB, bits 56 to 61 are ignored.
 fn parts(address: u64) -> (u64, u64, u64) {
     (address >> 62, address >> 32 & 0xff_ffff, address & 0xffff_ffff)
 }

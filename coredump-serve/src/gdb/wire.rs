@@ -1,28 +1,28 @@
-//! Packets on the wire: `$data#checksum`, acknowledged by `+` until the client wants that no more. Specification: GDB
-//! manual, "Remote Protocol, Overview".
+//! Reads and writes packets: `$data#checksum`, acknowledged by `+` until the client asks to stop that. Specification:
+//! GDB manual, "Remote Protocol, Overview".
 
 use std::io::{self, BufRead, Read, Write};
 
-/// Bytes of one packet's data that are kept: no request of a client that only reads is longer.
+/// The size limit of a packet's data, in bytes: no request of a client that only reads is longer.
 pub const MAX_PACKET: usize = 1 << 17;
 
-/// What came from the client.
+/// What was read from the client.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming {
     /// The data of a packet.
     Packet(Vec<u8>),
-    /// A packet whose checksum is wrong.
+    /// A packet with a wrong checksum.
     Garbled,
     /// A packet of more than [`MAX_PACKET`] bytes, which were skipped.
     TooLong,
-    /// The client did not understand what was sent last.
+    /// The client asks to repeat the last packet.
     Resend,
     /// The client closed the connection.
     End,
 }
 
-/// Reads up to the end of a packet. What stands between packets is skipped: acknowledgements, and requests to interrupt a
-/// program, which has stopped long ago.
+/// Reads up to the end of a packet. Bytes between packets are skipped: acknowledgements, and requests to interrupt the
+/// program, which has ended.
 pub fn read(input: &mut impl BufRead) -> io::Result<Incoming> {
     loop {
         match byte(input)? {
@@ -65,7 +65,7 @@ fn byte(input: &mut impl BufRead) -> io::Result<Option<u8>> {
     }
 }
 
-/// A packet as it is sent. Bytes that mean something in the protocol are escaped.
+/// A packet as it is sent. Bytes with a special meaning in the protocol are escaped.
 pub fn framed(data: &[u8]) -> Vec<u8> {
     let mut packet = Vec::with_capacity(data.len() + 4);
     packet.push(b'$');
