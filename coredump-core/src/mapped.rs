@@ -127,7 +127,7 @@ impl Bytes {
             let mut first = [0; 1];
             let read = match file.read(&mut first) {
                 Ok(0) => {
-                    return Err(Error::new(ErrorKind::Io, "nobody writes to this pipe, or nothing is in this device"));
+                    return Err(Error::new(ErrorKind::Io, "no process writes to this pipe, or this device is empty"));
                 }
                 Ok(read) => read,
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => 0,
@@ -418,7 +418,7 @@ mod tests {
         });
         assert_eq!(*waiting.unwrap(), *b"contents and more");
         let error = Bytes::open_at_once(&path, |_| true).unwrap_err();
-        assert!(error.message.contains("nobody writes"), "{error}");
+        assert!(error.message.contains("no process writes"), "{error}");
     }
 
     #[test]

@@ -89,7 +89,7 @@ fn open_stream(folder: &OwnedFd, name: &OsStr) -> io::Result<File> {
             Err(rustix::io::Errno::NXIO) if since.elapsed() < PATIENCE => {
                 std::thread::sleep(Duration::from_millis(10));
             }
-            Err(rustix::io::Errno::NXIO) => return Err(io::Error::other("nobody reads that pipe")),
+            Err(rustix::io::Errno::NXIO) => return Err(io::Error::other("no process reads this pipe")),
             opened => break opened?,
         }
     };
@@ -99,7 +99,7 @@ fn open_stream(folder: &OwnedFd, name: &OsStr) -> io::Result<File> {
     }
     let trusted = [own_user(), Some(rustix::fs::fstat(folder)?.st_uid)];
     if !trusted.contains(&Some(found.st_uid)) {
-        return Err(refused("is a pipe or device of somebody else"));
+        return Err(refused("is a pipe or device of another user"));
     }
     rustix::fs::fcntl_setfl(&opened, rustix::fs::fcntl_getfl(&opened)? - OFlags::NONBLOCK)?;
     Ok(opened.into())

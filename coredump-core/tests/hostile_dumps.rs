@@ -191,7 +191,7 @@ fn without_any_section_of_a_dump_there_is_none() {
     assert_eq!(error.kind, ErrorKind::WrongFile);
 }
 
-/// A section that may stand once and is there again is told; the first name counts, lists go on.
+/// A section that may stand once and is repeated is told; the first name counts, lists go on.
 #[test]
 fn what_is_there_twice_is_told() {
     let module = |name: u8| custom("coremodules", &[1, 0, 1, name]);
@@ -201,7 +201,7 @@ fn what_is_there_twice_is_told() {
     assert_eq!(dump.executable.as_deref(), Some("a"));
     let names: Vec<_> = dump.modules.iter().filter_map(|module| module.name.as_deref()).collect();
     assert_eq!(names, ["m", "n"]);
-    assert!(warns(&dump, "section core is there again") && warns(&dump, "section coremodules is there again"));
+    assert!(warns(&dump, "section core is repeated") && warns(&dump, "section coremodules is repeated"));
 }
 
 /// Gigabytes of zeros behind a dump, which compress to nothing, are millions of damaged sections: they are not looked at.

@@ -106,7 +106,7 @@ coredump_core::reader_args! {
     }
     values { depth, elements }
     more {
-        /// summarize the heaps: allocator, used and free blocks and bytes by size and type, how far memories may grow,
+        /// summarise the heaps: allocator, used and free blocks and bytes by size and type, how far memories may grow,
         /// the allocation that failed; objects by type; for two dumps, what grew
         #[argh(switch)]
         pub heap: bool,

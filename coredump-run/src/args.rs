@@ -248,7 +248,7 @@ pub struct Annotation {
 fn annotation(text: &str) -> Result<Annotation, String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok(Annotation { key: key.to_owned(), value: value.to_owned() }),
-        _ => Err(format!("{text:?} is no KEY=VALUE")),
+        _ => Err(format!("{text:?} is not KEY=VALUE")),
     }
 }
 
@@ -276,7 +276,7 @@ fn memory(text: &str) -> Result<MemoryChoice, String> {
 /// Parses the address of `--serve`: an address with its port, or a port alone.
 fn address(text: &str) -> Result<SocketAddr, String> {
     let port = text.parse().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    port.or_else(|_| text.parse()).map_err(|_| format!("{text:?} is no address: 8080, 127.0.0.1:8080, [::1]:8080"))
+    port.or_else(|_| text.parse()).map_err(|_| format!("{text:?} is not an address: 8080, 127.0.0.1:8080, [::1]:8080"))
 }
 
 /// Parses a time with its unit; a number alone counts seconds.
@@ -284,7 +284,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().map(Duration::try_from_secs_f64);
     match seconds {
         Some(seconds) => seconds.map_err(|_| format!("{text:?} is out of range")),
-        None => humantime::parse_duration(text).map_err(|_| format!("{text:?} is no time: 10s, 500ms, 2m, 1h")),
+        None => humantime::parse_duration(text).map_err(|_| format!("{text:?} is not a time: 10s, 500ms, 2m, 1h")),
     }
 }
 
@@ -296,9 +296,9 @@ fn size(text: &str) -> Result<usize, String> {
         "k" | "kb" | "kib" => 10,
         "m" | "mb" | "mib" => 20,
         "g" | "gb" | "gib" => 30,
-        _ => return Err(format!("{text:?} is no size: 65536, 64k, 1m, 2g")),
+        _ => return Err(format!("{text:?} is not a size: 65536, 64k, 1m, 2g")),
     };
-    let number: usize = number.parse().map_err(|_| format!("{text:?} is no size: 65536, 64k, 1m, 2g"))?;
+    let number: usize = number.parse().map_err(|_| format!("{text:?} is not a size: 65536, 64k, 1m, 2g"))?;
     number.checked_mul(1 << shift).ok_or_else(|| format!("{text:?} is out of range"))
 }
 

@@ -42,7 +42,7 @@ pub fn is_offered(name: &str) -> bool {
 pub fn look_at_imports(names: &[&str]) -> Result<()> {
     match names.iter().find(|name| name.contains(':') && !is_offered(name)) {
         Some(name) => {
-            Err(Error::new(ErrorKind::WrongFile, format!("cannot be run: nobody offers its import {name}"))
+            Err(Error::new(ErrorKind::WrongFile, format!("cannot be run: the host does not offer its import {name}"))
                 .hint(STAND_IN))
         }
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! Where the binaries under test are.
+//! Finds or builds the binaries under test.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 /// The path of one of the workspace's binaries, built if need be.
 ///
 /// `cargo test --workspace` builds a member's binary only if that member has integration tests, and `CARGO_BIN_EXE_*`
-/// is set only inside the owning package. So cargo itself is asked, with the very command and features of the test run:
-/// nothing is built a second time. `COREDUMP_BINARIES` names a folder of binaries to test instead.
+/// is set only inside the owning package. So this runs cargo itself, with the same command and features as the test
+/// run, so that nothing is built a second time. `COREDUMP_BINARIES` names a folder of binaries to test instead.
 pub fn binary(name: &str) -> &'static Path {
     static BINARIES: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
     let binaries = BINARIES.get_or_init(|| match std::env::var_os("COREDUMP_BINARIES") {

@@ -1,12 +1,12 @@
-//! Core dumps put together byte by byte, as other programs write them (`docs/producers.md`). Nothing here is shared with
-//! the reader: its mistakes would be repeated.
+//! Builds core dumps byte by byte, as other programs write them (`docs/producers.md`). Nothing here is shared with the
+//! reader, as its mistakes would be repeated.
 
-/// A frame to be written. Each layout leaves out what it has no room for.
+/// A frame to be written. Each layout leaves out the fields that it cannot represent.
 #[derive(Clone, Debug, Default)]
 pub struct FrameBytes {
     /// Instance index.
     pub instance: u32,
-    /// Function index, imports counted.
+    /// Function index, including imports.
     pub function: u32,
     /// Code offset.
     pub offset: u32,
@@ -19,7 +19,7 @@ pub struct FrameBytes {
 /// A value of a frame.
 #[derive(Clone, Copy, Debug)]
 pub enum Number {
-    /// Known to be unknown.
+    /// A value that is marked as missing.
     Missing,
     /// `i32`
     I32(i32),

@@ -1,4 +1,5 @@
-//! A debug adapter's client: messages of the Debug Adapter Protocol over the adapter's standard input and output.
+//! Implements a client of a debug adapter, which exchanges messages of the Debug Adapter Protocol over the adapter's
+//! standard input and output.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, ExitStatus, Stdio};
@@ -13,7 +14,7 @@ pub struct Editor {
     input: ChildStdin,
     output: BufReader<ChildStdout>,
     sequence: u64,
-    /// The events that came.
+    /// The events that were received.
     pub events: Vec<Value>,
 }
 
@@ -51,7 +52,7 @@ impl Editor {
         self.input.write_all(bytes).unwrap();
     }
 
-    /// The response to what was sent last; events are kept.
+    /// The response to the last request; events are kept.
     pub fn response(&mut self) -> Value {
         loop {
             let message = self.read();
@@ -70,7 +71,7 @@ impl Editor {
         }
     }
 
-    /// A request's body, or its error's words.
+    /// Sends a request; returns the body of the response, or the message of the error.
     pub fn ask(&mut self, command: &str, arguments: Value) -> Result<Value, String> {
         self.sequence += 1;
         let request = json!({"seq": self.sequence, "type": "request", "command": command, "arguments": arguments});

@@ -1,4 +1,4 @@
-//! The committed fixtures, and dumps made of them on the spot.
+//! Gives access to the committed fixtures, and makes dumps of them.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -7,19 +7,19 @@ use tempfile::TempDir;
 
 use crate::process::{Outcome, Tool};
 
-/// The path of a fixture, as `modules/sum-O0.wasm`; it must exist.
+/// The path of a fixture such as `modules/sum-O0.wasm`; it must exist.
 pub fn fixture(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
     assert!(path.exists(), "there is no fixture {name}");
     path
 }
 
-/// The path of the dump that wasmtime-cli 48 wrote of a module, as `sum-O0`.
+/// The path of the dump that wasmtime-cli 48 wrote of a module such as `sum-O0`.
 pub fn wasmtime_dump(module: &str) -> PathBuf {
     fixture(&format!("dumps/{module}.wasmtime.coredump"))
 }
 
-/// A folder of its own for a test, removed when it is dropped.
+/// A temporary folder for a test, removed when it is dropped.
 pub fn scratch() -> TempDir {
     TempDir::with_prefix("coredump-test-").expect("a temporary folder can be made")
 }
@@ -37,7 +37,7 @@ pub fn capture(folder: &Path, module: &str, options: &[&str]) -> (PathBuf, Outco
     (dump, outcome)
 }
 
-/// Where in a dump the contents of a custom section are.
+/// The range of a custom section's contents in a dump.
 pub fn section(dump: &[u8], name: &str) -> Range<usize> {
     let mut payloads = wasmparser::Parser::new(0).parse_all(dump);
     let found = payloads.find_map(|payload| match payload.unwrap() {

@@ -1,6 +1,6 @@
-//! The test kit: finds or builds the four binaries, runs them in real pipes, knows the fixtures.
+//! The test kit: it finds or builds the binaries, runs them in real pipes, and knows the fixtures.
 //!
-//! It does not depend on `coredump-core`: what shares the reader's code cannot find the reader's mistakes.
+//! The kit does not depend on `coredump-core`: code that is shared with the reader cannot find the reader's mistakes.
 
 mod binaries;
 pub mod dump_builder;
@@ -17,7 +17,7 @@ pub use process::{Outcome, Tool, pipeline};
 pub use schema::follows_schema;
 pub use served::Served;
 
-/// Says that a test is skipped, and why. Where `CI` is set nothing is skipped: what a test needs must be there.
+/// Reports that a test is skipped, and why. If `CI` is set, this fails instead: all that a test needs must be there.
 #[track_caller]
 pub fn skip(why: &str) {
     let ci = std::env::var_os("CI").is_some_and(|ci| !ci.is_empty());
@@ -25,8 +25,8 @@ pub fn skip(why: &str) {
     eprintln!("SKIPPED: {why}");
 }
 
-/// The same of what not every system can have (a browser, an LLDB that knows WebAssembly): skipped where `CI` is set, too, whose
-/// script installs it where it can and says when it cannot.
+/// Reports that a test is skipped, even if `CI` is set, because not every system can have what it needs (a browser, an
+/// LLDB that knows WebAssembly). The CI script installs that where possible, and reports it otherwise.
 pub fn skip_everywhere(why: &str) {
     eprintln!("SKIPPED: {why}");
 }

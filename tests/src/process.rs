@@ -1,4 +1,4 @@
-//! Running a tool as a person would: real processes, real pipes.
+//! Runs a tool as a user would: in real processes, with real pipes.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -14,14 +14,14 @@ pub struct Tool {
     stdin: Option<Vec<u8>>,
 }
 
-/// How a process ended and what it wrote.
+/// The exit status of a process and its output.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Its exit status.
+    /// The exit status.
     pub status: ExitStatus,
     /// Standard output.
     pub stdout: Vec<u8>,
-    /// Standard error, what is not UTF-8 replaced.
+    /// Standard error, with invalid UTF-8 replaced.
     pub stderr: String,
 }
 
@@ -36,7 +36,7 @@ impl Outcome {
         std::str::from_utf8(&self.stdout).expect("standard output is UTF-8")
     }
 
-    /// Standard output as one JSON document. One that describes a dump must be as the published schema says.
+    /// Standard output as one JSON document. A document that describes a dump must be valid by the published schema.
     pub fn json(&self) -> serde_json::Value {
         let document =
             serde_json::from_slice(&self.stdout).unwrap_or_else(|error| panic!("not JSON: {error}: {self:?}"));
@@ -44,7 +44,7 @@ impl Outcome {
         document
     }
 
-    /// Checks the exit code; on another one shows all that was written.
+    /// Checks the exit code; fails with all output if it is a different one.
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
         assert_eq!(
@@ -69,8 +69,8 @@ impl Tool {
         tool
     }
 
-    /// Runs one of the tools, which ends with an error if it needs more than so many kilobytes of address space: what it reads must
-    /// not be without bounds.
+    /// Runs one of the tools with a limit of `kilobytes` of address space, beyond which it ends with an error: no input
+    /// may need unlimited memory.
     pub fn bounded(name: &str, kilobytes: u32) -> Self {
         let script = format!("ulimit -v {kilobytes}; exec {} \"$@\"", binary(name).display());
         Tool::other("sh").args(["-c", &script, "sh"])
@@ -111,7 +111,7 @@ impl Tool {
         self
     }
 
-    /// The command, for what this kit does not cover.
+    /// The command, for uses that this kit does not cover.
     pub fn into_command(self) -> Command {
         self.command
     }

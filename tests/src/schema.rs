@@ -1,4 +1,4 @@
-//! The published JSON Schema: every document that any test sees is held against it.
+//! Checks documents against the published JSON Schema, which is done for every document in any test.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -6,14 +6,14 @@ use std::sync::OnceLock;
 use jsonschema::Validator;
 use serde_json::Value;
 
-/// Checks a document of `coredump-json`; other JSON is let through.
+/// Checks a document of `coredump-json`; other JSON is ignored.
 pub fn check(document: &Value) {
     if document["version"].is_u64() && document["dump"].is_object() {
         follows_schema(document);
     }
 }
 
-/// Fails the test unless the document is as the schema in `docs` says.
+/// Fails the test unless the document is valid by the schema in `docs`.
 #[track_caller]
 pub fn follows_schema(document: &Value) {
     static SCHEMA: OnceLock<Validator> = OnceLock::new();

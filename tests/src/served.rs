@@ -1,4 +1,4 @@
-//! A dump that `coredump-serve --gdb` serves on a port of its own.
+//! Serves a dump by `coredump-serve --gdb` on a free port.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -6,12 +6,12 @@ use std::process::{Child, Stdio};
 
 use crate::Tool;
 
-/// A server; it ends when this is dropped.
+/// A server that ends when this value is dropped.
 pub struct Served {
     server: Child,
-    /// Where it listens.
+    /// The address at which it listens.
     pub address: String,
-    /// What it said before.
+    /// The lines that it printed before.
     pub said: Vec<String>,
 }
 
@@ -21,7 +21,7 @@ impl Served {
         Served::with(&[], dump, module)
     }
 
-    /// The same with more options.
+    /// Serves a dump with more options.
     pub fn with(options: &[&str], dump: &Path, module: &Path) -> Served {
         let tool =
             Tool::new("coredump-serve").args(["--gdb", "127.0.0.1:0"]).args(options).arg("-m").arg(module).arg(dump);

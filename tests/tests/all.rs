@@ -1,5 +1,5 @@
-//! All end-to-end tests in one program, which is linked once and asks cargo once where the binaries are. `growth` is another one,
-//! because it keeps both processors busy by itself.
+//! Contains all end-to-end tests in one program, which is linked once and asks cargo for the binaries once. Only
+//! `growth` is a program of its own, because it keeps both processors busy by itself.
 
 #[path = "any_dump.rs"]
 mod any_dump;
@@ -82,7 +82,7 @@ mod variables_cpp;
 #[path = "variables_std.rs"]
 mod variables_std;
 
-/// A file that nobody listed above would never run.
+/// The tests of a file that is not listed above would never run.
 #[test]
 fn every_file_is_part_of_the_program() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");

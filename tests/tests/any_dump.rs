@@ -101,7 +101,7 @@ fn whole(dump: Vec<u8>) -> Value {
     document
 }
 
-/// Without what only says how the file was read.
+/// The document without the fields that only say how the file was read.
 fn contents(mut document: Value) -> Value {
     let map = document.as_object_mut().expect("an object");
     for how in ["dump", "sections", "signature", "warnings"] {

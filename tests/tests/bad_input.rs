@@ -1,4 +1,4 @@
-//! What no tool can use: the exit code, and one line that says what is wrong with which file, and where.
+//! Tests inputs that no tool can use: the exit code, and the line that says what is wrong with which file, and where.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

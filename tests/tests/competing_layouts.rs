@@ -78,7 +78,7 @@ fn without_a_module_that_decides_the_layout_is_in_doubt() {
         (in_standard_company(stack.clone()), "standard", AS_STANDARD, "xtuc-0.2"),
         (in_rewriters_company(stack.clone()), "xtuc-0.2", AS_XTUC_0_2, "standard"),
     ] {
-        let doubt = format!("layout in doubt: read as {layout}, but read as {other} its frames would be others");
+        let doubt = format!("layout in doubt: read as {layout}, but as {other} the frames would differ");
         check(&read(folder.path(), &dump, None), layout, places, &doubt);
         check(&read(folder.path(), &dump, Some(&fits_both)), layout, places, &doubt);
         // On the terminal, too.

@@ -91,7 +91,7 @@ fn a_pipe_among_many_dumps_that_nobody_writes_to_holds_nothing_up() {
     let found = lines(&json);
     assert_eq!((found[0]["version"].as_i64(), found[2]["version"].as_i64()), (Some(1), Some(1)));
     assert_eq!(found[1]["error"]["kind"], "io");
-    assert!(found[1]["error"]["message"].as_str().unwrap().contains("nobody writes to this pipe"));
+    assert!(found[1]["error"]["message"].as_str().unwrap().contains("no process writes to this pipe"));
     let walked = Tool::new("coredump-json").arg("--ndjson").arg(folder.path()).run().expect(1);
     assert!(walked.stderr.contains("no dump found"), "in a folder a pipe is no dump: {walked:?}");
     let brief = Tool::new("coredump-bt").arg("--brief").arg(&good).arg(&pipe).arg(&good).run().expect(1);

@@ -270,7 +270,9 @@ fn a_parameter_that_is_gone_is_told_as_it_was_at_entry() {
     let ask = |expression| print(&dump, &module, 0, expression);
     assert_eq!(ask("depth"), None);
     assert_eq!([ask("depth@entry"), ask("depth@entry * 2")], [Some("3".into()), Some("6".into())]);
-    for (expression, message) in [("before@entry", "`before` is no parameter"), ("nope@entry", "no parameter `nope`")] {
+    for (expression, message) in
+        [("before@entry", "`before` is not a parameter"), ("nope@entry", "no parameter `nope`")]
+    {
         let refused = Tool::new("coredump-dump").args(["-p", expression, "-m"]).arg(&module).arg(&dump).run();
         assert!(refused.code() != 0 && refused.stderr.contains(message), "{refused:?}");
     }

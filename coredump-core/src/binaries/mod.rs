@@ -152,10 +152,13 @@ impl Binaries {
             };
         }
         if count > MAX_LOCATED {
-            binaries.warnings.push(format!("of {count} modules the binaries of {MAX_LOCATED} are looked for"));
+            binaries
+                .warnings
+                .push(format!("the dump has {count} modules: binaries are searched for only {MAX_LOCATED} of them"));
         }
         if left.trials.get() == 0 {
-            let message = format!("folders hold many modules: {MAX_TRIED} trials were made; name the binary with -m");
+            let message =
+                format!("the folders contain many modules: only {MAX_TRIED} were tried; name the binary with -m");
             binaries.warnings.push(message);
         }
         binaries.warn_of_unused(store, options);

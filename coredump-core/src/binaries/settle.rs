@@ -66,7 +66,7 @@ impl Binaries {
                 None => "no module was found that could decide",
                 Some(_) => "the module does not decide",
             };
-            format!("layout in doubt: read as {chosen}, but read as {others} its frames would be others, and {why}")
+            format!("layout in doubt: read as {chosen}, but as {others} the frames would differ, and {why}")
         } else {
             format!("read in layout {chosen}: its frames agree with the module, read as {} they do not", names(&worse))
         };

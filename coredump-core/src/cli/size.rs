@@ -2,7 +2,7 @@
 
 /// A size in bytes, or with a binary unit: `65536`, `64k`, `1m`, `2g`.
 pub fn size(text: &str) -> Result<u64, String> {
-    let bad = || format!("{text:?} is no size: 65536, 64k, 1m, 2g");
+    let bad = || format!("{text:?} is not a size: 65536, 64k, 1m, 2g");
     let lower = text.to_ascii_lowercase();
     let digits = lower.bytes().take_while(u8::is_ascii_digit).count();
     let shift = match &lower[digits..] {

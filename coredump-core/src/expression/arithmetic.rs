@@ -20,7 +20,7 @@ impl Evaluation<'_, '_, '_, '_> {
             Worth::Truth(truth) => Ok(i128::from(truth)),
             Worth::Register(model::Value::I32(value)) => Ok(i128::from(value as u32)),
             Worth::Register(model::Value::I64(value)) => Ok(i128::from(value as u64)),
-            Worth::Register(_) => Err(fail("this register holds no integer".into())),
+            Worth::Register(_) => Err(fail("this register does not hold an integer".into())),
             Worth::Value(value) => {
                 let value = self.plain(value);
                 let number = match self.frame.units.peeled(value.ty).map(|(_, ty)| match ty.kind {
@@ -29,7 +29,7 @@ impl Evaluation<'_, '_, '_, '_> {
                     _ => false,
                 }) {
                     Some(true) => value.number(self.frame, is_signed(self.frame, value.ty)),
-                    _ => return Err(fail("this is no integer".into())),
+                    _ => return Err(fail("this is not an integer".into())),
                 };
                 number.map_err(|missing| fail(format!("its value is not known: {missing}")))
             }
@@ -80,7 +80,7 @@ impl Evaluation<'_, '_, '_, '_> {
                     let size = i128::from(size.ok_or_else(|| fail("what these point to has no size"))?);
                     return match bytes % size {
                         0 => Ok(Worth::Number(bytes / size)),
-                        _ => Err(fail("these are not a whole number of elements apart")),
+                        _ => Err(fail("the distance is not a whole number of elements")),
                     };
                 }
                 _ => {}

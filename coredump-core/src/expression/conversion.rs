@@ -79,7 +79,7 @@ impl Evaluation<'_, '_, '_, '_> {
             // A virtual base: only the object itself says how far away it is.
             Part::One(None) => {
                 let found = self.turned_out(object, to)?;
-                return found.map(Some).ok_or_else(|| format!("the object is no `{}`", name(to)));
+                return found.map(Some).ok_or_else(|| format!("the object is not a `{}`", name(to)));
             }
             Part::Several => return Err(format!("`{}` is a base of `{}` more than once", name(from), name(to))),
             Part::Unknown(missing) => {
@@ -104,7 +104,7 @@ impl Evaluation<'_, '_, '_, '_> {
             Part::One(part) => Ok(Some(part)),
             Part::Several => {
                 // The class has several such bases: the one that this object is a part of is meant.
-                let from = object.ty.ok_or("this is no object")?;
+                let from = object.ty.ok_or("this is not an object")?;
                 match self.frame.units.offset_of_part(to, from) {
                     Part::One(Some(offset)) => {
                         let whole = object.source.address().and_then(|address| address.checked_sub(offset));

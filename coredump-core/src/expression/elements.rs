@@ -34,7 +34,7 @@ impl Evaluation<'_, '_, '_, '_> {
 
     /// The value of the first entry whose key is the one that is asked for.
     fn entry(&self, value: &Value, is_it: impl Fn(&Value) -> bool, key: &str) -> Result<Value, String> {
-        let none = || format!("`{}` is no map with keys", self.renderer.type_name(value.ty));
+        let none = || format!("`{}` is not a map with keys", self.renderer.type_name(value.ty));
         let entries = self.renderer.entries(value, ENTRIES).ok_or_else(none)?;
         let entries = entries.map_err(|missing| format!("its entries are not known: {missing}"))?;
         let found = entries.into_iter().find(|(key, _)| is_it(key));
@@ -73,7 +73,7 @@ impl Evaluation<'_, '_, '_, '_> {
         {
             return Err(format!("there are {len} elements"));
         }
-        let offset = i128::from(size).checked_mul(index).ok_or("too far")?;
+        let offset = i128::from(size).checked_mul(index).ok_or("the offset is too large")?;
         if let Source::Memory(address) = base {
             // An index from a pointer may be negative.
             let address = i128::from(address).checked_add(offset).and_then(|at| u64::try_from(at).ok());

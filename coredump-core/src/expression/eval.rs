@@ -174,7 +174,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
     fn at_entry(&self, name: &str) -> Result<(Value, String), String> {
         match lookup::local(self.frame, name) {
             Some((die, VariableKind::Parameter)) => Ok(value_at_entry(self.frame, die)),
-            Some(_) => Err(format!("`{name}` is no parameter: it has no value at its function's entry")),
+            Some(_) => Err(format!("`{name}` is not a parameter: it has no value at its function's entry")),
             None => Err(format!("no parameter `{name}` is in scope here")),
         }
     }
@@ -209,7 +209,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
             _ => self
                 .renderer
                 .pointee(&value)
-                .ok_or_else(|| fail(format!("`{}` is no pointer", self.renderer.type_name(value.ty)))),
+                .ok_or_else(|| fail(format!("`{}` is not a pointer", self.renderer.type_name(value.ty)))),
         }
     }
 
@@ -248,7 +248,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
             Some(Err(why)) => Err(ExpressionError::new(inner.column, why)),
             None => {
                 let ty = self.renderer.type_name(value.ty);
-                Err(ExpressionError::new(inner.column, format!("`{ty}` is no optional")))
+                Err(ExpressionError::new(inner.column, format!("`{ty}` is not an optional")))
             }
         }
     }

@@ -65,7 +65,8 @@ pub fn tokens(text: &str) -> Result<Vec<Token>, ExpressionError> {
             let len = word(&rest[1..]);
             (TokenKind::Register(rest[1..=len].to_owned()), len + 1)
         } else if first == '"' {
-            let (text, len) = quoted(rest).ok_or_else(|| ExpressionError::new(column, "this text has no end"))?;
+            let (text, len) =
+                quoted(rest).ok_or_else(|| ExpressionError::new(column, "this string is not terminated"))?;
             (TokenKind::Text(text), len)
         } else if let Some((char, len)) = character(rest) {
             (TokenKind::Character(char), len)
@@ -208,7 +209,7 @@ fn number(text: &str, column: usize) -> Result<u128, ExpressionError> {
         Some(hex) => u128::from_str_radix(hex, 16),
         None => digits.parse(),
     };
-    parsed.map_err(|_| ExpressionError::new(column, format!("`{text}` is no number")))
+    parsed.map_err(|_| ExpressionError::new(column, format!("`{text}` is not a number")))
 }
 
 #[cfg(test)]

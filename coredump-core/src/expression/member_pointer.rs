@@ -25,7 +25,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         let peeled = units.peeled(pointer.ty);
         let Some(Kind::MemberPointer(target, class)) = peeled.as_ref().map(|(_, ty)| &ty.kind) else {
             let name = self.renderer.type_name(pointer.ty);
-            return Err(fail(format!("`{name}` is no pointer to a member")));
+            return Err(fail(format!("`{name}` is not a pointer to a member")));
         };
         if units.peeled(*target).is_some_and(|(_, ty)| matches!(ty.kind, Kind::Function(..))) {
             return Err(fail("a method has no value".into()));
@@ -114,7 +114,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
             _ => None,
         };
         let (Some((method, from)), Some((other, class))) = (kind(pointer.ty), kind(to)) else {
-            return Err(format!("`{}` is no pointer to a member", name(pointer.ty)));
+            return Err(format!("`{}` is not a pointer to a member", name(pointer.ty)));
         };
         if method != other || how == Conversion::Dynamic {
             return Err("this conversion of a pointer to a member is not computed".into());
@@ -152,7 +152,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         for (whole, part, forwards) in [(to, from, true), (from, to, false)] {
             let offset = match units.offset_of_part(whole, part) {
                 Part::None => continue,
-                Part::One(Some(offset)) => i64::try_from(offset).map_err(|_| "too far".to_owned())?,
+                Part::One(Some(offset)) => i64::try_from(offset).map_err(|_| "the offset is too large".to_owned())?,
                 Part::One(None) => return Err(format!("`{}` is a virtual base of `{}`", name(part), name(whole))),
                 Part::Several => return Err(format!("`{}` is a base of `{}` more than once", name(part), name(whole))),
                 Part::Unknown(missing) => {

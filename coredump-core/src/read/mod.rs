@@ -108,9 +108,9 @@ fn repeated(sections: &[RawSection<'_>], dump: &mut CoreDump<'_>) {
         let name = section.describe().name;
         if !seen.insert((section.id, section.name)) && dump.warnings.len() < MAX_WARNINGS {
             let message = match (section.id, section.name) {
-                (0, "core") => "section core is there again: the first program name counts".into(),
-                (0, name) if is_json(name) => format!("section {name} is there again: not read"),
-                _ => format!("section {name} is there again: what it holds is taken to follow what came before"),
+                (0, "core") => "section core is repeated: the first program name is used".into(),
+                (0, name) if is_json(name) => format!("section {name} is repeated: not read"),
+                _ => format!("section {name} is repeated: its contents are appended"),
             };
             dump.warnings.push(Warning { message, offset: Some(section.offset) });
         }

@@ -68,7 +68,7 @@ impl<'a> State<'a> {
             let memory = match flags {
                 0 => 0,
                 2 => reader.read_var_u32().map_err(|error| failed(&what())(error))?,
-                1 => return Err(Error::malformed(start, format!("{} is passive: it belongs nowhere", what()))),
+                1 => return Err(Error::malformed(start, format!("{} is passive: it has no address", what()))),
                 _ => return Err(Error::malformed(start, format!("{}: unknown flags {flags:#x}", what()))),
             };
             let offset = reader.original_position() as u64;

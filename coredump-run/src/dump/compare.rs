@@ -127,7 +127,7 @@ impl Expected {
             return Ok(());
         }
         if frames.len() != self.frames.len() {
-            return Err(format!("it stopped with {} frames and not {}", frames.len(), self.frames.len()));
+            return Err(format!("it stopped with {} frames instead of {}", frames.len(), self.frames.len()));
         }
         // In optimised code, several instructions share one trap, and a trap in a function's prologue has no
         // instruction.

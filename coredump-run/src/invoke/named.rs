@@ -50,7 +50,7 @@ pub async fn enter(
 fn parameters(name: &str, arguments: &str, types: &[Type]) -> Result<Vec<Val>> {
     let expressible = types.iter().map(wave::wave_type).collect::<Option<Vec<_>>>();
     let expressible = expressible.ok_or_else(|| {
-        Error::new(ErrorKind::Usage, format!("{name} takes a value that cannot be written down, as a resource"))
+        Error::new(ErrorKind::Usage, format!("{name} takes a value that cannot be written as text, such as a resource"))
     })?;
     // WAVE allows only plain names of functions, so a placeholder stands for the name.
     let call = format!("f{arguments}");

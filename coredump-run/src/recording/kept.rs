@@ -65,7 +65,7 @@ impl Kept {
             _ => {
                 let Passage { offset, len, .. } = passage;
                 let message =
-                    format!("it has changed since the program read it: {len} bytes at offset {offset:#x} are others");
+                    format!("it has changed since the program read it: {len} bytes at offset {offset:#x} differ");
                 Err(Error::new(ErrorKind::Mismatch, message))
             }
         }

@@ -105,7 +105,7 @@ impl RecordedRun<'_> {
         if let (Some(last), Some(known)) = (last, known)
             && last[..] != known[..last.len().min(known.len())]
         {
-            return Err(differs("the watched bytes are others than in the dump"));
+            return Err(differs("the watched bytes differ from those in the dump"));
         }
         Ok(noted)
     }
@@ -182,7 +182,7 @@ impl RecordedRun<'_> {
         }
         let instance = error.downcast_ref::<WasmCoreDump>().and_then(|dump| dump.instances().first().copied());
         let notes = instance.and_then(|instance| instance.get_export(store.as_context_mut(), rewrite::NOTES));
-        let Some(Extern::Memory(notes)) = notes else { return Err(differs("its notes are gone")) };
+        let Some(Extern::Memory(notes)) = notes else { return Err(differs("it does not export its notes")) };
         let notes = notes.data(&store).to_vec();
         let host = store.data().playback.as_ref().map(|playback| playback.changes().to_vec()).unwrap_or_default();
         Ok(Noted { rewritten, notes, host })

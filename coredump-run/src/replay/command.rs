@@ -73,7 +73,10 @@ fn open<'a>(args: &'a Args, report: &'a Report) -> Result<RecordedRun<'a>> {
             beside(args, recording, &path.with_file_name(name))?
         }
         Some(name) => {
-            return Err(Error::malformed(section.offset, format!("{name:?} is no name of a file beside the dump")));
+            return Err(Error::malformed(
+                section.offset,
+                format!("{name:?} is not the name of a file beside the dump"),
+            ));
         }
         None => Tape::new(recording.start, Bytes::Owned(recording.log.to_vec()), recording.offset),
     };

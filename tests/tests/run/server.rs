@@ -583,7 +583,7 @@ fn what_cannot_be_served_is_refused_before_it_is_compiled() {
     )
     .unwrap();
     let foreign = refused(&[], &foreign, 126);
-    assert!(foreign.contains("nobody offers its import wasi:keyvalue/store@0.2.0"), "{foreign}");
+    assert!(foreign.contains("the host does not offer its import wasi:keyvalue/store@0.2.0"), "{foreign}");
     let service = fixture("modules/http-service.wasm");
     let stdout = Tool::new("coredump-run").args(["--serve", "0", "-o", "-"]).arg(&service).run().expect(64);
     assert!(stdout.stderr.contains("standard output takes one"), "{}", stdout.stderr);

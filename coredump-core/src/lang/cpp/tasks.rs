@@ -303,7 +303,8 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
                 }
             }
             (None, Some(index), _) => {
-                found.note = Some(format!("it waits at its place {index}, of which the debug information has no line"));
+                found.note =
+                    Some(format!("it waits at its place {index}, for which the debug information has no line"));
             }
             (None, None, Some(_)) => {
                 found.note = Some("the debug information does not say where it waits".to_owned());

@@ -152,7 +152,7 @@ fn tables(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> HashMap<u64, Ta
             executor: own.executor,
             future: match other {
                 None => Ok(own.future),
-                Some(other) => Err(format!("it is {} or {other}, which have the same code", name(&own))),
+                Some(other) => Err(format!("it is {} or {other}, which share the same code", name(&own))),
             },
         };
         Some((table, table_entry))

@@ -138,7 +138,7 @@ impl<'t, 'r, 'f, 's> Tables<'t, 'r, 'f, 's> {
         let name = |ty: Option<Die>| self.renderer.type_name(ty);
         let alike = word(self.renderer, address).and_then(|poll| self.by_poll.get(&poll));
         if alike.is_some_and(|alike| alike.more) {
-            let ty = Err("too many tables of functions have the same one that polls".to_owned());
+            let ty = Err("too many vtables have the same poll function".to_owned());
             return Some(Table { id_offset, ty, cell: None });
         }
         // The words of this vtable: a copy of it is for the same future.
@@ -152,7 +152,7 @@ impl<'t, 'r, 'f, 's> Tables<'t, 'r, 'f, 's> {
         let ty = match (future, other) {
             (Some(future), None) => Ok(future),
             (Some(future), Some(other)) => {
-                Err(format!("it is {} or {other}, which have the same code", name(Some(future))))
+                Err(format!("it is {} or {other}, which share the same code", name(Some(future))))
             }
             (None, _) => Err("the debug information does not say which future it is".to_owned()),
         };
