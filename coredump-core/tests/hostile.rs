@@ -1,4 +1,4 @@
-//! Damaged and hostile modules: whatever their bytes, finding lines ends without a panic, and in time.
+//! Tests damaged and hostile modules: for any bytes, the search for lines ends in time and without a panic.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name)).unwrap()
 }
 
-/// A small generator (Knuth's MMIX), so that every run meets the same damage.
+/// A small random generator (Knuth's MMIX), so that every run tests the same damage.
 struct Random(u64);
 
 impl Random {

@@ -1,4 +1,5 @@
-//! Dumps made to hurt: what they declare is not believed, and what is kept of them is bounded (`docs/limits.md`).
+//! Tests hostile dumps: declared sizes and counts are not trusted, and what is kept of them is bounded
+//! (`docs/limits.md`).
 
 use coredump_core::error::ErrorKind;
 use coredump_core::internals::limits::{MAX_FRAMES, MAX_JSON, MAX_NAME, MAX_SECTIONS, MAX_VALUES, MAX_WARNINGS};
@@ -191,7 +192,7 @@ fn without_any_section_of_a_dump_there_is_none() {
     assert_eq!(error.kind, ErrorKind::WrongFile);
 }
 
-/// A section that may stand once and is repeated is told; the first name counts, lists go on.
+/// A repeated section that may occur only once is reported: of names, the first one is used, and lists are appended.
 #[test]
 fn what_is_there_twice_is_told() {
     let module = |name: u8| custom("coremodules", &[1, 0, 1, name]);
@@ -204,7 +205,8 @@ fn what_is_there_twice_is_told() {
     assert!(warns(&dump, "section core is repeated") && warns(&dump, "section coremodules is repeated"));
 }
 
-/// Gigabytes of zeros behind a dump, which compress to nothing, are millions of damaged sections: they are not looked at.
+/// Gigabytes of zeros after a dump, which compress to almost nothing, are millions of damaged sections: they are not
+/// read.
 #[test]
 fn damaged_sections_are_read_up_to_a_bound() {
     let start = file(&[custom("core", &[0, 1, b'a'])]);
@@ -215,7 +217,7 @@ fn damaged_sections_are_read_up_to_a_bound() {
     assert_eq!(told.unwrap().offset, Some((start.len() + 2 * MAX_SECTIONS) as u64));
 }
 
-/// 65,536 damaged sections are not told of one by one.
+/// 65,536 damaged sections are not reported one by one.
 #[test]
 fn damage_is_told_up_to_a_bound() {
     let bytes = [file(&[custom("core", &[0, 1, b'a'])]), vec![0; 100_000]].concat();
@@ -224,8 +226,8 @@ fn damage_is_told_up_to_a_bound() {
     assert!(warns(&dump, "further warnings of this kind are left out"));
 }
 
-/// Every dump among the fixtures, cut after each of its first bytes: what is read of its frames is how it begins, or the
-/// layout is in doubt.
+/// For every dump among the fixtures that is cut off after each of its first bytes, the frames that are read are the
+/// first ones of the dump, or the layout is in doubt.
 #[test]
 fn a_dump_cut_behind_any_byte_begins_as_the_whole_one() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/dumps");

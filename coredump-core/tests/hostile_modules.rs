@@ -1,4 +1,4 @@
-//! Modules and components made to hurt: what is read of them is bounded (`docs/limits.md`).
+//! Tests hostile modules and components: what is read of them is bounded (`docs/limits.md`).
 
 use std::fs::File;
 
@@ -98,7 +98,7 @@ fn a_source_map_beyond_the_bound_is_not_read() {
     let bytes = with_custom("sourceMappingURL", b"\x03map");
     let path = folder.path().join("app.wasm");
     std::fs::write(&path, &bytes).unwrap();
-    // All holes: it takes no disk, and reading it would take 256 MiB of zeros.
+    // The file is sparse: it takes no space on the disk, but reading it would take 256 MiB of zeros.
     File::create(folder.path().join("map")).unwrap().set_len((256 << 20) + 1).unwrap();
     let module = Module::parse(&bytes).unwrap();
     let files = Files::default();

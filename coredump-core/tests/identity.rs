@@ -1,4 +1,4 @@
-//! Which files count as the binary that ran, when the dump records what ran.
+//! Tests which files are accepted as the binary if the dump records what ran.
 
 use std::path::{Path, PathBuf};
 

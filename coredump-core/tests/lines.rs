@@ -1,4 +1,4 @@
-//! Every frame of every dump in the fixtures, against the lines that wasm-tools and LLVM found for it.
+//! Compares the lines of every frame of every dump in the fixtures with those that wasm-tools and LLVM found.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

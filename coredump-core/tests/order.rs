@@ -1,6 +1,6 @@
-//! The walls between the files. The modules of the library and of the runner are in the orders that `docs/architecture.md` lists,
-//! each uses those above it and none below; in no crate do files use each other in a circle; what others see of the library is what `FACE`
-//! lists; and the tools that read dumps see no more.
+//! Tests the dependencies between the files. The modules of the library and of the runner have the order of the lists
+//! in `docs/architecture.md`: each uses only modules above it. In no crate do files use each other in a circle. The
+//! public names of the library are those that `FACE` lists, and the tools that read dumps use no others.
 
 mod sources;
 
@@ -27,10 +27,10 @@ fn listed(title: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// What in a crate is against the order of the list below a title.
+/// The violations in a crate of the order of the list below a title.
 fn against_the_order(root: &str, title: &str) -> Vec<String> {
     let listed = listed(title);
-    // The row that says most of a module: that of its file, else of the nearest folder around it.
+    // The most specific row for a module: that of its file, or else that of the nearest folder around it.
     let rank = |module: &[String]| {
         let rows = listed.iter().enumerate().filter(|(_, row)| module.starts_with(row));
         rows.max_by_key(|(_, row)| row.len()).map(|(at, _)| at)
@@ -107,7 +107,7 @@ fn no_files_of_a_folder_use_each_other_in_a_circle() {
     assert!(wrong.is_empty(), "these use each other in a circle, or something that does:\n{}", wrong.join("\n"));
 }
 
-/// What a program that uses the library sees: modules, then names. What is added here is promised to all users.
+/// The public interface of the library: modules, then names. An addition here is a promise to all users.
 const FACE: &str = "
     cli compressed crash error extension fold gc heap interpreted memory model module objects reason regions runtimes search
     tasks text trace write

@@ -1,4 +1,4 @@
-//! Modules that nobody wrote: what wasm-smith makes up must not break the readers of dumps and of modules.
+//! Tests random modules from wasm-smith, which must not break the readers of dumps and of modules.
 
 use coredump_core::error::ErrorKind;
 use coredump_core::internals::locate::Options;

@@ -1,4 +1,5 @@
-//! Source maps against the `sourcemap` crate: what that writes, and where it says that an offset lies.
+//! Compares source maps with the `sourcemap` crate: the maps that it writes, and the positions that it gives for
+//! offsets.
 
 use coredump_core::internals::files::Files;
 use coredump_core::internals::symbols::{Neighbours, Symbols, SymbolsKind};

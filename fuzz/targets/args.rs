@@ -1,4 +1,4 @@
-//! Any bytes as a command line: lines are arguments, the first byte chooses the tool.
+//! Parses any bytes as a command line: lines are arguments, the first byte selects the tool.
 #![no_main]
 #![allow(dead_code, missing_docs)]
 

@@ -1,5 +1,5 @@
-//! Any bytes as the values of a component's call, of types of every form that WASI has: what is read is written in the same way
-//! again, what is shown ends, and neither takes more memory than the bytes account for.
+//! Reads any bytes as the values of a component's call, for all forms of types in WASI: decoded values are encoded to
+//! the same bytes again, showing them ends, and neither takes memory out of proportion to the bytes.
 #![no_main]
 #![allow(dead_code, unused_imports, missing_docs)]
 

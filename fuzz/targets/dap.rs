@@ -1,4 +1,4 @@
-//! Any bytes from an editor, while a small dump is open: every message that is one is answered, with JSON.
+//! Sends any bytes from an editor while a small dump is open: every valid message is answered with JSON.
 #![no_main]
 #![allow(dead_code, missing_docs)]
 

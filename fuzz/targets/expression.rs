@@ -1,4 +1,4 @@
-//! The first line is an expression, the rest a dump with its module embedded: evaluated in its youngest frames.
+//! Evaluates an expression (the first line) in the youngest frames of a dump with an embedded module (the rest).
 #![no_main]
 
 use coredump_core::internals::binaries::{Binaries, Store};

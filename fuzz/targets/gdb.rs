@@ -1,4 +1,4 @@
-//! Any bytes from LLDB, while a small dump is served: what is answered are packets, each with its checksum.
+//! Sends any bytes from LLDB while a small dump is served: the answers are packets, each with its checksum.
 #![no_main]
 #![allow(dead_code, missing_docs)]
 

@@ -1,5 +1,5 @@
-//! A dump with its module embedded: whatever allocator is believed, its blocks lie in its heap, and whoever looks at them
-//! comes to an end.
+//! Reads the heaps of a dump with an embedded module: the blocks of any recognised allocator are inside its heap, and
+//! walks over them end.
 #![no_main]
 
 use coredump_core::heap::{Graph, Heap, Roots, Survey, View, inventory, shapes};
@@ -9,7 +9,7 @@ use coredump_core::internals::read::read;
 use coredump_core::regions::{Regions, changed_constants};
 use libfuzzer_sys::fuzz_target;
 
-/// Larger memories only make it slow.
+/// Larger memories only make the target slow.
 const MOST: u64 = 16 << 20;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,4 +1,4 @@
-//! A dump with its module embedded, to the whole document: it must be JSON, on one line, safe on a terminal.
+//! Writes the whole document of a dump with an embedded module: it must be JSON, on one line, and safe on a terminal.
 #![no_main]
 #![allow(dead_code, missing_docs, unused_imports)]
 

@@ -1,5 +1,5 @@
-//! The stacks of a dump in one layout: the first byte says which. Around them stands what else a producer of that layout
-//! writes, so that no mutation is spent on finding it.
+//! Reads the stacks of a dump in one layout, which the first byte selects. The other sections that a producer of this
+//! layout writes are added, so that no mutations are spent on finding them.
 #![no_main]
 
 use coredump_core::internals::read::{read, read_as};

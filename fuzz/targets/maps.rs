@@ -1,4 +1,4 @@
-//! Any bytes as the source map of a module.
+//! Reads any bytes as the source map of a module.
 #![no_main]
 
 use coredump_core::internals::files::Files;

@@ -1,4 +1,4 @@
-//! Any bytes as a guest's binary: every question a module can be asked.
+//! Reads any bytes as a guest's binary, and calls every query of a module.
 #![no_main]
 
 use coredump_core::internals::locate::body::Instructions;

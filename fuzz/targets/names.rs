@@ -1,5 +1,5 @@
-//! Patterns, programs and the names of other files in the folder: a name that a pattern made is known again, in every other
-//! process too. Behind them any bytes as the start of a dump.
+//! Tests patterns, programs and the names of other files in the folder: a name that was made from a pattern is
+//! recognised, also by another process. The bytes after them are the beginning of a dump.
 #![no_main]
 #![allow(dead_code, missing_docs)]
 

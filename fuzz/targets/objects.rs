@@ -1,5 +1,5 @@
-//! Any bytes as the section of a program's objects: whatever it says, no more is read than is there, every object is found
-//! by its id as it is in order, and the graph of any references ends.
+//! Reads any bytes as the section of a program's objects: no more is read than is there, every object is found by its
+//! id as it is found in order, and walks along any references end.
 #![no_main]
 
 use coredump_core::Limits;

@@ -1,4 +1,4 @@
-//! Real programs whose memory any bytes are written over: what the printers of every language make of it.
+//! Runs the printers of every language on real programs whose memory is overwritten with any bytes.
 //!
 //! Input: the number of the program, then patches: where in the captured memory (u32, modulo its size), how many bytes
 //! (u8), and the bytes.

@@ -1,4 +1,4 @@
-//! Any bytes as a dump, in every layout; then whatever the model lets a tool ask.
+//! Reads any bytes as a dump, in every layout, and calls every query of the model.
 #![no_main]
 
 use coredump_core::internals::read::{read, read_as};

@@ -1,4 +1,4 @@
-//! Any bytes as a recording and as its log: whatever they say, reading ends, and no more is kept than is there.
+//! Reads any bytes as a recording and as its log: reading ends, and no more is kept than is there.
 #![no_main]
 
 use coredump_core::internals::recording::{Event, Outcome, Reader, Recording};

@@ -1,4 +1,4 @@
-//! A dump that holds a secret wherever the fuzzer puts it: redacted documents and events tell nothing of it.
+//! Redacts a dump that contains a secret wherever the fuzzer puts it: redacted documents and events do not contain it.
 #![no_main]
 #![allow(dead_code, missing_docs, unused_imports)]
 

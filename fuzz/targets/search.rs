@@ -1,4 +1,4 @@
-//! A needle and a memory in pieces with holes: what is found is there, in order, and nothing is missed.
+//! Searches for a needle in a memory of pieces with holes: every hit is right, hits are in order, and none is missed.
 //!
 //! The first byte is the needle's length, the second how often there is a hole.
 #![no_main]

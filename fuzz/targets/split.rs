@@ -1,4 +1,5 @@
-//! Any bytes as the file of split debug info beside a module: its `.dwo` or `.dwp`, DWARF 4 or 5, as the first byte says.
+//! Reads any bytes as the split debug info of a module: its `.dwo` or `.dwp` file, of DWARF 4 or 5, as the first byte
+//! says.
 #![no_main]
 
 use std::path::PathBuf;

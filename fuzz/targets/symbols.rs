@@ -1,4 +1,4 @@
-//! A dump with its module embedded: is it the right one, and where in the source does every frame stand?
+//! Checks whether the embedded module of a dump fits, and looks up the source position of every frame.
 #![no_main]
 
 use coredump_core::internals::backtrace;

@@ -1,4 +1,4 @@
-//! Any text with stack traces, resolved in a small module.
+//! Resolves any text with stack traces in a small module.
 #![no_main]
 
 use std::path::PathBuf;

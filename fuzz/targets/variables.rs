@@ -1,4 +1,4 @@
-//! A dump with its module embedded: the variables of its youngest frames.
+//! Reads the variables of the youngest frames of a dump with an embedded module.
 #![no_main]
 
 use coredump_core::internals::binaries::{Binaries, Store};

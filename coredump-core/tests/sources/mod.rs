@@ -1,4 +1,4 @@
-//! Which files of a crate use which, as their text says.
+//! Finds out which files of a crate use which others, from their text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
