@@ -152,7 +152,7 @@ fn another_users_pipe_takes_no_dump() {
             move || fs::read(pipe).unwrap_or_default()
         });
         let told = place.crash(&["-o", "../pipe"]).stderr;
-        assert!(told.contains("somebody else"), "{}: {told}", place.user());
+        assert!(told.contains("another user"), "{}: {told}", place.user());
         assert_eq!(reader.join().unwrap(), b"");
     }
 }
