@@ -44,6 +44,7 @@ fn frames_of_every_engine_get_their_lines() {
         "node-20",
         "node-24",
         "node-24-stripped",
+        "node-20-source-map-support",
         "deno-2.9.8",
         "deno-2.9.8-colours",
         "deno-2.9.8-fetched",
@@ -57,6 +58,14 @@ fn frames_of_every_engine_get_their_lines() {
         let outcome = resolve(text(name), "sum-O0").expect(0);
         assert_eq!(resolved(outcome.text())[..6], SUM, "{name}");
     }
+}
+
+/// Of an exception that the program throws, Node prints no other trace.
+#[test]
+fn what_node_says_of_where_something_was_thrown_gets_its_lines() {
+    let text = text("node-20-trace-uncaught");
+    let thrown = &text[text.find("Thrown at:").unwrap()..];
+    assert_eq!(resolved(resolve(thrown.to_owned(), "sum-O0").expect(0).text())[..6], SUM);
 }
 
 #[test]

@@ -23,7 +23,8 @@ const HISTORY: usize = 4096;
 
 /// Texts of which every trace contains at least one.
 static ANCHORS: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| {
-    let anchors = ["0x", "wasm-function[", "acktrace:", "stack trace:", "calling stack:", ".wasm:", "#00"];
+    let anchors =
+        ["0x", "wasm-function[", "acktrace:", "stack trace:", "calling stack:", ".wasm:", "wasm://wasm/", "#00"];
     anchors.iter().map(|anchor| Finder::new(anchor.as_bytes())).collect()
 });
 

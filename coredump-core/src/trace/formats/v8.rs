@@ -7,6 +7,9 @@ use super::{Recognised, decimal, hexadecimal, named};
 /// The file size up to which the number in a module's name is a real hash.
 const HASHED: u64 = 16383;
 
+/// How the URL begins that V8 makes for a module that has none.
+const MODULES: &str = "wasm://wasm/";
+
 /// A frame.
 pub fn frame(line: &str) -> Option<Recognised> {
     let (start, head, place) = parts(line)?;
@@ -36,12 +39,18 @@ pub fn frame(line: &str) -> Option<Recognised> {
 /// Frames in a short form. Chrome's console: `at crash.wasm:0x3b62`. Puppeteer, for Firefox's frames: `at f
 /// (http://host/crash.wasm:15202:1)`, where the line is the offset. Deno, for a module that it fetched: `at f
 /// (http://host/crash.wasm:1:15203)`, where the column is the offset plus 1; puppeteer, for an uncaught error, the same
-/// form with `at $f (…)`. The errors of puppeteer's `evaluate` (`…wasm:0:15202`) are not recognised: their frames are
+/// form with `at $f (…)`. Node's `--trace-uncaught` and source-map-support write it for modules without a URL, too: `at $f
+/// (wasm://wasm/app-50f98cf2:1:78)`. The errors of puppeteer's `evaluate` (`…wasm:0:15202`) are not recognised: their frames are
 /// listed oldest first, and the youngest may be missing.
 fn short(start: usize, head: Option<&str>, place: &str) -> Option<Recognised> {
-    let (url, position) =
-        place.split_once(".wasm:").or_else(|| place.split_once(".wasm?").map(|(url, _)| (url, "")))?;
-    let url = &place[..url.len() + ".wasm".len()];
+    let (url, position) = match place.strip_prefix(MODULES) {
+        Some(module) => {
+            let hash = module.find(":1:")?;
+            place.split_at(MODULES.len() + hash)
+        }
+        None => place.split_at(place.find(".wasm:").or_else(|| place.find(".wasm?"))? + ".wasm".len()),
+    };
+    let position = position.strip_prefix(':').unwrap_or_default();
     let (engine, offset) = match hexadecimal(position) {
         Some((offset, "")) => (Engine::V8, offset),
         _ => match decimal(position)? {
@@ -88,7 +97,7 @@ fn parts(line: &str) -> Option<(usize, Option<&str>, &str)> {
 /// The module's name and its size in bytes, from a URL such as `wasm://wasm/crash.wasm-003aa54a`. For a file of more
 /// than 16,383 bytes, the hexadecimal number is no hash, but four times the size plus two.
 pub(super) fn module(url: &str) -> (Option<&str>, Option<u64>) {
-    let Some(name) = url.strip_prefix("wasm://wasm/") else {
+    let Some(name) = url.strip_prefix(MODULES) else {
         return (Some(url).filter(|url| !url.is_empty() && *url != "wasm://wasm"), None);
     };
     let (name, hash) = match name.rsplit_once('-') {
