@@ -115,10 +115,11 @@ impl<'s> Lines<'s> {
         end.filter(|_| !work.is_spent())
     }
 
-    /// The rows for `code`, by address. `None` if one sequence does not have them all, or that would be too much work.
+    /// The rows for `code`, by address. `None` if no sequence has them all, or that would be too much work.
     pub fn rows(&self, code: &Range<u64>, work: &Work) -> Option<Vec<LineRow>> {
         let has_all = |sequence: &&Sequence| sequence.begin <= code.start && code.end <= sequence.end;
-        let sequence = self.own(code, work).or_else(|| self.near(code, work).find(has_all).copied())?;
+        let whole = || self.own(code, work).or_else(|| self.near(code, work).find(has_all).copied());
+        let sequence = whole().or_else(|| self.only(code, work))?;
         let (mut rows, mut read) = (Vec::new(), 0);
         let _ = self.program.run(sequence.at, |row, last, _| {
             read += 1;
@@ -134,6 +135,14 @@ impl<'s> Lines<'s> {
     /// The sequence that begins where `code` does and has all of it, as long as that costs less than to read all.
     fn own(&self, code: &Range<u64>, work: &Work) -> Option<Sequence> {
         self.seek(code.start, work).filter(|sequence| code.end <= sequence.end)
+    }
+
+    /// The sequence that alone has some of `code`, and all up to its end: LLVM 19 and newer give what comes before the first
+    /// instruction of the source no row.
+    fn only(&self, code: &Range<u64>, work: &Work) -> Option<Sequence> {
+        let mut near = self.near(code, work);
+        let only = near.next().filter(|sequence| code.end <= sequence.end)?;
+        near.next().is_none().then_some(*only)
     }
 
     /// The sequences that have some of `code`.
@@ -292,7 +301,32 @@ pub fn append_path(path: &mut String, part: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::append_path;
+    use super::*;
+    use crate::symbols::functions::functions;
+    use crate::symbols::real::units;
+
+    /// LLVM 19 and newer let the first row of a function stand behind its locals (`sunk-22`, `turns-22`).
+    #[test]
+    fn a_function_has_its_rows_also_where_the_first_stands_behind_its_beginning() {
+        let (mut behind, mut lacking) = (0, Vec::new());
+        units(|_, unit| {
+            let work = Work::new(1 << 30);
+            let Some(lines) = Lines::new(unit) else { return };
+            let functions = functions(unit, &work);
+            // The linker puts what it drops at 0 or the highest address. Of code that two functions claim nothing is known.
+            let kept = |begin: u64| begin > 0 && begin < u64::from(u32::MAX);
+            let alone = |begin: u64, end: u64| {
+                functions.iter().filter(|other| other.begin < end && begin < other.end).count() == 1
+            };
+            for function in functions.iter().filter(|it| kept(it.begin) && alone(it.begin, it.end)) {
+                let code = function.begin..function.end;
+                let first = lines.rows(&code, &work).and_then(|rows| Some(rows.first()?.address));
+                behind += usize::from(first.is_some_and(|first| first > function.begin));
+                lacking.extend(first.is_none().then_some(code));
+            }
+        });
+        assert!(behind > 0 && lacking.is_empty(), "{behind}, {lacking:x?}");
+    }
 
     #[test]
     fn paths_join_as_on_the_build_machine() {

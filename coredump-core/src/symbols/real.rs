@@ -14,6 +14,8 @@ pub(super) fn units(mut each: impl FnMut(&Module<'_>, UnitRef<'_, '_>)) {
         "rust-inline-O2-dwarf5",
         "rust-vars-v0",
         "zig-types",
+        "sunk-22",
+        "turns-22",
     ];
     for name in names {
         let path = format!("{}/../tests/fixtures/modules/{name}.wasm", env!("CARGO_MANIFEST_DIR"));
