@@ -445,6 +445,36 @@ fn what_is_computed_later_than_the_source_has_it_hides_no_assignment() {
     }
 }
 
+/// LLVM moves what computes a variable's new value down past a call, into the local of the old one (late.c): until that is written,
+/// nothing follows in the list. And it leaves out the stores of elements that nothing reads, also where a computed index is used
+/// later.
+#[test]
+fn what_is_assigned_late_or_never_is_not_shown_as_it_was_before() {
+    for name in ["late", "late-22"] {
+        let module = fixture(&format!("modules/{name}.wasm"));
+        for (limit, options) in (1..=5).flat_map(|limit| [(limit, None), (limit, Some("--fast"))]) {
+            let folder = scratch();
+            let dump = folder.path().join("core");
+            let options = options.into_iter().chain(["--invoke", "run"]);
+            let run = Tool::new("coredump-run").args(["-q", "-o"]).arg(&dump).args(options).arg(&module);
+            run.arg(limit.to_string()).run().expect(134);
+            let ask = |expression: &str| print(&dump, &module, 1, expression).filter(|value| is_known(value));
+            if limit < 4 {
+                let flag = ask("flag");
+                assert!(
+                    flag.is_none() || flag.as_deref() == Some(["false", "true", "true"][limit - 1]),
+                    "{name} {limit}"
+                );
+            } else {
+                for (nth, truth) in ["10", "15", "10", "7"].into_iter().enumerate() {
+                    let value = ask(&format!("row[{nth}]"));
+                    assert!(value.is_none() || value.as_deref() == Some(truth), "{name} {limit}: {nth} {value:?}");
+                }
+            }
+        }
+    }
+}
+
 /// What clang keeps of the arrays (gaps.c): elements that a computed index can reach.
 #[test]
 fn what_a_function_never_writes_to_its_frame_is_optimised_out() {

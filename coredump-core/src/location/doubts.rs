@@ -96,11 +96,10 @@ impl<'s> Frame<'_, 's> {
             let stores = || Stores::on_stack(self.binary.module(), self.frame.function?, pointer);
             let start = -i64::try_from(entry - address).ok()?;
             let stores = self.stores.get_or_init(stores).as_ref()?;
-            let before = self.before.get_or_init(|| {
-                let code = self.binary.module().code_section_start()?;
-                self.paths()?.preceding(self.pc.checked_add(code)?)
-            });
-            let counts = |at| before.as_ref().is_none_or(|before| before.contains(&at));
+            let here = self.pc.checked_add(self.binary.module().code_section_start()?)?;
+            let before = self.before.get_or_init(|| self.paths()?.preceding(here));
+            // A call that has not returned has its arguments.
+            let counts = |at| at == here || before.as_ref().is_none_or(|before| before.contains(&at));
             Some(beside(&stores.written_by(start, size, counts)?, size))
         };
         find().unwrap_or_default()

@@ -22,6 +22,9 @@ const ENTRIES: usize = 100_000;
 /// A range of addresses and the description that is given for them.
 pub(super) type Listed<'s> = (Range<u64>, Bytes<'s>);
 
+/// Locals of one description that are followed to where they are written next.
+const REPLACED: usize = 8;
+
 /// Locals that one description names.
 const LOCALS: usize = 1_000;
 
@@ -47,7 +50,7 @@ impl<'s> Frame<'_, 's> {
             if object != Object::Constant && counted() {
                 return Err(inexact());
             }
-            if object != Object::Constant && self.is_behind(&all, at) {
+            if object != Object::Constant && self.is_behind(&all, at, unit.encoding()) {
                 return Err(inexact());
             }
             let since = self.since(&all[..=at], unit.encoding());
@@ -137,17 +140,16 @@ impl<'s> Frame<'_, 's> {
         }
     }
 
-    /// Whether the value that follows was assigned before the instruction at which the frame stands: what computes it was moved down
-    /// past that, as LLVM does where nothing needs it before, and belongs to a line above. In a loop that is the next turn's, if the
-    /// line is the one with which the loop begins.
-    fn is_behind(&self, all: &[Listed<'_>], at: usize) -> bool {
-        let find = || {
-            let (range, expression) = &all[at];
-            let follows = |(other, next): &Listed<'_>| other.start == range.end && next.slice() != expression.slice();
-            all.iter().any(follows).then_some(())?;
-            let module = self.binary.module();
+    /// Whether the value that follows, or is written next to the same local, was assigned before the instruction at which the frame
+    /// stands: what computes it was moved down past that, as LLVM does where nothing needs it before, and belongs to a line above. In a
+    /// loop that is the next turn's, if the line is the one with which the loop begins.
+    fn is_behind(&self, all: &[Listed<'_>], at: usize, encoding: Encoding) -> bool {
+        let (range, expression) = &all[at];
+        let follows = |(other, next): &Listed<'_>| other.start == range.end && next.slice() != expression.slice();
+        let module = self.binary.module();
+        let behind = |end: u64| {
             let code = module.code_section_start()?;
-            let (now, end) = (self.pc.checked_add(code)?, range.end.checked_add(code)?);
+            let now = self.pc.checked_add(code)?;
             let computed = may_precede(module, self.frame.function?, now, end)?;
             let around = self.writes().and_then(|writes| writes.loop_around(now, computed));
             let start = around.map_or(now, |around| around.start.min(now)).checked_sub(code)?;
@@ -160,7 +162,11 @@ impl<'s> Frame<'_, 's> {
             let begins = || first.is_some_and(|first| its.line <= first);
             (above && !begins()).then_some(())
         };
-        find().is_some()
+        let code = module.code_section_start().unwrap_or(0);
+        let next = all.iter().any(follows).then(|| range.end.saturating_add(code));
+        let written = |local: u32| self.writes()?.next(local, self.pc.saturating_add(code));
+        let ends = next.into_iter().chain(locals(expression, encoding).into_iter().take(REPLACED).filter_map(written));
+        ends.into_iter().any(|end| behind(end).is_some())
     }
 
     /// Whether the last of these entries names a local that is another's, which nothing wrote where the entry begins, and which had
@@ -178,7 +184,8 @@ impl<'s> Frame<'_, 's> {
             if begins && !writes.is_parameter(local) {
                 return true;
             }
-            let told = |(_, other): &Listed<'s>| locals(other, encoding).contains(&local);
+            let told =
+                |(earlier, other): &Listed<'s>| earlier.start < start && locals(other, encoding).contains(&local);
             let end = start.saturating_add(code);
             let given = begins || writes.defines(local, end) || before.iter().any(told);
             !given && (writes.leaves_value(end) || is_of_old_llvm(unit))

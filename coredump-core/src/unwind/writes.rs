@@ -96,6 +96,12 @@ impl Writes {
         self.by_local.get(&local).is_some_and(|writes| writes.binary_search(&at).is_ok())
     }
 
+    /// Where the first instruction from `at` on stands that writes a local.
+    pub fn next(&self, local: u32, at: u64) -> Option<u64> {
+        let writes = self.by_local.get(&local)?;
+        writes.get(writes.partition_point(|&write| write < at)).copied()
+    }
+
     /// Whether the instruction that ends at `end` writes a local.
     pub fn defines(&self, local: u32, end: u64) -> bool {
         self.ends.contains(&(local, end))

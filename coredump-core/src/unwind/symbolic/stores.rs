@@ -51,8 +51,8 @@ pub struct Stores {
     reads: HashSet<Read>,
     /// Ranges that an instruction writes, and its file offset.
     written: HashSet<(i64, i64, u64)>,
-    /// Where pointers lead that were computed with, or given away.
-    spread: HashSet<i64>,
+    /// Where pointers lead that were computed with, or given away, and the file offset of the instruction, if it was one.
+    spread: HashSet<(i64, Option<u64>)>,
     /// Where pointers lead that are arguments: of which function, and which; the file offset of the call.
     arguments: HashSet<(u32, u32, i64, u64)>,
     /// The pointers that each local was given.
@@ -77,7 +77,7 @@ impl Stores {
         let ty = *module.signature(function)?.params.get(local as usize)?;
         let mut stores = Stores::from_function(module, function, None, Base::Parameter(local), ty)?;
         if stores.vague.contains(&local) {
-            stores.spread.insert(0);
+            stores.spread.insert((0, None));
         }
         for (callee, argument, at, call) in std::mem::take(&mut stores.arguments) {
             let look = |left: &mut u32| {
@@ -91,7 +91,7 @@ impl Stores {
                     stores.written.extend(inside.written.iter().map(|&(from, to, _)| (moved(from), moved(to), call)));
                     stores.reads.extend(inside.reads().map(|read| Read { start: moved(read.start), ..read }));
                 }
-                None => drop(stores.spread.insert(at)),
+                None => drop(stores.spread.insert((at, Some(call)))),
             }
         }
         Some(stores)
@@ -126,8 +126,8 @@ impl Stores {
         let mut body = Body::new(&question, module.operators(function)?, &restores);
         body.watch = Some(&mut stores);
         body.run(entry(&question)?, module.signature(function)?.results.len())?;
-        let vague = stores.given.iter().filter(|(local, _)| stores.vague.contains(local)).map(|(_, at)| *at);
-        let vague: Vec<i64> = vague.collect();
+        let vague = stores.given.iter().filter(|(local, _)| stores.vague.contains(local)).map(|(_, at)| (*at, None));
+        let vague: Vec<(i64, Option<u64>)> = vague.collect();
         stores.spread.extend(vague);
         (!stores.unknown).then_some(stores)
     }
@@ -138,12 +138,14 @@ impl Stores {
         self.written_by(start, size, |_| true)
     }
 
-    /// The parts of an object that [`Stores::written`] gives, counting only the instructions for whose file offset `counts` holds.
+    /// The parts of an object that [`Stores::written`] gives, counting only the instructions for whose file offset `counts` holds: what
+    /// others do with a pointer is not seen either.
     pub fn written_by(&self, start: i64, size: u64, counts: impl Fn(u64) -> bool) -> Option<Vec<(u64, u64)>> {
         let end = start.checked_add(i64::try_from(size).ok()?)?;
         let around = start..=end;
         let below = self.base == Base::StackPointer && start < self.floor;
-        if below || self.spread.iter().any(|at| around.contains(at)) {
+        let is_spread = |(at, by): &(i64, Option<u64>)| around.contains(at) && by.is_none_or(&counts);
+        if below || self.spread.iter().any(is_spread) {
             return None;
         }
         let inside = self.written.iter().filter(|(from, to, at)| *from < end && *to > start && counts(*at));
@@ -171,8 +173,8 @@ impl Stores {
         Some(if self.narrow { i64::from(constant as u32 as i32) } else { constant as i64 })
     }
 
-    fn spread(&mut self, value: Abstract) {
-        self.spread.extend(self.place(value));
+    fn spread(&mut self, value: Abstract, offset: u64) {
+        self.spread.extend(self.place(value).map(|at| (at, Some(offset))));
     }
 }
 
@@ -227,8 +229,8 @@ impl Watch for Stores {
                 for (pointer, added) in [(operand(1), operand(0)), (operand(0), operand(1))] {
                     let constant = added.filter(|added| added.base == Base::Zero).map_or(0, |added| added.constant);
                     let moved = pointer.map(|sum| Sum { constant: sum.constant.wrapping_add(constant), ..sum });
-                    self.spread(pointer);
-                    self.spread(moved);
+                    self.spread(pointer, offset);
+                    self.spread(moved, offset);
                 }
             }
             Operator::I32Add | Operator::I32Sub | Operator::I64Add | Operator::I64Sub => {
@@ -236,8 +238,8 @@ impl Watch for Stores {
                 let fixed = |value: Abstract| value.is_some_and(|value| value.base == Base::Zero);
                 let read = next.is_some_and(|next| read_at(next).is_some());
                 if !fixed(right) && !fixed(left) && !read {
-                    self.spread(left);
-                    self.spread(right);
+                    self.spread(left, offset);
+                    self.spread(right, offset);
                 }
             }
             Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::Return => {}
@@ -251,11 +253,11 @@ impl Watch for Stores {
             }
             Operator::End | Operator::Else | Operator::Br { .. } | Operator::BrIf { .. } | Operator::BrTable { .. } => {
                 let skipped = usize::from(matches!(operator, Operator::BrIf { .. } | Operator::BrTable { .. }));
-                (0..carried).for_each(|nth| self.spread(operand(nth + skipped)));
+                (0..carried).for_each(|nth| self.spread(operand(nth + skipped), offset));
             }
             other => {
                 if let Some((at, size)) = write_at(other) {
-                    self.spread(operand(0));
+                    self.spread(operand(0), offset);
                     if let Some(start) = self.place(operand(1)) {
                         let start = start.saturating_add_unsigned(at.offset);
                         self.written.insert((start, start.saturating_add_unsigned(size), offset));
@@ -268,7 +270,7 @@ impl Watch for Stores {
                     }
                 } else {
                     match arity(module, other) {
-                        Some((takes, _)) => (0..takes).for_each(|nth| self.spread(operand(nth))),
+                        Some((takes, _)) => (0..takes).for_each(|nth| self.spread(operand(nth), offset)),
                         None => self.unknown |= !is_plain(other),
                     }
                 }
