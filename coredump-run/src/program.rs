@@ -15,7 +15,7 @@ use wasmparser::Payload;
 use wasmtime::Engine;
 
 pub use crate::compiled::Code;
-use crate::compiled::{Cache, Kind};
+use crate::compiled::{Cache, Kind, guarded};
 use crate::offered;
 use crate::sections;
 
@@ -137,10 +137,10 @@ impl Source {
         let kind = if binary.is_component() { Kind::Component } else { Kind::Module };
         let instrumented = engine.get_guest_debug();
         let bytes = if instrumented { binary.bytes_to_instrument() } else { binary.bytes() };
-        let code = match &cache {
+        let code = guarded(|| match &cache {
             Some(cache) => cache.code(engine, bytes, kind),
             None => Code::compile(engine, bytes, kind),
-        };
+        });
         let code = code.map_err(|error: wasmtime::Error| {
             let message = message(&error);
             let told = Error::new(ErrorKind::Malformed, format!("cannot compile: {message}")).in_file(&given);

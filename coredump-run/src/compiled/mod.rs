@@ -1,7 +1,9 @@
 //! Compiles programs to code of this processor, and caches the code between runs.
 
 mod code;
+mod guard;
 mod store;
 
 pub use code::{Code, Kind};
+pub use guard::guarded;
 pub use store::Cache;

@@ -205,6 +205,25 @@ fn exceptions_of_before_the_standard_are_refused_with_a_remedy() {
     assert!(outcome.stderr.contains("--emit-exnref"), "{}", outcome.stderr);
 }
 
+/// The compiler of wasmtime 48 panics where an `if` without `else` takes a subtype of what it gives.
+#[test]
+fn a_panic_of_the_compiler_is_a_program_that_cannot_be_run() {
+    let text = r#"(module
+        (type $wide (sub (struct (field i32))))
+        (type $narrow (sub $wide (struct (field i32) (field i32))))
+        (func (export "_start")
+            (struct.new $narrow (i32.const 7) (i32.const 8))
+            (i32.const 0)
+            (if (param (ref $narrow)) (result (ref $wide)) (then))
+            (drop)))"#;
+    for options in [&[][..], &["--live"], &["--fast"], &["--timeout", "60s"], &["--no-cache"]] {
+        let refused = Run::wat(options, text).expect(126).outcome.stderr;
+        assert!(refused.contains("cannot compile: the engine's compiler panicked: "), "{options:?}: {refused}");
+        assert!(refused.contains("(cranelift-codegen-"), "where it is in the compiler: {refused}");
+        assert!(!refused.contains("backtrace") && refused.lines().count() < 3, "{refused}");
+    }
+}
+
 /// A module with the old `try`: `(func try end)`.
 fn legacy_module() -> Vec<u8> {
     let mut module = b"\0asm\x01\0\0\0".to_vec();
