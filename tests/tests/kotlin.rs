@@ -104,6 +104,7 @@ fn every_value_is_what_the_program_printed() {
         ("kotlin-closures", 25),
         ("kotlin-handed", 70),
         ("kotlin-dispatch", 37),
+        ("kotlin-merged", 11),
     ] {
         let agreed = died(name, &[]).agrees();
         assert!(agreed > values, "{name}: {agreed}");
@@ -444,6 +445,27 @@ fn a_production_build_is_captured_with_its_frames() {
         }
         // A local that is no longer used holds one more than the program kept.
         assert_eq!(seen["Twig"], 51, "{options:?}");
+    }
+}
+
+/// The optimiser makes one type of those of several classes, with the name of one of them and the names of its fields. Which class an
+/// object is of, its runtime type information still tells.
+#[test]
+fn objects_of_merged_types_have_their_own_class() {
+    for options in [&[][..], &["--live"], &["--fast"]] {
+        let died = died_with(options, &fixture("modules/kotlin-merged-production.wasm"), &[]);
+        let exception = &died.json()["reason"]["exception"];
+        let expected = (&json!("kotlin.ArithmeticException"), &json!("Division by zero"));
+        assert_eq!((&exception["type"], &exception["message"]), expected, "{options:?}");
+        let (delegated, held): (Vec<_>, Vec<_>) =
+            died.printed().into_iter().partition(|(_, expression, _)| expression.contains(".ship."));
+        let expressions: Vec<&str> = held.iter().map(|(_, expression, _)| *expression).collect();
+        let printed: Vec<&str> = held.iter().map(|(.., value)| *value).collect();
+        assert_eq!(died.values_in(0, &expressions), printed, "{options:?}");
+        assert_eq!((held.len(), delegated.len()), (10, 2));
+        // The second delegate's type is the first one's, whose class has another field: its name is none of the object's class.
+        let ship = r#"struct $Ship {captain$delegate = NotNullVar(value="Ann"), speed$delegate = object([4]="fast")}"#;
+        assert_eq!(died.values_in(0, &["Store.ship"]), [ship], "{options:?}");
     }
 }
 

@@ -113,7 +113,7 @@ impl<'d> View<'d> {
         self.classes.get_or_init(|| {
             let Some(objects) = self.objects() else { return Vec::new() };
             let mut classes = vec![None; objects.types().len()];
-            if !objects.types().iter().any(|ty| kotlin::is_information(&ty.fields)) {
+            if !kotlin::has_information(&self.named, None) {
                 return classes;
             }
             let mut open: Vec<bool> = (0..).take(classes.len()).map(|ty| self.named.type_name(ty).is_none()).collect();

@@ -3,7 +3,7 @@
 //! Every object begins with its vtable, its interface tables, its runtime type information and its identity hash. That
 //! information (`RTTI`: interfaces, the superclass's information, the numbers of package and simple name in the pool of strings,
 //! a number and flags, and the functions that load the two strings) is an object, too: so a class has its name also where the
-//! name section is lost. Seen in Kotlin 2.4.20.
+//! name section is lost, and where an optimiser made one type of several classes. Seen in Kotlin 2.4.20.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use wasmparser::Operator;
 
 use super::layout::{ANCESTORS, with_superclasses};
 use super::{Kotlin, Named};
-use crate::module::Module;
+use crate::module::{Module, ValueType};
 use crate::objects::{Field, Id, Kind, Link, Object, Storage};
 
 /// How the first four fields of each object are stored, by which an object is known where fields have no names.
 const HEADER: [Storage; 4] = [Storage::Ref, Storage::Ref, Storage::Ref, Storage::I32];
 /// The index of the field with the runtime type information.
-const RTTI: usize = 2;
+pub const RTTI: usize = 2;
 /// How the fields of that information are stored, likewise.
 const INFORMATION: [Storage; 8] =
     [Storage::Ref, Storage::Ref, Storage::I32, Storage::I32, Storage::I64, Storage::I32, Storage::Ref, Storage::Ref];
@@ -26,17 +26,54 @@ const SUPERCLASS: (&str, usize) = ("superClassRtti", 1);
 const PACKAGE: [(&str, usize); 2] = [("packageNamePoolId", 2), ("qualifierStringLoader", 6)];
 const NAME: [(&str, usize); 2] = [("simpleNamePoolId", 3), ("simpleNameStringLoader", 7)];
 
+/// Methods of an object that are looked at.
+const METHODS: usize = 256;
 /// Longest name, in UTF-16 code units.
 const LONGEST: usize = 1024;
 
-/// A class: its name, then those of its superclasses, with their packages.
+/// A class.
 #[derive(Debug)]
-pub struct Class(Vec<String>);
+pub struct Class {
+    /// Its name, then those of its superclasses, with their packages.
+    names: Vec<String>,
+    /// How many of its objects' fields, from the first on, have the names that it gives them.
+    named_fields: usize,
+}
 
 impl Class {
+    fn new(names: Vec<String>) -> Class {
+        Class { names, named_fields: usize::MAX }
+    }
+
+    /// A class with the name that its runtime type information has and the superclasses that its type has. An optimiser may have made
+    /// one type of those of several classes that have fields of the same types, with the names that one of them has for itself and its
+    /// fields. It makes subtypes for the objects that single places make, and cuts supertypes off that nothing needs.
+    /// `has_function_of` says whether the objects' methods are, some of them, another class's, which is a superclass then.
+    fn from_both(own: &str, module: &Module<'_>, ty: u32, has_function_of: impl Fn(&str) -> bool) -> Class {
+        let mut class = Class::new(vec![own.to_owned()]);
+        let simple = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+        let name = |ty: u32| module.type_name(ty).map(unnumbered);
+        let Some(first) = module.type_name(ty) else { return class };
+        let is_own = [first, unnumbered(first)].iter().any(|name| simple(name) == simple(own));
+        let is_superclass = !is_own && has_function_of(unnumbered(first));
+        let others = || with_superclasses(module, ty).filter(|of| name(*of) != Some(unnumbered(first)));
+        class.names.extend(is_superclass.then(|| with_outer(unnumbered(first))));
+        class.names.extend(others().map_while(name).map(with_outer));
+        if !is_own && !is_superclass {
+            let inherited = others().next().and_then(|superclass| module.field_count(superclass));
+            class.named_fields = inherited.map_or(0, |count| count as usize);
+        }
+        class
+    }
+
+    /// Whether the name that its objects' type has for a field is that of the class.
+    pub fn names_field(&self, index: usize) -> bool {
+        index < self.named_fields
+    }
+
     /// Its name, with the package.
     pub fn name(&self) -> &str {
-        self.0.first().map_or("", String::as_str)
+        self.names.first().map_or("", String::as_str)
     }
 
     /// Its name without the package.
@@ -46,7 +83,7 @@ impl Class {
 
     /// The name of the class, then those of its superclasses.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        self.names.iter().map(String::as_str)
     }
 
     /// Whether it is that class or a subclass of it.
@@ -55,9 +92,22 @@ impl Class {
     }
 }
 
-/// Whether a type is laid out as runtime type information.
-pub fn is_information(fields: &[Storage]) -> bool {
-    fields == INFORMATION
+/// Whether objects of the type with this index are runtime type information: by the layout, or by the names of the fields that an
+/// optimiser has left.
+pub fn is_information(view: &Named<'_>, index: usize) -> bool {
+    let Some(ty) = view.objects().and_then(|objects| objects.types().get(index)) else { return false };
+    let has = |wanted: (&str, usize)| {
+        (0..ty.fields.len().min(INFORMATION.len())).any(|field| view.field_name(index as u32, field) == Some(wanted.0))
+    };
+    ty.kind == Kind::Struct && (ty.fields == INFORMATION || has(NAME[0]) && has(PACKAGE[0]))
+}
+
+/// Whether a dump holds runtime type information, for a module if one is given.
+pub fn has_information(view: &Named<'_>, module: Option<u32>) -> bool {
+    let types = view.objects().map_or(&[][..], |objects| objects.types());
+    types.iter().enumerate().any(|(index, ty)| {
+        module.is_none_or(|module| ty.places.iter().any(|(place, _)| *place == module)) && is_information(view, index)
+    })
 }
 
 /// The pool of the program's strings: one text, and for each string its start and length in the text.
@@ -100,6 +150,18 @@ impl Pool {
         Some(Pool { text: text.into(), places: places.into(), wide })
     }
 
+    /// The pool of strings whose units are bytes. Where all strings of the runtime type information are in it, optimisers take the
+    /// functions out of that, as they are all the same.
+    fn of_bytes(module: &Module<'_>) -> Option<Pool> {
+        let loads = |function: &u32| {
+            module
+                .signature(*function)
+                .is_some_and(|signature| signature.params == [ValueType::I32] && signature.results == [ValueType::Ref])
+        };
+        let loaders = (module.imported_functions()..module.function_count()).filter(loads);
+        loaders.filter_map(|loader| Pool::from_loader(module, loader)).find(|pool| !pool.wide)
+    }
+
     fn get(&self, number: i32) -> Option<String> {
         let at = usize::try_from(number).ok()?.checked_mul(8)?;
         let (start, len) = pair(self.places.get(at..at.checked_add(8)?)?);
@@ -136,12 +198,67 @@ impl Kotlin {
         }
         let begins = || object.ty.fields.starts_with(&HEADER).then(|| object.get(RTTI));
         let named = (0..=RTTI).find(|index| view.field_name(object.type_index, *index) == Some("rtti"));
-        let field = named.map_or_else(begins, |index| Some(object.get(index)))??;
-        let information = match field {
-            Field::Ref(Link::Object(information)) => self.class_of_information(view, information),
-            _ => None,
+        let Some(field) = named.map_or_else(begins, |index| Some(object.get(index))) else {
+            return self.class_of_array(view, object);
         };
-        information.or_else(|| self.class_of_type(view, object.ty.places.first()?))
+        let field = field?;
+        // Types that are equal are one, and some of them may have no name.
+        let of_type = || object.ty.places.iter().find_map(|place| self.class_of_type(view, place));
+        let Field::Ref(Link::Object(information)) = field else { return of_type() };
+        let Some(class) = self.class_of_information(view, information) else { return of_type() };
+        // Where an optimiser took the superclasses out of that, types have them.
+        match &class.names[..] {
+            [own] if own != "kotlin.Any" => {
+                let key = (information, object.type_index);
+                if let Some(known) = self.typed.lock().get(&key) {
+                    return Some(known.clone());
+                }
+                let mut places = object.ty.places.iter().filter_map(|place| Some((view.module(place.0)?, place.1)));
+                let named = places.find(|(module, ty)| module.type_name(*ty).is_some());
+                let class = named.map_or(class.clone(), |(module, ty)| {
+                    let has_function_of = |class: &str| self.has_function_of(view, object, class);
+                    Arc::new(Class::from_both(own, module, ty, has_function_of))
+                });
+                self.typed.lock().insert(key, class.clone());
+                Some(class)
+            }
+            _ => Some(class),
+        }
+    }
+
+    /// The names of an object's fields, as its class has them.
+    pub fn field_names<'v>(&self, view: &'v Named<'_>, object: &Object<'_>) -> impl Fn(usize) -> Option<&'v str> {
+        let (class, ty) = (self.class(view, object), object.type_index);
+        move |index| {
+            let is_own = class.as_ref().is_none_or(|class| class.names_field(index));
+            view.field_name(ty, index).filter(|_| is_own)
+        }
+    }
+
+    /// An array of the library, from which an optimiser took the fields that all objects begin with. It alone refers to an array of
+    /// Wasm, so its type has been made one with no other.
+    fn class_of_array(&self, view: &Named<'_>, object: &Object<'_>) -> Option<Arc<Class>> {
+        let name = view.type_name(object.type_index)?;
+        let is_array = name.starts_with("kotlin.") && name.ends_with("Array") && !name.contains(" | ");
+        let Some(Field::Ref(Link::Object(storage))) = object.get(0).filter(|_| is_array && object.held() == 1) else {
+            return None;
+        };
+        let (module, _) = object.ty.places.first()?;
+        (view.get(storage)?.kind() == Kind::Array && has_information(view, Some(*module)))
+            .then(|| Arc::new(Class::new(vec![name.to_owned()])))
+    }
+
+    /// Whether one of an object's methods is a function of this class.
+    fn has_function_of(&self, view: &Named<'_>, object: &Object<'_>, class: &str) -> bool {
+        let Some(Field::Ref(Link::Object(vtable))) = object.get(0) else { return false };
+        let Some(vtable) = view.get(vtable).filter(|vtable| vtable.kind() == Kind::Struct) else { return false };
+        vtable.fields().take(METHODS).any(|method| match method {
+            Field::Ref(Link::Function { instance, index }) => view
+                .function_in(instance, object, index)
+                .and_then(|name| name.rsplit_once('.'))
+                .is_some_and(|(of, _)| of == class),
+            _ => false,
+        })
     }
 
     /// The class according to the names of a type and its supertypes: an engine without instrumentation does not reveal
@@ -154,7 +271,7 @@ impl Kotlin {
         let names = with_superclasses(module, ty).map(|ty| module.type_name(ty).map(with_outer));
         let names: Option<Vec<String>> = names.collect();
         let names = names.filter(|names| names.last().is_some_and(|name| name == "kotlin.Any"));
-        let class = names.map(|names| Arc::new(Class(names)));
+        let class = names.map(|names| Arc::new(Class::new(names)));
         self.named.lock().insert((number, ty), class.clone());
         class
     }
@@ -167,8 +284,7 @@ impl Kotlin {
         let mut names = Vec::new();
         let mut next = Some(information);
         while let Some(id) = next.filter(|_| names.len() < ANCESTORS) {
-            let object =
-                view.get(id).filter(|object| object.kind() == Kind::Struct && is_information(&object.ty.fields));
+            let object = view.get(id).filter(|object| is_information(view, object.type_index as usize));
             let Some((name, object)) = object.and_then(|object| Some((self.name_of(view, &object)?, object))) else {
                 break;
             };
@@ -178,7 +294,7 @@ impl Kotlin {
                 _ => None,
             };
         }
-        let class = (!names.is_empty()).then(|| Arc::new(Class(names)));
+        let class = (!names.is_empty()).then(|| Arc::new(Class::new(names)));
         self.classes.lock().insert(information, class.clone());
         class
     }
@@ -194,16 +310,23 @@ impl Kotlin {
     /// A string of the pool: one of the two fields holds its number, the other the function that loads it.
     fn string(&self, view: &Named<'_>, information: &Object<'_>, fields: [(&str, usize); 2]) -> Option<String> {
         let [number, loader] = fields.map(|wanted| field(view, information, wanted));
-        let (Some(Field::I32(number)), Some(Field::Ref(Link::Function { instance, index }))) = (number, loader) else {
-            return None;
+        let Some(Field::I32(number)) = number else { return None };
+        let (instance, loader) = match loader {
+            Some(Field::Ref(Link::Function { instance, index })) => (instance, Some(index)),
+            None => (None, None),
+            Some(_) => return None,
         };
         let module = view.module_of(instance, information)?;
-        let known = self.pools.lock().get(&(module, index)).cloned();
+        let known = self.pools.lock().get(&(module, loader)).cloned();
         let pool = match known {
             Some(known) => known,
             None => {
-                let pool = view.module(module).and_then(|module| Pool::from_loader(module, index)).map(Arc::new);
-                self.pools.lock().insert((module, index), pool.clone());
+                let pool = view.module(module).and_then(|module| match loader {
+                    Some(loader) => Pool::from_loader(module, loader),
+                    None => Pool::of_bytes(module),
+                });
+                let pool = pool.map(Arc::new);
+                self.pools.lock().insert((module, loader), pool.clone());
                 pool
             }
         };
@@ -215,9 +338,18 @@ impl Kotlin {
 fn field(view: &Named<'_>, information: &Object<'_>, (name, place): (&str, usize)) -> Option<Field> {
     let own = |index: usize| view.field_name(information.type_index, index);
     let named = (0..information.held()).find(|index| own(*index) == Some(name));
-    let nameless =
-        || is_information(&information.ty.fields) && (0..information.held()).all(|index| own(index).is_none());
+    let nameless = || information.ty.fields == INFORMATION && (0..information.held()).all(|index| own(index).is_none());
     information.get(named.or_else(|| nameless().then_some(place))?)
+}
+
+/// The name of a type without the numbers that an optimiser appends, as it makes further types for the objects of single places.
+pub fn unnumbered(name: &str) -> &str {
+    match name.rsplit_once('_') {
+        Some((start, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            unnumbered(start)
+        }
+        _ => name,
+    }
 }
 
 /// The name of a class from the name of its type, which leaves out the enclosing class: it is added for the classes of

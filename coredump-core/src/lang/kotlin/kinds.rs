@@ -8,6 +8,7 @@ use wasmparser::{Operator, OperatorsReader};
 
 use super::Reading;
 use super::bound::{self, BOUND};
+use super::class::{RTTI, unnumbered};
 use super::layout::{HEADER, with_superclasses};
 use crate::module::Module;
 use crate::objects::{Field, Storage};
@@ -246,8 +247,10 @@ impl Declarations<'_, '_> {
             });
         }
         if let Some(operators) = self.module.operators(function) {
-            first_arguments(self.module, operators, |callee, source| {
-                if let (Origin::Local(local), Some(reading)) = (source, self.taken_first_by(callee)) {
+            operands(self.module, operators, |taker, source| {
+                if let (Taker::Function(callee), Origin::Local(local)) = (taker, source)
+                    && let Some(reading) = self.taken_first_by(callee)
+                {
                     Evidence::add(&mut known, local, reading);
                 }
             });
@@ -315,11 +318,21 @@ enum Origin {
     Local(u32),
     /// A field of a type.
     Field(u32, u32),
+    Global(u32),
 }
 
-/// Calls `each` with every function that is called and the origin of its first argument, where the argument is read in
-/// the same straight line of code.
-fn first_arguments<'s>(module: &Module<'_>, mut operators: OperatorsReader<'s>, mut each: impl FnMut(u32, Origin)) {
+/// An operation that takes an operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taker {
+    /// A function that is called: its first argument.
+    Function(u32),
+    /// A new object of a type: its field with runtime type information.
+    Object(u32),
+}
+
+/// Calls `each` with every operation that says what an operand is, and the origin of that operand, where it is read in the same
+/// straight line of code.
+fn operands<'s>(module: &Module<'_>, mut operators: OperatorsReader<'s>, mut each: impl FnMut(Taker, Origin)) {
     let mut stack: Vec<Option<Origin>> = Vec::new();
     while !operators.eof() {
         let Ok(operator) = operators.read() else { return };
@@ -331,8 +344,15 @@ fn first_arguments<'s>(module: &Module<'_>, mut operators: OperatorsReader<'s>, 
             | Operator::StructGetU { struct_type_index, field_index } => {
                 (1, Some(Origin::Field(struct_type_index, field_index)))
             }
+            Operator::GlobalGet { global_index } => (0, Some(Origin::Global(global_index))),
             Operator::StructNew { struct_type_index } => match module.field_count(struct_type_index) {
-                Some(count) => (count as usize, None),
+                Some(count) => {
+                    let information = stack.len().checked_sub(count as usize).and_then(|first| stack.get(first + RTTI));
+                    if let Some(Some(source)) = information.filter(|_| RTTI < count as usize) {
+                        each(Taker::Object(struct_type_index), *source);
+                    }
+                    (count as usize, None)
+                }
                 None => return,
             },
             // The operand stays the same object; only more is known of its type.
@@ -346,7 +366,7 @@ fn first_arguments<'s>(module: &Module<'_>, mut operators: OperatorsReader<'s>, 
                 if let Operator::Call { function_index } = *other
                     && let Some(Some(source)) = first.and_then(|at| stack.get(at))
                 {
-                    each(function_index, *source);
+                    each(Taker::Function(function_index), *source);
                 }
                 stack.truncate(stack.len().saturating_sub(takes));
                 stack.resize((stack.len() + gives).min(OPERANDS), None);
@@ -411,11 +431,33 @@ fn pairs<'s>(mut operators: OperatorsReader<'s>, mut each: impl FnMut(&Operator<
     }
 }
 
+/// The classes of the objects that code makes of each type, known by the globals with their runtime type information.
+#[derive(Default)]
+struct Classes {
+    first: HashMap<u32, u32>,
+    merged: HashSet<u32>,
+}
+
+impl Classes {
+    fn made(&mut self, module: &Module<'_>, ty: u32, information: u32) {
+        // An optimiser makes subtypes for the objects that single places make.
+        let name = |ty: u32| module.type_name(ty).map(unnumbered);
+        let alike = |of: &u32| *of == ty || name(*of).is_some() && name(*of) == name(ty);
+        let ty = with_superclasses(module, ty).take_while(alike).last().unwrap_or(ty);
+        if *self.first.entry(ty).or_insert(information) != information {
+            self.merged.insert(ty);
+        }
+    }
+}
+
 /// The Kotlin types of the integer fields in one module's types.
 #[derive(Debug, Default)]
 pub struct Fields {
     known: HashMap<(u32, u32), Evidence>,
     unsigned: HashMap<(u32, u32), bool>,
+    /// Types that an optimiser made of those of several classes. What code does with a field of one may be done with the other
+    /// class's.
+    merged: HashSet<u32>,
     /// Types of value classes, by name.
     values: HashMap<String, u32>,
 }
@@ -426,6 +468,7 @@ impl Fields {
         let mut fields = Fields::default();
         let values = value_classes(module);
         let declared = Declarations { module, number, values: &values };
+        let mut classes = Classes::default();
         // A box passes its own field to methods of its class, which is no evidence that the field holds a boxed value.
         let is_box = |ty: u32, reading| matches!(reading, Reading::Value { ty: own, .. } if own == ty);
         for function in module.imported_functions()..module.function_count() {
@@ -449,12 +492,14 @@ impl Fields {
                 }
             });
             let Some(operators) = module.operators(function) else { continue };
-            first_arguments(module, operators, |callee, source| {
-                if let (Origin::Field(ty, field), Some(reading)) = (source, declared.taken_first_by(callee))
-                    && !is_box(ty, reading)
-                {
-                    Evidence::add(&mut fields.known, (ty, field), reading);
+            operands(module, operators, |taker, source| match (taker, source) {
+                (Taker::Function(callee), Origin::Field(ty, field)) => {
+                    if let Some(reading) = declared.taken_first_by(callee).filter(|reading| !is_box(ty, *reading)) {
+                        Evidence::add(&mut fields.known, (ty, field), reading);
+                    }
                 }
+                (Taker::Object(ty), Origin::Global(information)) => classes.made(module, ty, information),
+                _ => {}
             });
             // The methods of a value class, above all its `hashCode`, take the unboxed value and so show what its field
             // is.
@@ -469,6 +514,14 @@ impl Fields {
                 }
             }
         }
+        for initialiser in module.global_initialisers() {
+            operands(module, initialiser, |taker, source| {
+                if let (Taker::Object(ty), Origin::Global(information)) = (taker, source) {
+                    classes.made(module, ty, information);
+                }
+            });
+        }
+        fields.merged = classes.merged;
         fields.values = values;
         fields
     }
@@ -517,7 +570,10 @@ impl Fields {
         storage: Storage,
         moved: impl FnOnce() -> Option<Reading>,
     ) -> Reading {
-        let types = || with_superclasses(module, ty).map(|ty| (ty, field));
+        let has = |ty: &u32| module.field_count(*ty).is_some_and(|count| field < count);
+        let declaring = with_superclasses(module, ty).take_while(has).last();
+        let is_merged = declaring.is_some_and(|ty| self.merged.contains(&ty));
+        let types = || with_superclasses(module, ty).map(|ty| (ty, field)).filter(|_| !is_merged);
         let mut known = types().filter_map(|field| self.known.get(&field)).map(|evidence| evidence.0);
         let first = known.next().or_else(moved).unwrap_or(Reading::Unknown);
         let known = if known.all(|other| other == first) { first } else { Reading::Unknown };
@@ -540,5 +596,39 @@ impl Fields {
     pub fn locals(&self, module: &Module<'_>, number: u32, function: u32) -> HashMap<u32, Reading> {
         let known = Declarations { module, number, values: &self.values }.locals(function);
         known.into_iter().map(|(local, evidence)| (local, evidence.0)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How field 4 of type 1 is read, of which code makes objects with these runtime type informations.
+    fn field(informations: &[&str]) -> Reading {
+        let new = |information: &&str| {
+            format!(
+                "(drop (struct.new 1 (ref.null 0) (ref.null 0) (global.get ${information}) (i32.const 0) (i32.const 1)))"
+            )
+        };
+        let text = format!(
+            r#"(module
+            (type (struct))
+            (type (struct (field (ref null 0)) (field (ref null 0)) (field (ref null 0)) (field (mut i32)) (field i8)))
+            (global $lamp (ref null 0) (struct.new 0))
+            (global $dial (ref null 0) (struct.new 0))
+            (func (param $lit (ref 1)) (if (struct.get_s 1 4 (local.get $lit)) (then)))
+            (func {}))"#,
+            informations.iter().map(new).collect::<String>()
+        );
+        let bytes = wat::parse_str(text).unwrap();
+        let module = Module::parse(&bytes).unwrap();
+        Fields::from_code(&module, 0).reading(&module, 1, 4, Storage::I8, || None)
+    }
+
+    #[test]
+    fn what_code_does_with_one_class_says_nothing_of_another_with_the_same_type() {
+        assert_eq!(field(&["lamp"]), Reading::Truth);
+        assert_eq!(field(&["lamp", "lamp"]), Reading::Truth);
+        assert_eq!(field(&["lamp", "dial"]), Reading::Unknown);
     }
 }

@@ -150,10 +150,11 @@ impl Kotlin {
     /// A field of an object of the library's class `kotlin.CLASS`, or of a subclass of it.
     pub(super) fn get(&self, view: &Named<'_>, object: &Object<'_>, class: &str, name: &str) -> Option<Field> {
         let own = self.own(view, object);
-        if let Some(index) = own.iter().find(|index| view.field_name(object.type_index, **index) == Some(name)) {
+        let named = self.field_names(view, object);
+        if let Some(index) = own.iter().find(|index| named(**index) == Some(name)) {
             return object.get(*index);
         }
-        if own.iter().any(|index| view.field_name(object.type_index, *index).is_some()) {
+        if own.iter().any(|index| named(*index).is_some()) {
             return None;
         }
         let stored = |fields: Fields| {

@@ -25,7 +25,7 @@ use crate::gc::named::Named;
 use crate::locked::Locked;
 use crate::objects::{Field, Id, Link, Object, Storage};
 
-pub use class::is_information;
+pub use class::has_information;
 pub use numbers::{part_text, quoted};
 pub use suspended::{Held, SuspendPoint, Suspended};
 
@@ -48,7 +48,10 @@ pub struct Kotlin {
     classes: Locked<Lookups<Id, Class>>,
     /// Classes by module and type index.
     named: Locked<Lookups<(u32, u32), Class>>,
-    pools: Locked<Lookups<(u32, u32), Pool>>,
+    /// By runtime type information and type of the dump.
+    typed: Locked<HashMap<(Id, u32), Arc<Class>>>,
+    /// By module and the function that loads from it.
+    pools: Locked<Lookups<(u32, Option<u32>), Pool>>,
     fields: Locked<HashMap<u32, Arc<Fields>>>,
     flows: Locked<HashMap<u32, Arc<Flows>>>,
 }
@@ -84,8 +87,9 @@ impl Kotlin {
     /// The fields of an object after the four that all objects have, with their names.
     pub fn members(&self, view: &Named<'_>, object: &Object<'_>) -> Vec<(String, Part)> {
         let fields = self.own(view, object).into_iter().filter_map(|index| Some((index, object.get(index)?)));
+        let names = self.field_names(view, object);
         let named = |(index, field)| {
-            let name = view.field_name(object.type_index, index);
+            let name = names(index);
             let name = name.map_or_else(|| format!("[{index}]"), str::to_owned);
             (name, Part { field, reading: self.reading(view, object, index) })
         };
@@ -149,6 +153,10 @@ impl Kotlin {
             Some(fields.reading(view.module(number)?, ty, field, storage, moved))
         });
         let unknown = if matches!(storage, I8 | I16) { Reading::Unknown } else { Reading::Signed };
+        // What code does with the field of another class says nothing.
+        if self.class(view, object).is_some_and(|class| !class.names_field(index)) {
+            return unknown;
+        }
         readings.into_iter().find(|reading| *reading != unknown).unwrap_or(unknown)
     }
 
@@ -214,8 +222,7 @@ impl Kotlin {
 
     /// Whether the objects of a dump that are of a module's types are Kotlin's.
     pub fn is_program(&self, view: &Named<'_>, module: u32) -> bool {
-        let types = view.objects().map_or(&[][..], |objects| objects.types());
-        types.iter().any(|ty| class::is_information(&ty.fields) && ty.places.iter().any(|(place, _)| *place == module))
+        class::has_information(view, Some(module))
     }
 
     /// The name of a suspended function, and those members of its state that are variables of the source. Parameters

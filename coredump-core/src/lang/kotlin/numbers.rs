@@ -18,8 +18,13 @@ pub fn part_text(part: Part) -> Option<String> {
     };
     let integer = |signed: i64, bits: u64| match part.reading {
         Reading::Signed => signed.to_string(),
-        // A number that is the same signed and unsigned is known all the same.
         Reading::Unknown if signed < 0 => format!("{bits:#x}"),
+        Reading::Unknown => match (part.field, bits) {
+            (Field::I8(_), 0 | 1) => format!("{bits} or {}", bits == 1),
+            (Field::I16(bits), _) => format!("{bits} or {}", character(bits)),
+            // A number that is the same signed and unsigned is known all the same.
+            _ => bits.to_string(),
+        },
         _ => unsigned(bits),
     };
     Some(match part.field {
@@ -192,6 +197,14 @@ fn push(text: &mut String, units: &[u16], quote: char) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_a_truth_value_or_a_character_is_both() {
+        let text = |field| part_text(Part { field, reading: Reading::Unknown }).unwrap();
+        assert_eq!([text(Field::I8(1)), text(Field::I8(0))], ["1 or true", "0 or false"]);
+        assert_eq!([text(Field::I8(2)), text(Field::I8(0xff))], ["2", "0xff"]);
+        assert_eq!(text(Field::I16(35)), "35 or '#'");
+    }
 
     #[test]
     fn numbers_are_written_as_kotlin_does() {

@@ -66,7 +66,7 @@ impl Kotlin {
     /// All suspended functions of a dump, by the ids of their objects.
     pub fn suspended(&self, view: &Named<'_>) -> Vec<Suspended> {
         let Some(objects) = view.objects() else { return Vec::new() };
-        if !objects.types().iter().any(|ty| super::is_information(&ty.fields)) {
+        if !super::has_information(view, None) {
             return Vec::new();
         }
         let mut roles: Vec<Option<Role>> = vec![None; objects.types().len()];
