@@ -19,7 +19,7 @@ use super::split_types::SplitTypes;
 use super::types::Type;
 use crate::locked::Locked;
 use crate::module::Module;
-use crate::symbols::{DebugInfo, LineRow, Location, demangle};
+use crate::symbols::{DebugInfo, LineRow, Location, demangle, unit};
 
 /// How far a chain of `DW_AT_abstract_origin` and `DW_AT_specification` is followed: real ones have two links.
 const ORIGIN_LINKS: u32 = 16;
@@ -77,7 +77,7 @@ impl<'s> Catalog<'s> {
         let mut type_units = Vec::new();
         let mut headers = debug.dwarf().type_units();
         while let Ok(Some(header)) = headers.next() {
-            type_units.extend(debug.dwarf().unit(header));
+            type_units.extend(unit(debug.dwarf(), header));
         }
         let mut memos = Vec::new();
         memos.resize_with(debug.unit_count() as usize + type_units.len(), Memo::default);

@@ -153,7 +153,10 @@ impl<'s> Frame<'_, 's> {
             let computed = may_precede(module, self.frame.function?, now, end)?;
             let around = self.writes().and_then(|writes| writes.loop_around(now, computed));
             let start = around.map_or(now, |around| around.start.min(now)).checked_sub(code)?;
-            let rows = self.units.rows(self.function?.unit, &(start..computed.checked_sub(code)? + 1))?;
+            // Without lines nobody can tell.
+            let Some(rows) = self.units.rows(self.function?.unit, &(start..computed.checked_sub(code)? + 1)) else {
+                return Some(());
+            };
             let row = |address: u64| Some(rows[rows.partition_point(|row| row.address <= address).checked_sub(1)?]);
             let (own, its) = (row(self.pc)?, row(computed - code)?);
             let above = own.file == its.file && its.line != 0 && its.line < own.line;

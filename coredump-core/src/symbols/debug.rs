@@ -12,6 +12,7 @@ use super::inlined::{self, InlinedCall};
 use super::lines::{self, LineLookup, LineRow, Lines, Row};
 use super::seek;
 use super::split::{SplitFinder, SplitUnit};
+use super::unit::unit_with;
 use super::units::{UnitIndex, table_size};
 use super::work::Work;
 use super::{Dwarf, EmbeddedSource, Location, Slice, SourceFrame, UnitRef};
@@ -235,7 +236,7 @@ impl<'s> DebugInfo<'s> {
                 table
             }
         };
-        gimli::Unit::new_with_abbreviations(&self.dwarf, header, table).ok()
+        unit_with(&self.dwarf, header, table)
     }
 
     /// Whether something was left out because there was too much to read.

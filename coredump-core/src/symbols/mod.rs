@@ -24,6 +24,7 @@ mod source_map;
 mod split;
 mod step;
 mod symbol_map;
+mod unit;
 mod units;
 mod url;
 mod walk;
@@ -42,6 +43,7 @@ pub use extent::Extent;
 pub use lines::{LineRow, append_path};
 pub use neighbours::{Neighbours, Twin};
 pub use ranges::Ranges;
+pub use unit::unit;
 pub use walk::Walk;
 
 use crate::limits::MAX_SYMBOL;

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use gimli::{DwarfPackage, DwoId};
 
+use super::unit::unit;
 use super::{Dwarf, Neighbours, Slice, load, text};
 use crate::locked::Locked;
 use crate::module::Module;
@@ -89,7 +90,7 @@ impl<'s> SplitUnit<'s> {
     fn find(dwarf: Dwarf<'s>, id: DwoId) -> Option<SplitUnit<'s>> {
         let mut units = dwarf.units();
         while let Ok(Some(header)) = units.next() {
-            let Ok(unit) = dwarf.unit(header) else { continue };
+            let Some(unit) = unit(&dwarf, header) else { continue };
             if unit.dwo_id == Some(id) {
                 return Some(SplitUnit { dwarf, unit });
             }
