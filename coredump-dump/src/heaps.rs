@@ -87,6 +87,11 @@ impl<'a> Heaps<'a> {
         Types::find(graph, self.shapes())
     }
 
+    /// The types of lost blocks, to which no variable leads: those that some say themselves, and what these lead to.
+    pub fn types_of_lost<'h>(&'h self, graph: &Graph<'h, 'h>, lost: &[Block]) -> Types<'h> {
+        Types::of_lost(graph, self.shapes(), lost)
+    }
+
     /// What a block holds, in a few words: its type, its text, or that it is zero.
     pub fn what(&self, graph: &Graph<'_, '_>, types: &Types<'_>, block: &Block) -> String {
         let ty = types.name(graph, block);

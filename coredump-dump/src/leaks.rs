@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use coredump_core::Shapes;
 use coredump_core::cli::Exit;
 use coredump_core::error::{ErrorKind, Result};
-use coredump_core::heap::{Block, Types};
+use coredump_core::heap::Block;
 
 use crate::ahead::ahead;
 use crate::heap::{complain, memories, not_recognised};
@@ -41,11 +40,12 @@ pub fn leaks(inspection: &Inspection<'_>) -> Result<Exit> {
         }
         let certain = if roots.missing.is_empty() { "certain" } else { "possible" };
         let mut found: BTreeMap<(u64, String), (u64, u64)> = BTreeMap::new();
-        // No variable leads to a block that is lost, so that none gives it a type; but what it holds may tell its class.
         let mut lost: Vec<Block> = Vec::new();
         graph.leaks(roots, |block: &Block| lost.push(*block));
-        let shapes = Shapes::default();
-        let types = Types::find(&graph, &shapes);
+        if lost.is_empty() {
+            continue;
+        }
+        let types = heaps.types_of_lost(&graph, &lost);
         for block in &lost {
             let what = heaps.what(&graph, &types, block);
             let key = if found.len() < MAX_GROUPS { (block.size, what.clone()) } else { (block.size, String::new()) };
@@ -57,7 +57,7 @@ pub fn leaks(inspection: &Inspection<'_>) -> Result<Exit> {
                 blocks.row([index.to_string(), address, block.size.to_string(), what, certain.to_owned()]);
             }
         }
-        if !found.is_empty() && !roots.missing.is_empty() {
+        if !roots.missing.is_empty() {
             inspection.report.say(format_args!(
                 "{}: memory {index}: the dump does not hold {}: blocks that only these point to are listed too",
                 inspection.input.name(),

@@ -124,7 +124,7 @@ fn statics_of_position_independent_libraries_are_where_they_were_loaded() {
 }
 
 /// The module without the custom sections of a name.
-fn without(bytes: &[u8], unwanted: &str) -> Vec<u8> {
+pub fn without(bytes: &[u8], unwanted: &str) -> Vec<u8> {
     let mut kept = bytes[..8].to_vec();
     let mut rest = 8;
     for payload in wasmparser::Parser::new(0).parse_all(bytes) {

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use super::apart::{self, Apart};
 use super::block::{Block, Damage, State};
-use super::links::{Link, Lists, broken_link};
+use super::links::{Link, Lists, broken_link, with_faults};
 use super::resume::resumes;
 use super::view::View;
 use super::{Allocator, Blocks, FoundHeap, Kind};
@@ -256,7 +256,7 @@ impl Dlmalloc {
 
     fn walk<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Walk<'v> {
         let (next, before) = (self.segments.len(), [None; 2]);
-        Walk { heap: self, view, strict, next, chunk: None, before, free_before: None, late: None, until: None }
+        Walk { heap: self, view, strict, next, chunk: None, before, free_before: None, until: None }
     }
 
     /// The block of a chunk.
@@ -343,7 +343,16 @@ fn foot_size(width: u64, alignment: u64) -> u64 {
 
 impl Allocator for Dlmalloc {
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
-        Box::new(self.walk(view, strict))
+        let walk = self.walk(view, strict);
+        if !strict {
+            return Box::new(walk);
+        }
+        // What is left at the end is in no list.
+        with_faults(walk, self.width, move |block| {
+            let chunk = block.address - 2 * self.width;
+            let listed = block.state == State::Free && chunk != self.top;
+            if listed { self.broken_link(view, chunk) } else { None }
+        })
     }
 
     fn middle(&self, view: &View<'_>) -> Option<u64> {
@@ -425,8 +434,6 @@ struct Walk<'v> {
     before: [Option<Block>; 2],
     /// The size of the chunk before, if that is free. `None` at a segment's start too.
     free_before: Option<u64>,
-    /// A block that comes after what is wrong with its links.
-    late: Option<Block>,
     /// A chunk of the newest segment, at which or after which the walk ends.
     until: Option<u64>,
 }
@@ -435,9 +442,6 @@ impl Iterator for Walk<'_> {
     type Item = Result<Block, Damage>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(block) = self.late.take() {
-            return Some(Ok(block));
-        }
         loop {
             let Some(chunk) = self.chunk else {
                 self.next = self.next.checked_sub(1)?;
@@ -450,17 +454,7 @@ impl Iterator for Walk<'_> {
             }
             match self.step(chunk) {
                 Ok(Some(block)) => {
-                    let before = self.before[0];
-                    self.before = [Some(block), before];
-                    // Blocks go on after one whose links are broken.
-                    if self.strict
-                        && block.state == State::Free
-                        && (self.next > 0 || chunk != self.heap.top)
-                        && let Some(damage) = self.heap.broken_link(self.view, chunk)
-                    {
-                        self.late = Some(block);
-                        return Some(Err(damage.if_in(&block, before)));
-                    }
+                    self.before = [Some(block), self.before[0]];
                     // A chunk that holds the record of its segment is the allocator's own.
                     let own = self.heap.records.binary_search(&block.address).is_ok();
                     if !own {

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::apart::{self, Apart};
 use super::block::{Block, Damage, State};
-use super::links::{Link, Lists, broken_link};
+use super::links::{Link, Lists, broken_link, with_faults};
 use super::resume::resumes;
 use super::view::View;
 use super::{Allocator, Blocks, FoundHeap, Kind};
@@ -153,11 +153,17 @@ impl Emmalloc {
 
 impl Allocator for Emmalloc {
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
-        let walks = self.pieces.iter().rev().map(move |piece| {
+        let walks = self.pieces.iter().rev().flat_map(move |piece| {
             let first = piece.start + view.u32(piece.start).map_or(0, u64::from);
-            Walk { heap: self, view, strict, at: Some(first), end: piece.end, before: None, late: None }
+            Walk { view, strict, at: Some(first), end: piece.end, before: None }
         });
-        Box::new(walks.flatten())
+        if !strict {
+            return Box::new(walks);
+        }
+        with_faults(walks, self.gap(), move |block| match block.state {
+            State::Free => self.broken_link(view, block.address - 4),
+            _ => None,
+        })
     }
 
     fn gap(&self) -> u64 {
@@ -175,23 +181,17 @@ impl Allocator for Emmalloc {
 
 /// Goes over the regions of one piece, without its first and its last one.
 struct Walk<'v> {
-    heap: &'v Emmalloc,
     view: &'v View<'v>,
     strict: bool,
     at: Option<u64>,
     end: u64,
     before: Option<Block>,
-    /// A block that comes after what is wrong with its links.
-    late: Option<Block>,
 }
 
 impl Iterator for Walk<'_> {
     type Item = Result<Block, Damage>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(block) = self.late.take() {
-            return Some(Ok(block));
-        }
         let at = self.at.take()?;
         let block = at + 4;
         // The header of the block before, or of this one for what is wrong at its end.
@@ -225,16 +225,7 @@ impl Iterator for Walk<'_> {
         }
         let state = if again & 1 == 1 { State::Free } else { State::Used };
         let block = Block::new(block, size - OVERHEAD, state);
-        let before = self.before.replace(block);
-        self.at = Some(next);
-        // Blocks go on after one whose links are broken.
-        if self.strict
-            && state == State::Free
-            && let Some(damage) = self.heap.broken_link(self.view, at)
-        {
-            self.late = Some(block);
-            return Some(Err(damage.if_in(&block, before)));
-        }
+        (self.before, self.at) = (Some(block), Some(next));
         Some(Ok(block))
     }
 }

@@ -1,7 +1,29 @@
 //! Free blocks in a list with links to both sides: each neighbour must link back.
 
-use super::block::Damage;
+use super::Blocks;
+use super::block::{Block, Damage};
 use super::view::View;
+
+/// Blocks, and in front of each what is wrong with what it keeps of itself, by `fault`: they go on after it. Between neighbours
+/// are `gap` bytes at most.
+pub fn with_faults<'v>(
+    blocks: impl Iterator<Item = Result<Block, Damage>> + 'v,
+    gap: u64,
+    fault: impl Fn(&Block) -> Option<Damage> + 'v,
+) -> Blocks<'v> {
+    let mut last: Option<Block> = None;
+    Box::new(
+        blocks
+            .flat_map(move |block| {
+                let Ok(found) = block else { return [Some(block), None] };
+                let is_near = |last: &Block| found.address.checked_sub(last.end()).is_some_and(|bytes| bytes <= gap);
+                let before = last.replace(found).filter(is_near);
+                let damage = fault(&found).map(|damage| Err(damage.if_in(&found, before)));
+                [damage, Some(block)]
+            })
+            .flatten(),
+    )
+}
 
 /// A link of a free block, as offsets in bytes.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,7 @@
 use std::ops::Range;
 
 use super::block::{Block, Damage, State};
-use super::links::{Link, Lists, broken_link};
+use super::links::{Link, Lists, broken_link, with_faults};
 use super::resume::resumes;
 use super::view::View;
 use super::{Allocator, Blocks, FoundHeap, Kind};
@@ -192,15 +192,20 @@ fn first(root: u64) -> u64 {
 
 impl Allocator for Tlsf {
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
-        Box::new(Walk {
-            heap: self,
-            view,
-            strict,
-            at: Some(first(self.root)),
-            header: None,
-            before: [None; 2],
-            free: false,
-            late: None,
+        let at = Some(first(self.root));
+        let walk = Walk { heap: self, view, strict, at, header: None, before: [None; 2], free: false };
+        if !strict {
+            return Box::new(walk);
+        }
+        with_faults(walk, self.gap() + OBJECT, move |block| {
+            let words = if block.class.is_some() { OBJECT } else { 0 };
+            let at = block.address - words - 4;
+            let size = u64::from(view.u32(at)?) & !3;
+            match block.state {
+                State::Free => self.broken_link(view, at, size),
+                _ if size >= OBJECT => self.broken_object(view, at, size),
+                _ => None,
+            }
         })
     }
 
@@ -239,17 +244,12 @@ struct Walk<'v> {
     before: [Option<Block>; 2],
     /// Whether the block before is free.
     free: bool,
-    /// A block that comes after what is wrong with its links.
-    late: Option<Block>,
 }
 
 impl Iterator for Walk<'_> {
     type Item = Result<Block, Damage>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(block) = self.late.take() {
-            return Some(Ok(block));
-        }
         let at = self.at.take().filter(|&at| at != self.heap.tail)?;
         let before = self.before[0];
         let fail = |damage: Damage| {
@@ -275,17 +275,6 @@ impl Iterator for Walk<'_> {
         let block = self.heap.block(self.view, at, size, state);
         self.free = state == State::Free;
         (self.header, self.before, self.at) = (Some(at), [Some(block), before], Some(next));
-        // Blocks go on after one whose links are broken.
-        let damage = match state {
-            _ if !self.strict => None,
-            State::Free => self.heap.broken_link(self.view, at, size),
-            _ if size >= OBJECT => self.heap.broken_object(self.view, at, size),
-            _ => None,
-        };
-        if let Some(damage) = damage {
-            self.late = Some(block);
-            return Some(Err(damage.if_in(&block, before)));
-        }
         Some(Ok(block))
     }
 }

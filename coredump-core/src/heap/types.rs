@@ -11,7 +11,7 @@ use super::survey::{Count, Survey};
 use super::told::Told;
 use super::{Heap, View};
 use crate::memory::Memory;
-use crate::variables::{ErasedBy, Grown, Parts, Pointer, Shape, Shapes, Target};
+use crate::variables::{ErasedBy, Grown, Parts, Pointer, Root, Shape, Shapes, Target};
 
 /// Elements of one block that are followed.
 const MAX_ELEMENTS: u64 = 1 << 24;
@@ -564,6 +564,29 @@ impl Walk<'_> {
         }
     }
 
+    /// Gives their classes to those of some blocks (their numbers and granules) that no typed pointer leads to and that begin with
+    /// the address of a vtable.
+    fn objects(&mut self, scene: &Scene<'_>, view: &View<'_>, blocks: impl Iterator<Item = (usize, u32)>) {
+        let Scene { starts, shapes, .. } = *scene;
+        let classes = shapes.vtables.iter().filter(|&(_, &class)| shapes.all[class].object);
+        let classes: HashMap<u64, usize> = classes.map(|(&table, &class)| (table, class)).collect();
+        if classes.is_empty() {
+            return;
+        }
+        for (number, granule) in blocks {
+            if self.types.of[number] != 0 || !starts.is_open(granule) {
+                continue;
+            }
+            let room = contents(starts, scene.gap, granule);
+            let class = view.word(room.start).and_then(|table| classes.get(&table).copied());
+            let fits = |&class: &usize| shapes.all[class].size.is_some_and(|size| size <= room.end - room.start);
+            if let Some(class) = class.filter(fits) {
+                self.types.of[number] = class as u16 + 1;
+                self.next.push(starts, granule);
+            }
+        }
+    }
+
     /// Gives a type to blocks to which pointers lead only through a part, if one type alone has such a part there and is as large
     /// as the block.
     fn wholes(&mut self, scene: &Scene<'_>) {
@@ -585,9 +608,29 @@ impl Walk<'_> {
 }
 
 impl<'s> Types<'s> {
-    /// Follows the typed pointers from all variables of `shapes`. The first type that leads to a block counts, but for
-    /// bytes and unknown contents any other type counts more.
+    /// Follows the typed pointers from all variables of `shapes`, then those from objects to which none leads. The first type
+    /// that leads to a block counts, but for bytes and unknown contents any other type counts more.
     pub fn find(graph: &Graph<'_, '_>, shapes: &'s Shapes) -> Types<'s> {
+        Types::follow(graph, shapes, &shapes.roots, |starts, walk, scene, view| {
+            walk.objects(scene, view, starts.iter().enumerate());
+        })
+    }
+
+    /// Follows the typed pointers from those of some blocks that are objects: no variable leads to blocks that are lost.
+    pub fn of_lost(graph: &Graph<'_, '_>, shapes: &'s Shapes, lost: &[Block]) -> Types<'s> {
+        Types::follow(graph, shapes, &[], |starts, walk, scene, view| {
+            let granules = lost.iter().filter_map(|block| starts.open_at(block.address));
+            walk.objects(scene, view, granules.map(|granule| (starts.rank(granule), granule)));
+        })
+    }
+
+    /// Follows the typed pointers from variables, then those from the blocks that `objects` gives a type.
+    fn follow(
+        graph: &Graph<'_, '_>,
+        shapes: &'s Shapes,
+        roots: &[Root],
+        objects: impl FnOnce(&Starts, &mut Walk<'s>, &Scene<'_>, &View<'_>),
+    ) -> Types<'s> {
         let of = if shapes.all.is_empty() { Vec::new() } else { vec![0; graph.len()] };
         let view = graph.view();
         let width = view.width();
@@ -603,7 +646,7 @@ impl<'s> Types<'s> {
             }
         }
         let mut reader = Reader::new(scene, view);
-        for root in &shapes.roots {
+        for root in roots {
             let shape = &shapes.all[root.shape];
             match &root.place {
                 Ok(address) => reader.pointers_at(shape, *address),
@@ -622,6 +665,7 @@ impl<'s> Types<'s> {
         }
         walk.apply(scene, reader.found());
         let (mut level, mut batch) = (Queue::default(), Vec::new());
+        let mut objects = Some(objects);
         loop {
             level.take(&mut batch);
             if batch.is_empty() {
@@ -632,6 +676,11 @@ impl<'s> Types<'s> {
             }
             if batch.is_empty() && walk.tables.is_empty() {
                 walk.wholes(scene);
+                std::mem::swap(&mut level, &mut walk.next);
+                level.take(&mut batch);
+            }
+            if let Some(objects) = objects.take_if(|_| batch.is_empty() && walk.tables.is_empty()) {
+                objects(scene.starts, &mut walk, scene, view);
                 std::mem::swap(&mut level, &mut walk.next);
                 level.take(&mut batch);
             }

@@ -247,7 +247,10 @@ impl Shapes {
             }
         }
         having.iter().for_each(|(binary, _)| builder.tailed(binary));
-        if builder.has_erased || builder.shapes.all.iter().any(|shape| shape.object) {
+        // What no variable leads to may say its class itself.
+        if builder.has_erased
+            || having.iter().any(|(binary, _)| binary.with_catalog(|catalog| cpp::describes(catalog)) == Some(true))
+        {
             let has_memory = |instance: &Instance| instance.memories.first() == Some(&Some(memory));
             for (number, instance) in dump.instances.iter().enumerate().filter(|(_, instance)| has_memory(instance)) {
                 if let Some(module) = instance.module {

@@ -16,7 +16,7 @@ use std::ops::{Deref, Range};
 
 use crate::catalog::Language;
 use crate::catalog::types::{Kind, PointerKind, Struct, Type};
-use crate::catalog::units::{Die, Units};
+use crate::catalog::units::{Catalog, Die, Units};
 use crate::lang::names::with_path;
 use crate::lang::{Chosen, Elements, Erased, Lang, Meaning, Notation, Renderer, Shown, c, cut};
 use crate::location::Missing;
@@ -214,6 +214,11 @@ fn null_or(null: &str, shown: Shown) -> Shown {
 /// The name of an address in a vtable of a frame's program, as `vtable for Horse+8`; `None` where it is not certain.
 pub fn vtable_name(frame: &Frame<'_, '_>, address: u64) -> Option<String> {
     CppValues(&Renderer::new(frame, Limits::default(), Language::Cpp)).vtable_name(address)
+}
+
+/// Whether one of these units is of C++.
+pub fn describes(units: &Catalog<'_>) -> bool {
+    (0..units.len()).any(|unit| units.language(unit) == Language::Cpp)
 }
 
 /// The classes whose vtables are in the data of a frame's program, each with the address point with which complete
