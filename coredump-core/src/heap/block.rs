@@ -95,12 +95,6 @@ impl Damage {
         Damage { before: before.map(Box::new), ..self }
     }
 
-    /// The block in front of it is `before`, if it is about this one and not about another one that it links to.
-    pub(crate) fn if_in(self, block: &Block, before: Option<Block>) -> Damage {
-        let here = self.block.is_some_and(|at| at == block.address || (block.address..block.end()).contains(&at));
-        self.behind(before.filter(|_| here))
-    }
-
     /// The size in the header at this address leads to it.
     pub fn led_by(self, header: Option<u64>) -> Damage {
         Damage { led_by: header, ..self }

@@ -348,7 +348,7 @@ impl Allocator for Dlmalloc {
             return Box::new(walk);
         }
         // What is left at the end is in no list.
-        with_faults(walk, self.width, move |block| {
+        with_faults(walk, move |block| {
             let chunk = block.address - 2 * self.width;
             let listed = block.state == State::Free && chunk != self.top;
             if listed { self.broken_link(view, chunk) } else { None }

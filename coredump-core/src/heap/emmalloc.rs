@@ -160,7 +160,7 @@ impl Allocator for Emmalloc {
         if !strict {
             return Box::new(walks);
         }
-        with_faults(walks, self.gap(), move |block| match block.state {
+        with_faults(walks, move |block| match block.state {
             State::Free => self.broken_link(view, block.address - 4),
             _ => None,
         })

@@ -4,25 +4,16 @@ use super::Blocks;
 use super::block::{Block, Damage};
 use super::view::View;
 
-/// Blocks, and in front of each what is wrong with what it keeps of itself, by `fault`: they go on after it. Between neighbours
-/// are `gap` bytes at most.
+/// Blocks, and in front of each what is wrong with what it keeps of itself, by `fault`: they go on after it. The block before
+/// is no culprit, for the header between them is in order.
 pub fn with_faults<'v>(
     blocks: impl Iterator<Item = Result<Block, Damage>> + 'v,
-    gap: u64,
     fault: impl Fn(&Block) -> Option<Damage> + 'v,
 ) -> Blocks<'v> {
-    let mut last: Option<Block> = None;
-    Box::new(
-        blocks
-            .flat_map(move |block| {
-                let Ok(found) = block else { return [Some(block), None] };
-                let is_near = |last: &Block| found.address.checked_sub(last.end()).is_some_and(|bytes| bytes <= gap);
-                let before = last.replace(found).filter(is_near);
-                let damage = fault(&found).map(|damage| Err(damage.if_in(&found, before)));
-                [damage, Some(block)]
-            })
-            .flatten(),
-    )
+    Box::new(blocks.flat_map(move |block| {
+        let damage = block.as_ref().ok().and_then(&fault);
+        damage.map(Err).into_iter().chain(std::iter::once(block))
+    }))
 }
 
 /// A link of a free block, as offsets in bytes.
@@ -73,6 +64,8 @@ pub fn broken_link(
             };
             let leads_out = "leads out of the heap";
             let one_way = "leads to a block that does not link back";
+            let elsewhere =
+                "leads to a block that is elsewhere in the lists: it was freed twice, or the link was written over";
             if !inside(link) {
                 return Some((record, wrong(at, to, link, leads_out)?));
             }
@@ -86,7 +79,7 @@ pub fn broken_link(
                     let is_known = onward.and_then(|onward| view.word(onward.checked_add(reverse)?)) == Some(link);
                     Some(match (is_known || is_free(link)) && !is_pair {
                         true => (link, wrong(returned, other, back, if inside(back) { one_way } else { leads_out })?),
-                        false => (record, wrong(at, to, link, one_way)?),
+                        false => (record, wrong(at, to, link, if is_pair { elsewhere } else { one_way })?),
                     })
                 }
                 None => Some((link, Damage::missing(returned))),

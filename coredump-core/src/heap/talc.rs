@@ -75,14 +75,15 @@ fn free(view: &View<'_>, chunk: u64, list: u64, link: u64) -> Option<Range<u64>>
     (number == list && foot == size && view.word(chunk + width)? == link).then_some(chunk..end)
 }
 
-/// Whether the size of a free chunk is in front of its contents and at its end: no more of its start need be right.
-fn ends_as_free(view: &View<'_>, chunk: u64) -> bool {
+/// Whether the size of a free chunk of a list is in front of its contents and at its end: no more of its start need be right.
+fn ends_as_free(view: &View<'_>, chunk: u64, list: u64) -> bool {
     let (width, unit) = (view.width(), 4 * view.width());
     let size = chunk.checked_add(3 * width).and_then(|at| view.word(at)).map(|size| size & !HEAP_END);
     let size = size.filter(|&size| chunk.is_multiple_of(unit) && size.is_multiple_of(unit) && size >= unit);
     let foot = size.and_then(|size| view.word(chunk.checked_add(size)? - width)).map(|foot| foot & !HEAP_END);
-    // In the smallest one both are the same word.
-    size.is_some() && foot == size && size != Some(unit)
+    // In the smallest one both are the same word, before which the number of the list is.
+    let numbered = || view.u32(chunk + 2 * width).map(u64::from) == Some(list);
+    size.is_some() && foot == size && (size != Some(unit) || numbered())
 }
 
 impl Talc {
@@ -142,7 +143,7 @@ impl Talc {
             let mut link = self.heads.start + list * self.width;
             while let Some(chunk) = view.word(link).filter(|&chunk| chunk != 0) {
                 let Some(chunk) = free(view, chunk, list, link).filter(|_| (self.free.len() as u64) < most) else {
-                    self.broken.push(if ends_as_free(view, chunk) {
+                    self.broken.push(if ends_as_free(view, chunk, list) {
                         let (at, what) = match view.word(chunk + self.width) == Some(link) {
                             true => (chunk + 2 * self.width, "the number of its list"),
                             false => (chunk + self.width, "the link to the previous one"),

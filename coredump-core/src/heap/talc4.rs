@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use super::block::{Block, Damage, State};
-use super::links::{Link, Lists, broken_link};
+use super::links::{Link, Lists, broken_link, with_faults};
 use super::view::View;
 use super::{Allocator, Blocks, FoundHeap, Kind};
 
@@ -176,9 +176,11 @@ fn chunk(view: &View<'_>, base: u64, end: u64, above: Option<State>) -> Result<O
 impl Talc4 {
     /// The first link of a free chunk that is broken: each neighbour must link back.
     fn broken_link(&self, view: &View<'_>, chunk: u64) -> Option<Damage> {
+        // Below what is broken lie blocks, too.
         let inside = |at: u64| {
             let next = self.pieces.partition_point(|piece| piece.range.end <= at);
-            self.pieces.get(next).is_some_and(|piece| piece.range.start <= at)
+            let piece = self.pieces.get(next).filter(|_| at >= self.heads.start);
+            piece.is_some_and(|piece| piece.range.start <= at || piece.broken.is_some())
         };
         let links = [
             Link { at: 0, back: self.width, to: "next", end: Some(0) },
@@ -196,23 +198,29 @@ impl Talc4 {
 impl Allocator for Talc4 {
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
         let width = self.width;
-        Box::new(self.pieces.iter().flat_map(move |piece| {
+        let blocks = self.pieces.iter().flat_map(move |piece| {
             let mut start = match (&piece.broken, self.heads.end + width) {
                 (Some(_), _) => piece.range.start,
                 (None, first) if piece.range.contains(&first) => first,
                 (None, _) => piece.range.start + width,
             };
-            let chunks = piece.ends.iter().rev().flat_map(move |end| {
+            let chunks = piece.ends.iter().rev().map(move |end| {
                 let end = piece.range.start + u64::from(*end) * width;
                 let used = view.word(end - width).is_some_and(|word| word & USED != 0);
                 let state = if used { State::Used } else { State::Free };
                 let block = Block::new(start, end - width - start, state);
                 start = end;
-                let damage = if strict && !used { self.broken_link(view, block.address) } else { None };
-                damage.map(Err).into_iter().chain(std::iter::once(Ok(block)))
+                Ok(block)
             });
             piece.broken.clone().into_iter().map(Err).chain(chunks)
-        }))
+        });
+        if !strict {
+            return Box::new(blocks);
+        }
+        with_faults(blocks, move |block| match block.state {
+            State::Free => self.broken_link(view, block.address),
+            _ => None,
+        })
     }
 
     fn gap(&self) -> u64 {

@@ -197,7 +197,7 @@ impl Allocator for Tlsf {
         if !strict {
             return Box::new(walk);
         }
-        with_faults(walk, self.gap() + OBJECT, move |block| {
+        with_faults(walk, move |block| {
             let words = if block.class.is_some() { OBJECT } else { 0 };
             let at = block.address - words - 4;
             let size = u64::from(view.u32(at)?) & !3;

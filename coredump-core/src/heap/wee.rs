@@ -12,6 +12,7 @@ use std::ops::Range;
 use super::apart;
 use super::bits::Bits;
 use super::block::{Block, Damage, State};
+use super::links::with_faults;
 use super::view::View;
 use super::{Allocator, Blocks, FoundHeap, Kind};
 
@@ -93,13 +94,19 @@ struct Cells<'v> {
     range: Range<u64>,
     next: Option<u64>,
     before: u64,
+    /// Whether the range is a cell that is divided.
+    divided: bool,
     /// Where the last cell ends, once it was seen.
     end: Option<u64>,
 }
 
 impl<'v> Cells<'v> {
     fn new(view: &'v View<'v>, range: Range<u64>) -> Self {
-        Cells { view, next: Some(range.start), range, before: 0, end: None }
+        Cells { view, next: Some(range.start), range, before: 0, divided: false, end: None }
+    }
+
+    fn divided(view: &'v View<'v>, range: Range<u64>) -> Self {
+        Cells { divided: true, ..Cells::new(view, range) }
     }
 }
 
@@ -123,6 +130,15 @@ impl Iterator for Cells<'_> {
             let message = format!("the block's header says that the block before is at {before:#x}; it is at {is:#x}");
             return Some(Err(Damage::new(start + width, message).about(block)));
         }
+        // The last one in a cell that was made to be divided ends there, unless a larger cell was taken for that; others end with a page.
+        let others = match self.divided {
+            true => self.range.end - self.range.start == DIVIDED && end < self.range.end,
+            false => !end.is_multiple_of(PAGE),
+        };
+        if head & LAST != 0 && others {
+            let message = format!("the block's header holds {head:#x}: it is the last one, but others come after it");
+            return Some(Err(Damage::new(start, message).about(block)));
+        }
         self.before = start;
         match head & LAST != 0 {
             true => self.end = Some(end),
@@ -142,12 +158,12 @@ impl Wee {
         }
         // What is in a block by chance hardly has two cells that know of each other.
         if view.word(inside.start + width) == Some(0)
-            && Cells::new(view, inside.clone()).take_while(Result::is_ok).take(2).count() == 2
+            && Cells::divided(view, inside.clone()).take_while(Result::is_ok).take(2).count() == 2
         {
             return Some(inside);
         }
         // The second one may be what a program wrote over from the first: it still knows that one. Of two cells, nothing else does.
-        let first = Cells::new(view, inside.clone()).next().and_then(Result::ok);
+        let first = Cells::divided(view, inside.clone()).next().and_then(Result::ok);
         if first.is_some_and(|first| view.word(first.end.saturating_add(width)) == Some(first.start)) {
             return Some(inside);
         }
@@ -159,7 +175,7 @@ impl Wee {
                 return false;
             };
             let size = start - before;
-            let mut cells = Cells { before, ..Cells::new(view, start..inside.end) };
+            let mut cells = Cells { before, ..Cells::divided(view, start..inside.end) };
             let equal = |cell: &Result<Cell, Damage>| cell.as_ref().is_ok_and(|cell| cell.end - cell.start == size);
             let count = cells.by_ref().take_while(equal).count();
             // The last one has what is left over, and ends the row.
@@ -227,6 +243,24 @@ impl Wee {
         None
     }
 
+    /// The link of a free cell that leads to none, if all cells are sound: else one that is broken may be meant.
+    fn astray(&self, view: &View<'_>) -> Option<Damage> {
+        let whole = self.pieces.first()?.start..self.pieces.last()?.end;
+        let mut free = Bits::new(whole, self.width.trailing_zeros())?;
+        for block in self.blocks(view, false) {
+            let block = block.ok()?;
+            if block.state == State::Free {
+                free.insert(block.address - 2 * self.width);
+            }
+        }
+        let blocks = self.blocks(view, false).filter_map(Result::ok).filter(|block| block.state == State::Free);
+        blocks.filter(|block| self.broken_link(view, block.address).is_none()).find_map(|block| {
+            let link = view.word(block.address)? & !BITS;
+            let message = || format!("the link of a free block to the next one, {link:#x}, leads to no free block");
+            (link != 0 && !free.contains(link)).then(|| Damage::new(block.address, message()).about(block.address))
+        })
+    }
+
     /// The link of a free cell to the next one of its list, if it leads to where no cell can be.
     fn broken_link(&self, view: &View<'_>, block: u64) -> Option<Damage> {
         let link = view.word(block)? & !BITS;
@@ -245,15 +279,20 @@ impl Allocator for Wee {
             let state = if cell.used { State::Used } else { State::Free };
             Block::new(cell.start + 2 * width, cell.end - cell.start - 2 * width, state)
         };
+        // The last one in a cell that is divided is next to what comes after that.
+        let last = move |cell: Cell| match self.divided(view, &cell) {
+            Some(inside) => Cells::divided(view, inside).map_while(Result::ok).last(),
+            None => Some(cell),
+        };
         // Each cell, or those inside of it; with a broken one comes the one before it.
         let behind = move |cells: Cells<'v>| {
             let mut before = None;
             cells.map(move |cell| match cell {
                 Ok(cell) => {
-                    before = Some(block(cell));
+                    before = Some(cell);
                     Ok(cell)
                 }
-                Err(damage) => Err(damage.behind(before)),
+                Err(damage) => Err(damage.behind(before.and_then(last).map(block))),
             })
         };
         let pieces = self.pieces.iter().flat_map(move |piece| behind(Cells::new(view, piece.clone())));
@@ -263,18 +302,17 @@ impl Allocator for Wee {
                 Err(damage) => return Box::new(std::iter::once(Err(damage))),
             };
             match self.divided(view, &cell) {
-                Some(inside) => Box::new(behind(Cells::new(view, inside)).map(move |cell| cell.map(block))),
+                Some(inside) => Box::new(behind(Cells::divided(view, inside)).map(move |cell| cell.map(block))),
                 None => Box::new(std::iter::once(Ok(block(cell)))),
             }
         });
         if !strict {
             return Box::new(blocks);
         }
-        Box::new(blocks.flat_map(move |block| {
-            let free = block.as_ref().ok().filter(|block| block.state == State::Free);
-            let broken = free.and_then(|block| self.broken_link(view, block.address));
-            broken.map(Err).into_iter().chain(std::iter::once(block))
-        }))
+        with_faults(blocks, move |block| match block.state {
+            State::Free => self.broken_link(view, block.address),
+            _ => None,
+        })
     }
 
     fn gap(&self) -> u64 {
@@ -286,6 +324,6 @@ impl Allocator for Wee {
     }
 
     fn check(&self, view: &View<'_>) -> Option<Damage> {
-        self.circle(view)
+        self.circle(view).or_else(|| self.astray(view))
     }
 }

@@ -448,6 +448,7 @@ impl Allocator for Zig {
             bucket: None,
             slots: 0..0,
             slot: 0,
+            before: None,
             broken: self.broken.iter(),
         })
     }
@@ -470,6 +471,8 @@ struct Walk<'v> {
     /// The slots that are left of the page before, and their size.
     slots: Range<u64>,
     slot: u64,
+    /// The block in the slot before.
+    before: Option<Block>,
     broken: std::slice::Iter<'v, Damage>,
 }
 
@@ -495,8 +498,11 @@ impl Iterator for Walk<'_> {
                     continue;
                 }
                 let state = if self.heap.free.contains(at) { State::Free } else { State::Used };
-                return Some(self.heap.block(self.view, at, self.slot, state));
+                let block = self.heap.block(self.view, at, self.slot, state);
+                let before = std::mem::replace(&mut self.before, block.as_ref().ok().copied());
+                return Some(block.map_err(|damage| damage.behind(before)));
             }
+            self.before = None;
             let page = self.page;
             if page >= self.heap.pages.end {
                 return None;

@@ -6,13 +6,13 @@ use gimli::AttributeValue as Value;
 
 use super::{Dwarf, Slice};
 
-/// The unit of a header; `None` where it is damaged.
+/// Reads the unit of a header; `None` where it is damaged.
 pub fn unit<'s>(dwarf: &Dwarf<'s>, header: gimli::UnitHeader<Slice<'s>>) -> Option<gimli::Unit<Slice<'s>>> {
     let abbreviations = dwarf.abbreviations(&header).ok()?;
     unit_with(dwarf, header, abbreviations)
 }
 
-/// The same with abbreviations that were read before.
+/// Reads the unit of a header whose abbreviations were read before.
 pub fn unit_with<'s>(
     dwarf: &Dwarf<'s>,
     header: gimli::UnitHeader<Slice<'s>>,
