@@ -130,7 +130,9 @@ fn block<'a>(
         let types = found.types(&graph);
         let what = found.what(&graph, &types, &block);
         facts.extend((!what.is_empty()).then_some(("type", what)));
-        if let Some((name, element)) = types.element(&graph, &block, at) {
+        if let Some(member) = types.described(&graph, &block, at) {
+            facts.push(("member", member));
+        } else if let Some((name, element)) = types.element(&graph, &block, at) {
             if element.contains(&at) {
                 facts.extend(member(inspection, &name, element.start, at).map(|member| ("member", member)));
             } else {

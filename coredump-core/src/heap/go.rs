@@ -1,4 +1,4 @@
-//! Go's spans, as its compiler for WebAssembly lays them out (1.22 to 1.27, wasip1).
+//! Go's spans, as its compiler for WebAssembly lays them out (1.21 to 1.27, wasip1).
 //!
 //! The runtime's data is found from its table of functions, whose magic number is in no other place: the module data holds
 //! its address, and where the variables are. Among those is a slice of all spans. A span is some pages of objects of one
@@ -26,13 +26,24 @@ const NO_POINTER_BSS: (u64, u64) = (240, 248);
 const START: u64 = 24;
 const PAGES: u64 = 32;
 const FREE_INDEX: u64 = 48;
-const COUNT: u64 = 50;
-const ALLOCATED: u64 = 64;
-const CLASS: u64 = 98;
-const STATE: u64 = 99;
-const SIZE: u64 = 104;
-/// Bytes of a span's record that are read.
-const RECORD: u64 = 112;
+/// What follows, which depends on the version.
+#[derive(Debug)]
+struct Layout {
+    count: u64,
+    allocated: u64,
+    class: u64,
+    state: u64,
+    size: u64,
+    /// Bytes of a span's record that are read.
+    record: u64,
+    /// Whether larger objects say their type.
+    typed: bool,
+}
+const LAYOUTS: [Layout; 2] = [
+    Layout { count: 50, allocated: 64, class: 98, state: 99, size: 104, record: 112, typed: true },
+    // 1.21: the numbers of objects have 64 bits.
+    Layout { count: 56, allocated: 72, class: 106, state: 107, size: 112, record: 120, typed: false },
+];
 /// How the table of all sizes of objects begins, and its first word.
 const SIZES: [u16; 8] = [0, 8, 16, 24, 32, 48, 64, 80];
 const SIZES_BEGIN: u64 = 8 << 16;
@@ -48,6 +59,7 @@ const LOOKED_AT: u64 = 1 << 22;
 /// The heap.
 #[derive(Clone, Copy, Debug)]
 pub struct Go {
+    layout: &'static Layout,
     /// Address of the module data.
     data: u64,
     /// Address and length of the slice of spans.
@@ -81,10 +93,10 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
     let mut left = LOOKED_AT;
     // Parts of the list, as caches of spans are, look like it: all spans are more than any of them.
     let mut most: Option<(u64, Go)> = None;
-    for (start, end) in [BSS, NO_POINTER_BSS] {
+    for ((start, end), layout) in LAYOUTS.iter().flat_map(|layout| [BSS, NO_POINTER_BSS].map(|place| (place, layout))) {
         view.words(bound(start)?..bound(end)?, |at, value| {
             if at % 8 == 0
-                && let Some((used, heap)) = Go::at(view, data, at, value, &mut left)
+                && let Some((used, heap)) = Go::at(view, layout, data, at, value, &mut left)
                 && most.is_none_or(|most| most.0 < used)
             {
                 most = Some((used, heap));
@@ -125,7 +137,14 @@ fn first(view: &View<'_>, places: &[Range<u64>], is: impl Fn(u64, u64) -> bool) 
 impl Go {
     /// The heap whose slice of spans is the variable at `at`, if it is one: every element is a sound span. With it, how many of
     /// them hold objects.
-    fn at(view: &View<'_>, data: u64, at: u64, array: u64, left: &mut u64) -> Option<(u64, Go)> {
+    fn at(
+        view: &View<'_>,
+        layout: &'static Layout,
+        data: u64,
+        at: u64,
+        array: u64,
+        left: &mut u64,
+    ) -> Option<(u64, Go)> {
         let (high, len, capacity) = (view.u32(at + 4)?, view.u64(at + 8)?, view.u64(at + 16)?);
         if high != 0 || !array.is_multiple_of(8) || len < 4 || len > capacity || len > MAX_SPANS {
             return None;
@@ -133,13 +152,13 @@ impl Go {
         if array.checked_add(len * 8)? > view.memory().size {
             return None;
         }
-        let heap = Go { data, spans: (array, len) };
+        let heap = Go { layout, data, spans: (array, len) };
         // Each element leads to another record, and each page belongs to one span.
         let (mut used, mut broken, mut shared) = (0, 0, 0);
         let (mut records, mut pages) = (Apart::default(), Apart::default());
         for index in 0..len {
             *left = left.checked_sub(1)?;
-            match heap.span(view, index).filter(|span| records.add(&(span.record..span.record + RECORD))) {
+            match heap.span(view, index).filter(|span| records.add(&(span.record..span.record + layout.record))) {
                 Some(span) if span.objects && !pages.add(&(span.start..span.end)) => {
                     (broken, shared) = (broken + 1, shared + 1)
                 }
@@ -157,12 +176,12 @@ impl Go {
     /// The span with this index; `None` if what is there is none.
     fn span(&self, view: &View<'_>, index: u64) -> Option<Span> {
         let record = view.u64(self.spans.0 + 8 * index)?;
-        let size = view.memory().size;
-        if record == 0 || record % 8 != 0 || record.checked_add(RECORD)? > size {
+        let (layout, size) = (self.layout, view.memory().size);
+        if record == 0 || record % 8 != 0 || record.checked_add(layout.record)? > size {
             return None;
         }
         let field = |offset: u64| view.u64(record + offset);
-        let (start, pages, state) = (field(START)?, field(PAGES)?, view.u8(record + STATE)?);
+        let (start, pages, state) = (field(START)?, field(PAGES)?, view.u8(record + layout.state)?);
         let end = start.checked_add(pages.checked_mul(PAGE)?)?;
         if state > 2 || start % PAGE != 0 || end > size {
             return None;
@@ -178,8 +197,9 @@ impl Go {
         if state == 2 {
             return Some(none);
         }
-        let (free_index, count) = (u64::from(view.u16(record + FREE_INDEX)?), u64::from(view.u16(record + COUNT)?));
-        let (element, bits, class) = (field(SIZE)?, field(ALLOCATED)?, view.u8(record + CLASS)?);
+        let (free_index, count) =
+            (u64::from(view.u16(record + FREE_INDEX)?), u64::from(view.u16(record + layout.count)?));
+        let (element, bits, class) = (field(layout.size)?, field(layout.allocated)?, view.u8(record + layout.class)?);
         let room = end - start;
         // Class 0 is one object of its own; the two bits of class and of no pointers make it 0 or 1.
         let fits = match class {
@@ -209,7 +229,7 @@ impl Span {
     }
 
     /// The room of the object with this index, if that is in use. `sizes` is where the table of all sizes is.
-    fn room(&self, view: &View<'_>, sizes: u64, index: u64) -> Option<Room> {
+    fn room(&self, view: &View<'_>, typed: bool, sizes: u64, index: u64) -> Option<Room> {
         self.state(view, index).ok().filter(|state| *state == State::Used && index < self.count)?;
         let start = self.start + index * self.size;
         let smaller = match u64::from(self.class >> 1) {
@@ -217,7 +237,7 @@ impl Span {
             number => u64::from(view.u16(sizes + 2 * (number - 1))?),
         };
         let scanned = self.class & 1 == 0;
-        Some(Room { start, end: start + self.size, smaller, scanned, record: self.record })
+        Some(Room { start, end: start + self.size, smaller, scanned, typed, record: self.record })
     }
 }
 
@@ -230,12 +250,14 @@ impl Allocator for Go {
         let mut spans: Vec<Span> = (0..self.spans.1).filter_map(|index| self.span(view, index)).collect();
         spans.retain(|span| span.objects);
         spans.sort_by_key(|span| span.start);
+        let typed = self.layout.typed;
         let room = |at: u64| {
             let span = spans[..spans.partition_point(|span| span.start <= at)].last()?;
-            span.room(view, sizes, (at - span.start).checked_div(span.size)?)
+            span.room(view, typed, sizes, (at - span.start).checked_div(span.size)?)
         };
         let mut reader = Reader::new(view, self.data, room)?;
-        let rooms = || spans.iter().flat_map(|span| (0..span.count).filter_map(|index| span.room(view, sizes, index)));
+        let rooms =
+            || spans.iter().flat_map(|span| (0..span.count).filter_map(|index| span.room(view, typed, sizes, index)));
         rooms().for_each(|room| reader.says(&room));
         for (start, end) in [DATA, BSS] {
             reader.interfaces(bound(start)?..bound(end)?);

@@ -1,7 +1,7 @@
-//! The types of Go's objects, as its runtime describes them (1.22 to 1.27).
+//! The types of Go's objects, as its runtime describes them (1.21 to 1.27).
 //!
 //! The collector needs to know where pointers are, and interfaces which type they hold, so the program has a description of
-//! each type. What says its type itself: an object with pointers of more than 512 bytes has the address of its type's
+//! each type. What says its type itself: since 1.22 an object with pointers of more than 512 bytes has the address of its type's
 //! description in front of it, and an interface is a description, or a table that leads to one, and a pointer. From these
 //! all pointers are followed by the descriptions. An object of which the type's own bytes fill only the first part of the
 //! room has no type: the pointer then led to a first element or member of something larger.
@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::view::View;
-use crate::variables::{Shape, Shapes};
+use crate::variables::{Members, Shape, Shapes};
 
 /// Offsets in the module data: where descriptions begin, and where they end; since 1.27 a length is between these.
 const TYPES: u64 = 296;
@@ -71,6 +71,8 @@ pub struct Room {
     pub smaller: u64,
     /// Whether it may hold pointers.
     pub scanned: bool,
+    /// Whether objects that are large enough say their type, as since 1.22.
+    pub typed: bool,
     /// The address of its span's record.
     pub record: u64,
 }
@@ -82,7 +84,7 @@ impl Room {
 
     /// Whether the address of a type's description is in front of the object.
     fn has_header(&self) -> bool {
-        self.scanned && self.size() > SAYS.0 && self.size() <= SAYS.1
+        self.typed && self.scanned && self.size() > SAYS.0 && self.size() <= SAYS.1
     }
 
     /// The object's address.
@@ -101,6 +103,8 @@ struct Type {
     /// The name of an array of such values that a slice is of.
     array: usize,
     pointers: Rc<[(u64, Leads)]>,
+    /// The fields: where each begins, its name and type.
+    members: Vec<(u64, String)>,
 }
 
 /// What a pointer leads to. Types are the addresses of their descriptions.
@@ -163,7 +167,7 @@ impl<'v, R: Fn(u64) -> Option<Room>> Reader<'v, R> {
         let view = self.view;
         let description = if room.has_header() {
             view.u64(room.start)
-        } else if room.scanned && room.size() > SAYS.1 {
+        } else if room.typed && room.scanned && room.size() > SAYS.1 {
             LARGE
                 .step_by(8)
                 .find_map(|offset| view.u64(room.record.checked_add(offset)?).filter(|&at| self.get(at).is_some()))
@@ -204,7 +208,22 @@ impl<'v, R: Fn(u64) -> Option<Room>> Reader<'v, R> {
             Shape { name, size, single: true, ..Shape::default() }
         };
         let known = self.known.into_iter().filter_map(|(at, (_, name))| Some((at, name?)));
-        Shapes { all: self.names.into_iter().map(shape).collect(), known: known.collect(), ..Shapes::default() }
+        let mut all: Vec<Shape> = self.names.into_iter().map(shape).collect();
+        // Types of one name may differ, as those in functions do: then none is named by it.
+        let mut members: HashMap<usize, Option<Members>> = HashMap::new();
+        for Type { size, name, array, members: list, .. } in self.types.into_values().flatten() {
+            for (name, array) in [(name, false), (array, true)] {
+                let own = Members { size, array, list: list.clone() };
+                let known = members.entry(name).or_insert_with(|| Some(own.clone()));
+                if known.as_ref() != Some(&own) {
+                    *known = None;
+                }
+            }
+        }
+        for (name, members) in members {
+            all[name].members = members.unwrap_or_default();
+        }
+        Shapes { all, known: known.collect(), ..Shapes::default() }
     }
 
     /// Whether something more may be looked at.
@@ -387,7 +406,22 @@ impl<'v, R: Fn(u64) -> Option<Room>> Reader<'v, R> {
         let array = self.index(format!("[]{name}"));
         // A slice or a text itself is not what it leads to, which has its name.
         let name = self.index(if matches!(kind, SLICE | STRING) { format!("{name} header") } else { name });
-        Some(Type { size, hash, kind, name, array, pointers: pointers.into() })
+        let members = if kind == STRUCTURE { self.members(at).unwrap_or_default() } else { Vec::new() };
+        Some(Type { size, hash, kind, name, array, pointers: pointers.into(), members })
+    }
+
+    /// The fields of the structure that is described at `at`.
+    fn members(&self, at: u64) -> Option<Vec<(u64, String)>> {
+        let field = |offset: u64| word_at(self.view, at, REST + offset);
+        let (fields, count) = (field(8)?, field(16)?);
+        let mut all = Vec::new();
+        for index in 0..count.min(MAX_POINTERS as u64) {
+            let at = fields.checked_add(index * FIELD)?;
+            let part = |offset: u64| word_at(self.view, at, offset);
+            self.spend().then_some(())?;
+            all.push((part(16)?, format!("{} ({})", self.text(part(0)?)?, self.name(part(8)?)?)));
+        }
+        Some(all)
     }
 
     /// The index of a name.
@@ -410,10 +444,16 @@ impl<'v, R: Fn(u64) -> Option<Room>> Reader<'v, R> {
         sound.then_some(kind)
     }
 
-    /// The name of a type: behind a byte of flags its length, in bytes of seven bits, and its characters.
+    /// The name of a type.
     fn name(&self, at: u64) -> Option<String> {
+        self.kind(at)?;
         let flags = self.view.u8(at + FLAGS)?;
-        let start = self.descriptions.start.checked_add(u64::from(self.view.u32(at + NAME)?))?;
+        let name = self.text(self.descriptions.start.checked_add(u64::from(self.view.u32(at + NAME)?))?)?;
+        if flags & EXTRA_STAR == 0 { Some(name) } else { name.strip_prefix('*').map(str::to_owned) }
+    }
+
+    /// A name of a type or a field: behind a byte of flags its length, in bytes of seven bits, and its characters.
+    fn text(&self, start: u64) -> Option<String> {
         let (mut len, mut shift, mut next) = (0, 0, start.checked_add(1)?);
         loop {
             let byte = self.view.u8(next)?;
@@ -430,8 +470,7 @@ impl<'v, R: Fn(u64) -> Option<Room>> Reader<'v, R> {
             return None;
         }
         let bytes: Option<Vec<u8>> = (next..next + len).map(|at| self.view.u8(at)).collect();
-        let name = String::from_utf8(bytes?).ok()?;
-        if flags & EXTRA_STAR == 0 { Some(name) } else { name.strip_prefix('*').map(str::to_owned) }
+        String::from_utf8(bytes?).ok()
     }
 
     /// Adds the pointers in a value of the type that is described at `at`, which begins at `offset` of a larger one.

@@ -11,7 +11,7 @@ use super::survey::{Count, Survey};
 use super::told::Told;
 use super::{Heap, View};
 use crate::memory::Memory;
-use crate::variables::{ErasedBy, Grown, Parts, Pointer, Root, Shape, Shapes, Target};
+use crate::variables::{ErasedBy, Grown, Members, Parts, Pointer, Root, Shape, Shapes, Target};
 
 /// Elements of one block that are followed.
 const MAX_ELEMENTS: u64 = 1 << 24;
@@ -782,6 +782,20 @@ impl<'s> Types<'s> {
         // What does not fit as a whole is room that rounding left.
         let range = start..if end <= block.end() { end } else { start };
         (block.state == State::Used).then(|| (shape.name.clone(), range))
+    }
+
+    /// The member of a block at an address, as the program's runtime describes it: its name and type.
+    pub fn described(&self, graph: &Graph<'_, '_>, block: &Block, at: u64) -> Option<String> {
+        // In larger blocks of Go an object may begin after the address of its type.
+        const PLAIN: u64 = 512;
+        let shape = graph.number(block.address).and_then(|number| self.shape(number))?;
+        let offset = at.checked_sub(block.address).filter(|_| block.size <= PLAIN && block.state == State::Used)?;
+        let Members { size, array, list } = &shape.members;
+        let start = if *array { offset - offset.checked_rem(*size)? } else { 0 };
+        // What does not fit as a whole is room that rounding left.
+        let fits = offset - start < *size && start + size <= block.size;
+        let member = list.iter().rfind(|(member, _)| *member <= offset - start).filter(|_| fits)?;
+        Some(member.1.clone())
     }
 
     /// Whether a block holds characters, whose text says more than the type.

@@ -54,6 +54,19 @@ pub struct Shape {
     pub object: bool,
     /// The larger node that a block may hold instead, of which this type is the first part.
     pub grown: Option<Grown>,
+    /// Its members, where no debug information describes them but the program's runtime.
+    pub members: Members,
+}
+
+/// The members of a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Members {
+    /// Bytes of a value.
+    pub size: u64,
+    /// Whether a block holds an array of such values.
+    pub array: bool,
+    /// Where each member begins in the value, in order, and its name and type for a person.
+    pub list: Vec<(u64, String)>,
 }
 
 /// The pointers in a value.
