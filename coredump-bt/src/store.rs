@@ -1,6 +1,8 @@
 //! `--store`: stores modules in a folder by their build ids, where `--symbols-path` finds them.
 
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use coredump_core::Bytes;
@@ -60,7 +62,9 @@ fn one(file: &Path, folder: &Path, add: bool) -> Result<Vec<PathBuf>> {
                 written.extend(put(&module, &id, folder)?);
                 // The module itself is written last: a deployed module must not have an id under which nothing is
                 // found.
-                write(file, &with)?;
+                let mode = std::fs::metadata(file).map(|metadata| metadata.mode());
+                let mode = mode.map_err(|error| Error::io("cannot read", error).in_file(file))?;
+                write(Output::file(file)?, mode, &with)?;
             }
             None => without += 1,
         }
@@ -90,27 +94,27 @@ fn put(module: &Module<'_>, id: &str, folder: &Path) -> Result<Vec<PathBuf>> {
     let folder = folder.join(first);
     std::fs::create_dir_all(&folder).map_err(|error| Error::io("cannot create", error).in_file(&folder))?;
     let mut written = Vec::new();
-    let path = folder.join(format!("{rest}.wasm"));
+    let mut store = |name: String, bytes: &[u8]| {
+        // Whoever can read the folder can read it.
+        write(Output::in_folder(&folder, &name)?, 0o644, bytes)?;
+        written.push(folder.join(name));
+        Ok(())
+    };
+    let name = format!("{rest}.wasm");
     // A copy with debug info must not replace the module that runs.
-    if code && !(debug && path.exists()) {
-        write(&path, &module.without_sections(|name| name.starts_with(".debug_")))?;
-        written.push(path);
+    if code && !(debug && folder.join(&name).exists()) {
+        store(name, &module.without_sections(|name| name.starts_with(".debug_")))?;
     }
     if debug {
-        let path = folder.join(format!("{rest}.debug"));
-        write(&path, module.bytes())?;
-        written.push(path);
+        store(format!("{rest}.debug"), module.bytes())?;
     }
     Ok(written)
 }
 
-/// Writes a file, whole or not at all; it can be read by everybody who can read the folder.
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mode = std::fs::metadata(path).map(|metadata| metadata.permissions()).ok();
-    let mut output = Output::file(path)?;
+/// Writes a file, whole or not at all. It has its mode before it has its name: by then another file may have that.
+fn write(mut output: Output, mode: u32, bytes: &[u8]) -> Result<()> {
     output.write_all(bytes).map_err(|error| output.failed(error))?;
-    output.commit()?;
-    let permissions = mode.unwrap_or_else(|| std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    std::fs::set_permissions(path, permissions)
-        .map_err(|error| Error::io("cannot set the mode of", error).in_file(path))
+    let set = output.as_file()?.set_permissions(Permissions::from_mode(mode));
+    set.map_err(|error| output.failed(error))?;
+    output.commit()
 }

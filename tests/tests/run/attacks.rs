@@ -199,3 +199,34 @@ fn the_other_tools_follow_no_links_either() {
     assert_eq!(fs::read(&target).unwrap(), b"precious");
     assert!(fs::symlink_metadata(folder.path().join("all/globals.json")).unwrap().is_file());
 }
+
+/// Names in a store are made of build ids, which everybody knows before: they may be taken already.
+#[test]
+fn what_stands_in_a_store_is_neither_opened_nor_followed() {
+    let folder = scratch();
+    let module = fixture("modules/sum-buildid.wasm");
+    let store = || Tool::new("coredump-bt").args(["--store", "store"]).arg(&module).in_folder(folder.path()).run();
+    let told = store().expect(0);
+    let stored = folder.path().join(told.text().lines().next().unwrap());
+    let whole = fs::read(&stored).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+
+    let target = folder.path().join("target");
+    fs::write(&target, "precious").unwrap();
+    fs::set_permissions(&target, fs::Permissions::from_mode(0o4777)).unwrap();
+    let link = || symlink(&target, &stored).unwrap();
+    let pipe = || drop(Tool::other("mkfifo").arg(&stored).run().expect(0));
+    let writable = || {
+        fs::write(&stored, "").unwrap();
+        fs::set_permissions(&stored, fs::Permissions::from_mode(0o777)).unwrap();
+    };
+    for plant in [&link as &dyn Fn(), &pipe, &writable] {
+        fs::remove_file(&stored).unwrap();
+        plant();
+        store().expect(0);
+        assert!(fs::symlink_metadata(&stored).unwrap().is_file());
+        assert_eq!(fs::read(&stored).unwrap(), whole);
+        assert_eq!(mode(&stored), 0o644, "not that of what stood there");
+    }
+    assert_eq!((fs::read(&target).unwrap(), mode(&target)), (b"precious".to_vec(), 0o4777));
+}
