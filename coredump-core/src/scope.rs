@@ -184,6 +184,14 @@ fn take_hidden(units: &Units<'_>, variables: &mut Vec<(Die, VariableKind)>) -> V
 }
 
 impl Function {
+    /// Whether it is one of its parameters that no variable hides.
+    pub fn has_parameter(&self, die: Die) -> bool {
+        let end = self.variables.partition_point(|(_, kind)| *kind == VariableKind::Parameter);
+        // They stand in the order in which they were read.
+        self.variables[..end].binary_search_by_key(&die.offset, |(own, _)| own.offset).is_ok()
+            && die.unit == self.die.unit
+    }
+
     /// All of its variables, each with whether it is hidden: parameters first, then variables, outer blocks first.
     pub fn all(&self) -> Vec<(Die, VariableKind, bool)> {
         let visible = self.variables.iter().map(|&(die, kind)| (die, kind, false));

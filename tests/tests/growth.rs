@@ -349,6 +349,79 @@ fn twice_the_threads_take_twice_the_instructions_for_their_variables() {
     grow_as_their_input(Some(&program), &cases);
 }
 
+/// A program that died in a function with so many variables, and its DWARF in the dump. The variables' names are the ends of one
+/// text, of so many letters besides. Their type is an integer, or a function with so many parameters of which each is such a
+/// function, five times.
+fn described(count: usize, letters: usize, parameters: usize) -> Vec<u8> {
+    const FRAME: u32 = 2;
+    // A unit and a function with addresses; a variable with name, type and place; a base type.
+    const ABBREVIATIONS: &[u8] = &[
+        1, 0x11, 1, 0x03, 0x08, 0x11, 0x01, 0x12, 0x06, 0, 0, //
+        2, 0x2e, 1, 0x03, 0x08, 0x11, 0x01, 0x12, 0x06, 0, 0, //
+        3, 0x34, 0, 0x03, 0x0e, 0x49, 0x13, 0x02, 0x18, 0, 0, //
+        4, 0x24, 0, 0x03, 0x08, 0x3e, 0x0b, 0x0b, 0x0b, 0, 0, //
+        5, 0x15, 1, 0, 0, //
+        6, 0x05, 0, 0x49, 0x13, 0, 0, 0,
+    ];
+    let addresses = [1u32.to_le_bytes(), 5u32.to_le_bytes()].concat();
+    let mut entries = [&[1][..], b"a.c\0", &addresses].concat();
+    let integer = 11 + entries.len() as u32;
+    entries.extend([&[4][..], b"int\0", &[5, 4]].concat());
+    let mut ty = integer;
+    for _ in 0..if parameters > 0 { 5 } else { 0 } {
+        let parameter = [&[6][..], &ty.to_le_bytes()].concat();
+        ty = 11 + entries.len() as u32;
+        entries.extend([&[5][..], &parameter.repeat(parameters), &[0]].concat());
+    }
+    entries.extend([&[2][..], b"f\0", &addresses].concat());
+    for at in 0..count as u32 {
+        let place = [5, 3, 16, 0, 0, 0];
+        entries.extend([&[3][..], &at.to_le_bytes(), &ty.to_le_bytes(), &place].concat());
+    }
+    entries.extend([0, 0]);
+    let head = [&(entries.len() as u32 + 7).to_le_bytes()[..], &[4, 0], &[0; 4], &[4]].concat();
+    let program = [
+        build::wasm(&[&[0, 1, 0, 0x0b]], &[(0, "f")]),
+        build::custom(".debug_abbrev", ABBREVIATIONS),
+        build::custom(".debug_info", &[head, entries].concat()),
+        build::custom(".debug_str", &[vec![b'v'; count + letters], vec![0]].concat()),
+    ];
+    dump(vec![
+        build::coremodules(&["f.wasm"]),
+        build::custom("coredump.module", &[build::leb(0), program.concat()].concat()),
+        instances(1, &[0], &[]),
+        build::memory(1, None),
+        build::data(&[(0, &[7; 64])]),
+        build::standard_stack(&[frame(0, FRAME, &[])]),
+    ])
+}
+
+#[test]
+fn twice_the_variables_take_twice_the_instructions() {
+    let folder = scratch();
+    let path = folder.path().join("dump");
+    std::fs::write(&path, described(3, 0, 0)).unwrap();
+    let listed = Tool::new("coredump-bt").arg("--locals").arg(&path).run().expect(0);
+    assert!(listed.text().contains("    vvv: int = 117901063"), "{}", listed.text());
+    std::fs::write(&path, described(1, 100_000, 0)).unwrap();
+    let listed = Tool::new("coredump-bt").arg("--locals").arg(&path).run().expect(0);
+    assert!(listed.text().contains(&format!(" {}…: int = ", "v".repeat(4096))), "a name is shown by its beginning");
+
+    let locals: &[&str] = &["coredump-json", "--locals"];
+    let cases: [Case<'_>; 4] = [
+        ("variables".into(), 10_000, &["coredump-bt", "--color", "never"], Box::new(|count| described(count, 0, 0))),
+        ("parameters of parameters".into(), 7, locals, Box::new(|count| described(1, 0, count))),
+        ("names of one text".into(), 500, locals, Box::new(|count| described(count, 160 * count, 0))),
+        (
+            "names that are searched".into(),
+            2000,
+            &["coredump-dump", "--refs", "0x10"],
+            Box::new(|count| described(count, 40 * count, 0)),
+        ),
+    ];
+    grow_as_their_input(None, &cases);
+}
+
 /// A heap of dlmalloc as the crate for Rust lays it out, with so many segments and as many blocks in the newest of them.
 fn heap(count: usize) -> Vec<u8> {
     const BINS: u32 = 0x1000;

@@ -3,6 +3,8 @@
 use gimli::constants::*;
 use gimli::{AttributeValue, DebuggingInformationEntry};
 
+use crate::symbols::attribute_text;
+
 pub use crate::symbols::Slice as Bytes;
 pub use crate::symbols::UnitRef;
 /// A debugging information entry.
@@ -98,7 +100,7 @@ pub fn signature(unit: u32, header: &gimli::UnitHeader<Bytes<'_>>) -> Option<(u6
 /// The language of a unit's source.
 pub fn language(unit: UnitRef<'_, '_>) -> Language {
     let Ok(root) = unit.entry(unit.header.root_offset()) else { return Language::C };
-    let producer = root.attr_value(DW_AT_producer).and_then(|value| unit.attr_string(value).ok());
+    let producer = root.attr_value(DW_AT_producer).and_then(|value| attribute_text(unit, value));
     // Zig says it is C99: no language code of its own existed when its back end was written.
     if producer.is_some_and(|producer| producer.slice().starts_with(b"zig")) {
         return Language::Zig;
@@ -124,7 +126,7 @@ pub fn language(unit: UnitRef<'_, '_>) -> Language {
 pub fn is_of_old_llvm(unit: UnitRef<'_, '_>) -> bool {
     let producer = || {
         let root = unit.entry(unit.header.root_offset()).ok()?;
-        let producer = unit.attr_string(root.attr_value(DW_AT_producer)?).ok()?;
+        let producer = attribute_text(unit, root.attr_value(DW_AT_producer)?)?;
         let producer = std::str::from_utf8(producer.slice()).ok()?;
         let version = |prefix: &str| {
             let text = producer.split_once(prefix)?.1;
@@ -143,5 +145,5 @@ pub fn is_of_old_llvm(unit: UnitRef<'_, '_>) -> bool {
 pub fn origin_name<'s>(unit: UnitRef<'_, 's>, entry: &Entry<'s>) -> Option<&'s [u8]> {
     let AttributeValue::UnitRef(offset) = entry.attr_value(DW_AT_specification)? else { return None };
     let name = unit.entry(offset).ok()?.attr_value(DW_AT_name)?;
-    unit.attr_string(name).ok().map(|name| name.slice())
+    attribute_text(unit, name).map(|name| name.slice())
 }

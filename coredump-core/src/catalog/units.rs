@@ -19,7 +19,7 @@ use super::split_types::SplitTypes;
 use super::types::Type;
 use crate::locked::Locked;
 use crate::module::Module;
-use crate::symbols::{DebugInfo, LineRow, Location, demangle, unit};
+use crate::symbols::{DebugInfo, LineRow, Location, attribute_text, demangle, unit};
 
 /// How far a chain of `DW_AT_abstract_origin` and `DW_AT_specification` is followed: real ones have two links.
 const ORIGIN_LINKS: u32 = 16;
@@ -257,7 +257,7 @@ impl<'s> Catalog<'s> {
 
     /// The bytes of a string attribute.
     pub fn text(&self, unit: u32, value: Attr<'s>) -> Option<&'s [u8]> {
-        self.unit(unit)?.attr_string(value).ok().map(|text| text.slice())
+        attribute_text(self.unit(unit)?, value).map(|text| text.slice())
     }
 
     /// The entry that encloses the type, function or namespace at `die`.
@@ -414,7 +414,7 @@ impl<'s> Catalog<'s> {
                     continue;
                 }
                 let name = match entry.attr_value(DW_AT_name) {
-                    Some(name) => unit.attr_string(name).ok().map(|name| name.slice()),
+                    Some(name) => attribute_text(unit, name).map(|name| name.slice()),
                     None => origin_name(unit, &entry),
                 };
                 if let Some(name) = name {
@@ -432,7 +432,7 @@ fn by_name<'s>(unit: UnitRef<'_, 's>, offsets: &[usize]) -> ByName<'s> {
     for &offset in offsets {
         if let Ok(entry) = unit.entry(UnitOffset(offset))
             && let Some(name) = entry.attr_value(DW_AT_name)
-            && let Ok(name) = unit.attr_string(name)
+            && let Some(name) = attribute_text(unit, name)
         {
             names.entry(name.slice()).or_default().push(offset);
         }

@@ -247,7 +247,7 @@ fn named(frame: &Frame<'_, '_>, name: &str) -> Option<Die> {
         // The compiler may have left out a template's arguments.
         let plain = |name: &str| name.replace(' ', "");
         let wanted = plain(last);
-        let arguments = |die| template_names::arguments(units, die, 8).unwrap_or_default();
+        let arguments = |die| template_names::arguments(units, die).unwrap_or_default();
         found = units.types_named(first, &last.as_bytes()[..end]);
         found.retain(|&die| plain(&format!("{}{}", &last[..end], arguments(die))) == wanted);
     }

@@ -3,6 +3,7 @@
 use super::renderer::{Contiguous, LONGEST, MEMBERS, Renderer, Shown, cut, explain};
 use crate::catalog::types::{Array, Member, Struct};
 use crate::catalog::units::Die;
+use crate::limits::{MAX_NAME, shorten};
 use crate::location::Missing;
 use crate::values::{Value, Variable};
 
@@ -180,7 +181,7 @@ impl<'s> Renderer<'_, '_, 's> {
             return self.type_name(member.ty);
         }
         let name = String::from_utf8_lossy(member.name.unwrap_or_default());
-        self.lang.member_name(&name).to_owned()
+        shorten(self.lang.member_name(&name), MAX_NAME).into_owned()
     }
 }
 

@@ -32,9 +32,11 @@ use std::ops::Range;
 use crate::catalog::Language;
 use crate::catalog::types::{Array, Member, PointerKind, Struct, Type};
 use crate::catalog::units::{Die, Units};
+use crate::limits::{MAX_NAME, shorten};
 use crate::location::Missing;
 use crate::values::{Source, Value};
 pub use meaning::{Elements, Entries, Meaning, Text};
+use names::Room;
 pub use names::type_name;
 use renderer::cut;
 pub use renderer::{Contiguous, Renderer, Shown, explain};
@@ -317,7 +319,7 @@ pub trait Lang: Sync {
 
     /// An enumerator's name as the language writes it.
     fn enumerator(&self, name: &[u8]) -> String {
-        String::from_utf8_lossy(name).into_owned()
+        shorten(&String::from_utf8_lossy(name), MAX_NAME).into_owned()
     }
 
     /// The escape for a character of a string that must not be printed.
@@ -352,8 +354,8 @@ pub trait Lang: Sync {
         format!("[{element}; {count}]")
     }
 
-    /// A type that has a name, as a program writes it. `levels` of its arguments may be written out.
-    fn named_type(&self, _units: &Units<'_>, _die: Die, _ty: &Type<'_>, name: &str, _levels: u32) -> String {
+    /// A type that has a name, as a program writes it, with its arguments as far as there is room for them.
+    fn named_type(&self, _units: &Units<'_>, _die: Die, _ty: &Type<'_>, name: &str, _room: Room<'_>) -> String {
         name.to_owned()
     }
 }

@@ -1,5 +1,7 @@
 //! Names of types as their language writes them.
 
+use std::cell::Cell;
+
 use super::{Lang, table};
 use crate::catalog::Language;
 use crate::catalog::types::{Kind, PointerKind, Type};
@@ -10,6 +12,31 @@ const LEVELS: u32 = 24;
 /// Longest name, in bytes: template arguments grow without end.
 const LONGEST: usize = 4096;
 
+/// What may still be written of a name: the types of a few entries, each a parameter of others, could make it longer than any memory.
+#[derive(Clone, Copy)]
+pub struct Room<'b> {
+    levels: u32,
+    bytes: &'b Cell<usize>,
+}
+
+impl Room<'_> {
+    /// Writes a name that has all of its room yet.
+    pub fn for_name<R>(levels: u32, write: impl FnOnce(Room<'_>) -> R) -> R {
+        write(Room { levels, bytes: &Cell::new(LONGEST) })
+    }
+
+    /// Takes the room of one more type, which is no longer than what is written of it.
+    fn within(self) -> Option<Self> {
+        let levels = self.levels.checked_sub(1)?;
+        self.bytes.set(self.bytes.get().checked_sub(1)?);
+        Some(Room { levels, ..self })
+    }
+
+    fn spend(self, bytes: usize) {
+        self.bytes.set(self.bytes.get().saturating_sub(bytes));
+    }
+}
+
 /// The name of the type at `die`, as `language` writes it; for `None` its name of "no type".
 pub fn type_name(units: &Units<'_>, die: Option<Die>, language: Language) -> String {
     written(units, die, table(language))
@@ -17,7 +44,7 @@ pub fn type_name(units: &Units<'_>, die: Option<Die>, language: Language) -> Str
 
 /// The name of the type at `die`, as `lang` writes it.
 pub(super) fn written(units: &Units<'_>, die: Option<Die>, lang: &dyn Lang) -> String {
-    let mut name = written_within(units, die, lang, LEVELS);
+    let mut name = Room::for_name(LEVELS, |room| written_within(units, die, lang, room));
     if name.len() > LONGEST {
         let end = (0..=LONGEST).rev().find(|&end| name.is_char_boundary(end)).unwrap_or(0);
         name.truncate(end);
@@ -26,19 +53,19 @@ pub(super) fn written(units: &Units<'_>, die: Option<Die>, lang: &dyn Lang) -> S
     name
 }
 
-/// The name of the type at `die` within another name; so many `levels` of arguments may still be written out.
-pub(super) fn written_within(units: &Units<'_>, die: Option<Die>, lang: &dyn Lang, levels: u32) -> String {
-    declare(units, die, String::new(), lang, levels)
+/// The name of the type at `die` within another name, as far as there is `room` for it.
+pub(super) fn written_within(units: &Units<'_>, die: Option<Die>, lang: &dyn Lang, room: Room<'_>) -> String {
+    declare(units, die, String::new(), lang, room)
 }
 
 /// The declaration of `inner` with that type: C writes a type around the name it declares.
-fn declare(units: &Units<'_>, die: Option<Die>, inner: String, lang: &dyn Lang, levels: u32) -> String {
+fn declare(units: &Units<'_>, die: Option<Die>, inner: String, lang: &dyn Lang, room: Room<'_>) -> String {
     let Some(die) = die else {
         return spaced(lang.notation().no_type, &inner);
     };
-    let (Some(ty), Some(levels)) = (units.type_at(die), levels.checked_sub(1)) else { return spaced("...", &inner) };
+    let (Some(ty), Some(room)) = (units.type_at(die), room.within()) else { return spaced("...", &inner) };
     let c_like = lang.has_declarators();
-    let next = |die, inner| declare(units, die, inner, lang, levels);
+    let next = |die, inner| declare(units, die, inner, lang, room);
     match &ty.kind {
         Kind::Pointer(kind, target) => {
             if let Some(name) = ty.name {
@@ -84,7 +111,7 @@ fn declare(units: &Units<'_>, die: Option<Die>, inner: String, lang: &dyn Lang, 
             next(array.element, format!("{inner}{bounds}"))
         }
         Kind::Function(result, parameters, more) => {
-            let list = parameter_list(units, parameters, *more, lang, levels);
+            let list = parameter_list(units, parameters, *more, lang, room);
             if c_like {
                 return next(*result, format!("{inner}({list})"));
             }
@@ -98,20 +125,20 @@ fn declare(units: &Units<'_>, die: Option<Die>, inner: String, lang: &dyn Lang, 
             match method.as_deref() {
                 // The implicit object parameter of a method is not written.
                 Some(Type { kind: Kind::Function(result, parameters, more), .. }) => {
-                    let list = parameter_list(units, parameters.get(1..).unwrap_or_default(), *more, lang, levels);
+                    let list = parameter_list(units, parameters.get(1..).unwrap_or_default(), *more, lang, room);
                     next(*result, format!("({inner})({list})"))
                 }
                 _ => next(*target, inner),
             }
         }
-        _ => spaced(&qualified(units, die, &ty, lang, levels), &inner),
+        _ => spaced(&qualified(units, die, &ty, lang, room), &inner),
     }
 }
 
 /// The types of a function's parameters.
-fn parameter_list(units: &Units<'_>, parameters: &[Die], more: bool, lang: &dyn Lang, levels: u32) -> String {
+fn parameter_list(units: &Units<'_>, parameters: &[Die], more: bool, lang: &dyn Lang, room: Room<'_>) -> String {
     let shown = parameters.iter().take(LEVELS as usize);
-    let name = |&parameter: &Die| declare(units, Some(parameter), String::new(), lang, levels);
+    let name = |&parameter: &Die| declare(units, Some(parameter), String::new(), lang, room);
     let mut list: Vec<String> = shown.map(name).collect();
     if more || parameters.len() > list.len() {
         list.push("...".into());
@@ -123,7 +150,7 @@ fn parameter_list(units: &Units<'_>, parameters: &[Die], more: bool, lang: &dyn 
 }
 
 /// A named type with its namespaces.
-fn qualified(units: &Units<'_>, die: Die, ty: &Type<'_>, lang: &dyn Lang, levels: u32) -> String {
+fn qualified(units: &Units<'_>, die: Die, ty: &Type<'_>, lang: &dyn Lang, room: Room<'_>) -> String {
     let keyword = match &ty.kind {
         Kind::Struct(contents) => contents.keyword,
         Kind::Enum(_) => "enum",
@@ -141,7 +168,8 @@ fn qualified(units: &Units<'_>, die: Die, ty: &Type<'_>, lang: &dyn Lang, levels
             _ => "long double _Complex".into(),
         };
     }
-    lang.named_type(units, die, ty, &name, levels)
+    room.spend(name.len());
+    lang.named_type(units, die, ty, &name, room)
 }
 
 /// A type's name, qualified by the scopes that it is in; base types are in none.

@@ -11,6 +11,7 @@ use super::{Lang, names, table};
 use crate::catalog::Language;
 use crate::catalog::types::{Kind, Struct};
 use crate::catalog::units::Die;
+use crate::limits::{MAX_NAME, shorten};
 use crate::location::Missing;
 use crate::location::frame::Frame;
 use crate::scope::VariableKind;
@@ -109,7 +110,7 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
             return None;
         }
         let (value, described) = variable_value(frame, die);
-        let mut variable = self.variable(String::from_utf8_lossy(name), &value);
+        let mut variable = self.variable(shorten(&String::from_utf8_lossy(name), MAX_NAME), &value);
         variable.kind = kind;
         variable.location = described;
         Some(variable)

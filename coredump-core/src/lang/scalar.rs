@@ -7,6 +7,7 @@ use super::renderer::{Renderer, Shown};
 use super::text::quoted_char;
 use crate::catalog::types::{Enum, Kind, Type};
 use crate::catalog::units::Die;
+use crate::limits::{MAX_NAME, shorten};
 use crate::location::Missing;
 use crate::values::{Value, is_signed, sign_extend};
 
@@ -188,7 +189,7 @@ fn with_flags(number: String, bits: u128, list: &Enum<'_>) -> String {
     for (name, value) in &list.enumerators {
         if value.is_power_of_two() && left & value != 0 {
             left &= !value;
-            names.push(String::from_utf8_lossy(name));
+            names.push(shorten(&String::from_utf8_lossy(name), MAX_NAME).into_owned());
         }
     }
     if left == 0 && names.len() > 1 { format!("{number} ({})", names.join(" | ")) } else { number }

@@ -12,7 +12,6 @@ use crate::catalog::wide_constant;
 use crate::location::frame::Frame;
 use crate::location::{self, Location, Machine, Missing, Piece, Place};
 use crate::model;
-use crate::scope::{self, VariableKind};
 use crate::unwind::operands;
 use crate::unwind::writes::Writes;
 
@@ -232,8 +231,7 @@ impl<'s> Frame<'_, 's> {
     /// Whether it is a parameter of the frame's own function: one of an inlined function had other values in other calls, which
     /// the same entry may describe.
     pub(super) fn is_own_parameter(&self, die: Die) -> bool {
-        let variables = |own: &scope::Function| own.variables.contains(&(die, VariableKind::Parameter));
-        self.active().last().is_some_and(variables)
+        self.active().last().is_some_and(|own| own.has_parameter(die))
     }
 
     /// A parameter that nothing can assign to is what it was when its function was entered: a reference, `this`, what is

@@ -7,7 +7,7 @@ use gimli::{Abbreviation, Attribute, AttributeSpecification, AttributeValue, Deb
 use super::ranges::Ranges;
 use super::walk::Walk;
 use super::work::Work;
-use super::{Location, Slice, UnitRef, demangle, text};
+use super::{Location, Slice, UnitRef, attribute_text, demangle, text};
 
 /// How many entries are followed from a use to the declaration with the name.
 const MAX_HOPS: usize = 16;
@@ -166,7 +166,7 @@ fn names_of(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>) -> gimli::Result<En
     for &spec in abbreviation.attributes() {
         let attribute = entries.read_attribute(spec)?;
         let text = || {
-            let name = unit.attr_string(attribute.value()).ok()?;
+            let name = attribute_text(unit, attribute.value())?;
             Some(Arc::from(text(name))).filter(|name: &Arc<str>| !name.is_empty())
         };
         match attribute.name() {

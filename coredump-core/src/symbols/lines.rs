@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use super::line_program::{Program, Sequence};
 use super::seek;
 use super::work::Work;
-use super::{EmbeddedSource, UnitRef, text};
+use super::{EmbeddedSource, UnitRef, attribute_text, text};
 use crate::limits::{MAX_NAME, shorten};
 use crate::locked::Locked;
 
@@ -234,8 +234,8 @@ impl<'s> Lines<'s> {
         let header = unit.line_program.as_ref()?.header();
         let file = header.file(index)?;
         let mut path = unit.comp_dir.map(|directory| text(directory).into_owned()).unwrap_or_default();
-        let name = text(unit.attr_string(file.path_name()).ok()?);
-        let directory = file.directory(header).and_then(|directory| unit.attr_string(directory).ok()).map(text);
+        let name = text(attribute_text(unit, file.path_name())?);
+        let directory = file.directory(header).and_then(|directory| attribute_text(unit, directory)).map(text);
         match directory {
             // Kotlin writes the folder where the file's name belongs, and the name where the folder does.
             Some(file) if names_folders(unit) => {
@@ -259,8 +259,8 @@ impl<'s> Lines<'s> {
 pub(super) fn first_file(unit: UnitRef<'_, '_>) -> Option<String> {
     let header = unit.line_program.as_ref()?.header();
     let file = header.file_names().first()?;
-    let name = text(unit.attr_string(file.path_name()).ok()?);
-    let directory = file.directory(header).and_then(|directory| unit.attr_string(directory).ok());
+    let name = text(attribute_text(unit, file.path_name())?);
+    let directory = file.directory(header).and_then(|directory| attribute_text(unit, directory));
     let path = directory.map_or_else(|| name.to_string(), |directory| format!("{}/{name}", text(directory)));
     Some(crate::text::escape(&shorten(&path, MAX_NAME)).into_owned())
 }
@@ -271,7 +271,7 @@ pub(super) fn names_folders(unit: UnitRef<'_, '_>) -> bool {
     let files = program.header().file_names();
     let is_folder = |name: &str| matches!(name, "." | "..") || name.ends_with(['/', '\\']);
     let folder =
-        |file: &gimli::FileEntry<_>| unit.attr_string(file.path_name()).is_ok_and(|name| is_folder(&text(name)));
+        |file: &gimli::FileEntry<_>| attribute_text(unit, file.path_name()).is_some_and(|name| is_folder(&text(name)));
     files.iter().take(MAX_FILES).any(folder)
 }
 

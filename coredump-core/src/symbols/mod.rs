@@ -46,6 +46,8 @@ pub use ranges::Ranges;
 pub use unit::unit;
 pub use walk::Walk;
 
+use gimli::{AttributeValue, Section};
+
 use crate::limits::MAX_SYMBOL;
 use crate::locked::Locked;
 use crate::module::Module;
@@ -357,6 +359,25 @@ fn relocated(frames: Vec<SourceFrame>, mapped: Option<SourceFrame>) -> Vec<Sourc
 /// A string from debug info, shortened if it is very long.
 fn text(text: Slice<'_>) -> Cow<'_, str> {
     String::from_utf8_lossy(&text.slice()[..text.len().min(MAX_SYMBOL)])
+}
+
+/// The text of an attribute, or the beginning of one that is longer than any name. Many entries may share a text, so it is not read
+/// to its end for each of them.
+pub fn attribute_text<'s>(unit: UnitRef<'_, 's>, value: AttributeValue<Slice<'s>>) -> Option<Slice<'s>> {
+    let (texts, offset) = match value {
+        AttributeValue::DebugStrRef(offset) => (unit.dwarf.debug_str.reader(), offset.0),
+        AttributeValue::DebugStrOffsetsIndex(index) => {
+            (unit.dwarf.debug_str.reader(), unit.string_offset(index).ok()?.0)
+        }
+        AttributeValue::DebugLineStrRef(offset) => (unit.dwarf.debug_line_str.reader(), offset.0),
+        AttributeValue::String(text) => return Some(text.range_to(..text.len().min(MAX_SYMBOL))),
+        _ => return None,
+    };
+    let rest = texts.slice().get(offset..)?;
+    let end = memchr::memchr(0, &rest[..rest.len().min(MAX_SYMBOL)]);
+    // One that has no end is damaged.
+    let end = end.or((rest.len() > MAX_SYMBOL).then_some(MAX_SYMBOL))?;
+    Some(Slice::new(&rest[..end], gimli::LittleEndian))
 }
 
 /// Loads DWARF from custom sections; missing ones are empty.

@@ -9,11 +9,11 @@ use memchr::arch::all::packedpair::HeuristicFrequencyRank;
 use memchr::memmem;
 use wasm_encoder::Encode;
 
-use super::UnitRef;
 use super::extent::Extent;
 use super::functions::FunctionRange;
 use super::line_program::{Program, Sequence};
 use super::work::Work;
+use super::{UnitRef, attribute_text};
 
 /// How many abbreviations of a unit are looked at. Compilers number them from 1.
 const MAX_ABBREVIATIONS: u64 = 1 << 12;
@@ -155,7 +155,8 @@ fn is_function(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>, work: &Work) -> 
             let attribute = entries.read_attribute(spec)?;
             match attribute.name() {
                 gimli::DW_AT_name | gimli::DW_AT_linkage_name | gimli::DW_AT_MIPS_linkage_name => {
-                    let name = unit.attr_string(attribute.value())?.slice();
+                    let Some(name) = attribute_text(unit, attribute.value()) else { return Ok(false) };
+                    let name = name.slice();
                     let paid = work.spend(name.len() / BYTES_A_STEP);
                     if !paid || name.is_empty() || str::from_utf8(name).is_err() {
                         return Ok(false);

@@ -2,6 +2,7 @@
 
 use crate::catalog::types::{Kind, PointerKind, Type};
 use crate::catalog::units::{Die, Units};
+use crate::lang::names::Room;
 use crate::lang::{Lang, Notation, Renderer, pointer_with};
 use crate::values::Source;
 
@@ -47,7 +48,7 @@ impl Lang for C {
         true
     }
 
-    fn named_type(&self, _units: &Units<'_>, _die: Die, ty: &Type<'_>, name: &str, _levels: u32) -> String {
+    fn named_type(&self, _units: &Units<'_>, _die: Die, ty: &Type<'_>, name: &str, _room: Room<'_>) -> String {
         match &ty.kind {
             Kind::Struct(contents) => format!("{} {name}", contents.keyword),
             Kind::Enum(_) => format!("enum {name}"),

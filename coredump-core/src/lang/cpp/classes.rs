@@ -60,7 +60,7 @@ impl<'s> Units<'s> {
     /// Whether two classes of one name are the same instance of a template: the name may leave its arguments out.
     fn has_same_arguments(&self, one: Die, other: Die) -> bool {
         let told = |die: Die| self.name(die).is_some_and(|name| name.contains(&b'<'));
-        told(one) || template_names::arguments(self, one, 8) == template_names::arguments(self, other, 8)
+        told(one) || template_names::arguments(self, one) == template_names::arguments(self, other)
     }
 
     /// Whether a type is local to its unit, because it is in an anonymous namespace.

@@ -7,15 +7,20 @@ use gimli::constants::*;
 use super::Cpp;
 use crate::catalog::types::Kind;
 use crate::catalog::units::{Die, Entry, Units};
-use crate::lang::names::written_within;
+use crate::lang::names::{Room, written_within};
 use crate::values::sign_extend;
 
 /// How many arguments of one template are written.
 const ARGUMENTS: usize = 256;
 
+/// As [`arguments_within`], of a template that is no argument itself.
+pub fn arguments(units: &Units<'_>, die: Die) -> Option<String> {
+    Room::for_name(8, |room| arguments_within(units, die, room))
+}
+
 /// The template arguments of the class at `die`, as `<int, 3>`; `None` where it is no template instance, or one of the
 /// arguments cannot be written for certain.
-pub fn arguments(units: &Units<'_>, die: Die, levels: u32) -> Option<String> {
+pub fn arguments_within(units: &Units<'_>, die: Die, room: Room<'_>) -> Option<String> {
     let mut written = Vec::new();
     let (mut template, mut whole) = (false, true);
     units.children(die, |child, entry| {
@@ -23,7 +28,7 @@ pub fn arguments(units: &Units<'_>, die: Die, levels: u32) -> Option<String> {
             DW_TAG_GNU_template_parameter_pack => {
                 template = true;
                 units.children(child, |child, entry| {
-                    match argument(units, child, entry, levels) {
+                    match argument(units, child, entry, room) {
                         Some(text) => written.push(text),
                         None => whole = false,
                     }
@@ -32,7 +37,7 @@ pub fn arguments(units: &Units<'_>, die: Die, levels: u32) -> Option<String> {
             }
             DW_TAG_template_type_parameter | DW_TAG_template_value_parameter | DW_TAG_GNU_template_template_param => {
                 template = true;
-                match argument(units, child, entry, levels) {
+                match argument(units, child, entry, room) {
                     Some(text) => written.push(text),
                     None => whole = false,
                 }
@@ -50,10 +55,10 @@ pub fn arguments(units: &Units<'_>, die: Die, levels: u32) -> Option<String> {
     Some(text)
 }
 
-fn argument<'s>(units: &Units<'s>, die: Die, entry: &Entry<'s>, levels: u32) -> Option<String> {
+fn argument<'s>(units: &Units<'s>, die: Die, entry: &Entry<'s>, room: Room<'_>) -> Option<String> {
     let ty = units.type_of(die);
     match entry.tag {
-        DW_TAG_template_type_parameter => Some(written_within(units, ty, &Cpp, levels)),
+        DW_TAG_template_type_parameter => Some(written_within(units, ty, &Cpp, room)),
         DW_TAG_GNU_template_template_param => {
             let name = units.text(die.unit, entry.attr_value(DW_AT_GNU_template_name)?)?;
             Some(String::from_utf8_lossy(name).into_owned())
@@ -65,13 +70,13 @@ fn argument<'s>(units: &Units<'s>, die: Die, entry: &Entry<'s>, levels: u32) -> 
                 value => value.udata_value()?,
             };
             let bits = u128::from(bits) & (u128::MAX >> (128 - size * 8));
-            value(units, ty, bits, size * 8, levels)
+            value(units, ty, bits, size * 8, room)
         }
     }
 }
 
 /// A constant argument as clang writes it.
-fn value(units: &Units<'_>, ty: Option<Die>, bits: u128, width: u64, levels: u32) -> Option<String> {
+fn value(units: &Units<'_>, ty: Option<Die>, bits: u128, width: u64, room: Room<'_>) -> Option<String> {
     let (_, peeled) = units.peeled(ty)?;
     let name = peeled.name.map(String::from_utf8_lossy);
     let signed = sign_extend(bits, width);
@@ -90,7 +95,7 @@ fn value(units: &Units<'_>, ty: Option<Die>, bits: u128, width: u64, levels: u32
         (Kind::Base(DW_ATE_signed | DW_ATE_signed_char), name) => Some(format!("({name}){signed}")),
         (Kind::Base(DW_ATE_unsigned | DW_ATE_unsigned_char), name) => Some(format!("({name}){bits}")),
         (Kind::Enum(list), _) => {
-            let name = written_within(units, ty, &Cpp, levels);
+            let name = written_within(units, ty, &Cpp, room);
             let mask = u128::MAX >> (128 - width);
             let known = list.enumerators.iter().find(|enumerator| enumerator.1 & mask == bits);
             Some(match known {

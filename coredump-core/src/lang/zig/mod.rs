@@ -9,6 +9,7 @@ use std::ops::{Deref, Range};
 use crate::catalog::types::{Array, Kind, Member, PointerKind, Struct, Type};
 use crate::catalog::units::{Die, Units};
 use crate::lang::{Arrays, Chosen, Contiguous, Elements, Entries, Lang, Meaning, Notation, Renderer, Shown, cut};
+use crate::limits::{MAX_NAME, shorten};
 use crate::location::Missing;
 use crate::values::Value;
 
@@ -108,7 +109,7 @@ impl Lang for Zig {
     /// Error values are written as `error.Name`.
     fn enumerator(&self, name: &[u8]) -> String {
         let dot = if name.starts_with(b"error.") { "" } else { "." };
-        format!("{dot}{}", String::from_utf8_lossy(name))
+        format!("{dot}{}", shorten(&String::from_utf8_lossy(name), MAX_NAME))
     }
 
     fn escaped(&self, char: char) -> String {
