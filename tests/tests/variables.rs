@@ -475,6 +475,42 @@ fn what_is_assigned_late_or_never_is_not_shown_as_it_was_before() {
     }
 }
 
+/// Of the iterator of a loop that is unrolled, LLVM says in each turn what it was in the one before; of a structure and its changed
+/// copy, it says of both what was assigned to one (later.rs). The numbers are those of the source: `[1, 2, 3, 4, 5, 6]` doubled and
+/// added to 2, and the points (5, 2) and (4, 4).
+#[test]
+fn rusts_unrolled_iterators_and_merged_copies_are_not_shown_as_they_were_before() {
+    for name in ["rust-later-O1", "rust-later-O2"] {
+        let module = fixture(&format!("modules/{name}.wasm"));
+        for (limit, mode) in (3..=10).flat_map(|limit| [(limit, None), (limit, Some("--fast"))]) {
+            let folder = scratch();
+            let dump = folder.path().join("core");
+            let options = mode.into_iter().chain(["--invoke", "run"]);
+            let run = Tool::new("coredump-run").args(["-q", "-o"]).arg(&dump).args(options).arg(&module);
+            run.arg(limit.to_string()).run().expect(134);
+            let right = |expression: &str, truth: &str| {
+                let value = print(&dump, &module, 1, expression).filter(|value| is_known(value));
+                assert!(value.as_deref().is_none_or(|value| value == truth), "{name} {limit}: {expression} {value:?}");
+                value.is_some()
+            };
+            if limit < 9 {
+                let turn = limit - 2;
+                right("iter", &format!("Iter({:?})", (turn + 1..=6).collect::<Vec<_>>()));
+                let known = right("acc", &(1..=turn).fold(2, |sum, item| sum + item * 2).to_string());
+                assert!(
+                    known || mode.is_some() || name != "rust-later-O1",
+                    "{limit}: what is not described by parts has its value"
+                );
+            } else {
+                let (y, changed) = ("-2", if limit == 9 { "-2" } else { "5" });
+                for (part, truth) in [("c.x", "9"), ("c.y", y), ("d.x", "9"), ("d.y", changed)] {
+                    right(part, truth);
+                }
+            }
+        }
+    }
+}
+
 /// What clang keeps of the arrays (gaps.c): elements that a computed index can reach.
 #[test]
 fn what_a_function_never_writes_to_its_frame_is_optimised_out() {

@@ -6,7 +6,7 @@ use gimli::AttributeValue;
 use gimli::constants::*;
 
 use super::constants::is_expression;
-use super::forms::{Form, form, locals_only, parts};
+use super::forms::{Form, Part, form, locals_only, parts};
 use super::frame::Frame;
 use super::listed::{Listed, entries, inexact};
 use crate::catalog::types::Kind;
@@ -20,8 +20,13 @@ const OTHERS: usize = 100;
 /// Bytes of a part that is a small constant, which many have.
 const CONSTANT: usize = 3;
 
-/// A variable, and the expressions of the parts that it is described in.
-type InParts<'s> = (Die, Vec<&'s [u8]>);
+/// A variable that is described in parts.
+struct InParts<'s> {
+    die: Die,
+    parts: Vec<Part<'s>>,
+    /// Since where, if it was described otherwise up to there.
+    changed: Option<u64>,
+}
 
 impl<'s> Frame<'_, 's> {
     /// Why a description is not believed, whatever the code address is.
@@ -36,9 +41,9 @@ impl<'s> Frame<'_, 's> {
         }
     }
 
-    /// Structures in parts that share some of them with another of their type, and have others for themselves: LLVM makes one of a
-    /// structure and its copy, where the copy is changed, and says of each what was assigned to either. C's structures are copied
-    /// by parts before.
+    /// Structures in parts that share some of them with another of their type, and have others for themselves, or have changed together
+    /// with it: LLVM makes one of a structure and its copy, where the copy is changed, and says of each what was assigned to either.
+    /// C's structures are copied by parts before.
     fn merged(&self) -> HashSet<Die> {
         let variables = self.active().iter().flat_map(|function| &function.variables);
         let mut by_type: HashMap<Die, Vec<InParts<'s>>> = HashMap::new();
@@ -46,20 +51,28 @@ impl<'s> Frame<'_, 's> {
             let described = || {
                 let (number, list) = self.units.inherited(die, DW_AT_location)?;
                 let (unit, ty) = (self.units.unit(number)?, self.units.type_of(die)?);
-                let own = parts(&self.at_address(unit, list, self.pc)?, unit.encoding());
-                (self.units.language(die.unit).copies_whole() && own.len() > 1).then_some((ty, own))
+                let (all, _) = entries(unit, list).ok()?;
+                let (range, expression) = all.iter().find(|(range, _)| range.contains(&self.pc))?;
+                let parts = parts(expression, unit.encoding());
+                let otherwise =
+                    |(other, before): &Listed<'s>| other.end == range.start && before.slice() != expression.slice();
+                let changed = all.iter().any(otherwise).then_some(range.start);
+                let whole = self.units.language(die.unit).copies_whole() && parts.len() > 1;
+                whole.then_some((ty, InParts { die, parts, changed }))
             };
             if let Some((ty, own)) = described() {
-                by_type.entry(ty).or_default().push((die, own));
+                by_type.entry(ty).or_default().push(own);
             }
         }
         let mut found = HashSet::new();
         for alike in by_type.values() {
-            for (nth, (one, own)) in alike.iter().enumerate() {
-                for (other, theirs) in alike[nth + 1..].iter().take(OTHERS) {
-                    let mut parts = own.iter().zip(theirs);
-                    if own != theirs && parts.any(|(own, theirs)| own == theirs && own.len() > CONSTANT) {
-                        found.extend([*one, *other]);
+            for (nth, one) in alike.iter().enumerate() {
+                for other in alike[nth + 1..].iter().take(OTHERS) {
+                    let mut both = one.parts.iter().zip(&other.parts);
+                    let shared = both.any(|(own, theirs)| own == theirs && own.expression.slice().len() > CONSTANT);
+                    let together = one.changed.is_some() && one.changed == other.changed;
+                    if shared && (one.parts != other.parts || together) {
+                        found.extend([one.die, other.die]);
                     }
                 }
             }

@@ -114,15 +114,24 @@ pub fn locals(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Vec<u32> {
     operations(expression, encoding).filter_map(named).collect()
 }
 
-/// What a description says of each piece of an object, without the size of the piece; nothing of an object that is whole.
-pub fn parts<'s>(expression: &Bytes<'s>, encoding: gimli::Encoding) -> Vec<&'s [u8]> {
-    let (whole, mut rest, mut start, mut parts) = (expression.slice(), *expression, 0, Vec::new());
+/// A piece of an object, in bits, and what a description says of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Part<'s> {
+    pub start: u64,
+    pub size: u64,
+    pub expression: Bytes<'s>,
+}
+
+/// What a description says of each piece of an object; nothing of an object that is whole.
+pub fn parts<'s>(expression: &Bytes<'s>, encoding: gimli::Encoding) -> Vec<Part<'s>> {
+    let (mut rest, mut begin, mut start, mut parts) = (*expression, 0, 0u64, Vec::new());
     loop {
-        let at = whole.len() - gimli::Reader::len(&rest);
+        let at = expression.len() - gimli::Reader::len(&rest);
         match parse(&mut rest, encoding) {
-            Ok(gimli::Operation::Piece { .. }) => {
-                parts.push(&whole[start..at]);
-                start = whole.len() - gimli::Reader::len(&rest);
+            Ok(gimli::Operation::Piece { size_in_bits: size, .. }) => {
+                parts.push(Part { start, size, expression: expression.range(begin..at) });
+                start = start.saturating_add(size);
+                begin = expression.len() - gimli::Reader::len(&rest);
             }
             Ok(_) => {}
             Err(_) => return parts,

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use gimli::{AttributeValue, Encoding};
 
-use super::forms::{Form, Worth, form, locals, on_stack, shape, worth};
+use super::forms::{Form, Part, Worth, form, locals, on_stack, parts, shape, worth};
 use super::frame::Frame;
 use super::trust::{Object, Since, Trust, rewritten};
 use crate::catalog::units::{Attr, Bytes, UnitRef, is_of_old_llvm};
@@ -24,6 +24,9 @@ pub(super) type Listed<'s> = (Range<u64>, Bytes<'s>);
 
 /// Locals of one description that are followed to where they are written next.
 const REPLACED: usize = 8;
+
+/// Parts of one description that are compared with others.
+const COUNTED: usize = 20;
 
 /// Locals that one description names.
 const LOCALS: usize = 1_000;
@@ -84,12 +87,6 @@ impl<'s> Frame<'_, 's> {
         }))
     }
 
-    /// The description that a list gives for an address.
-    pub(super) fn at_address(&self, unit: UnitRef<'_, 's>, list: Attr<'s>, address: u64) -> Option<Bytes<'s>> {
-        let (all, _) = entries(unit, list).ok()?;
-        all.into_iter().find(|(range, _)| range.contains(&address)).map(|(_, expression)| expression)
-    }
-
     /// The description that an attribute gives for the beginning of this frame's function.
     pub(super) fn at_beginning(&self, unit: UnitRef<'_, 's>, value: Attr<'s>) -> Option<Bytes<'s>> {
         let list = match value {
@@ -136,7 +133,8 @@ impl<'s> Frame<'_, 's> {
                 all.iter().any(|(_, other)| shape(other, encoding) != own)
                     || locals(expression, encoding).into_iter().any(counts)
             }
-            Some(Worth::Constant) | None => false,
+            Some(Worth::Constant) => false,
+            None => is_counted_in_part(all, at, encoding),
         }
     }
 
@@ -145,7 +143,6 @@ impl<'s> Frame<'_, 's> {
     /// loop that is the next turn's, if the line is the one with which the loop begins.
     fn is_behind(&self, all: &[Listed<'_>], at: usize, encoding: Encoding) -> bool {
         let (range, expression) = &all[at];
-        let follows = |(other, next): &Listed<'_>| other.start == range.end && next.slice() != expression.slice();
         let module = self.binary.module();
         let behind = |end: u64| {
             let code = module.code_section_start()?;
@@ -166,7 +163,9 @@ impl<'s> Frame<'_, 's> {
             (above && !begins()).then_some(())
         };
         let code = module.code_section_start().unwrap_or(0);
-        let next = all.iter().any(follows).then(|| range.end.saturating_add(code));
+        let after = all.iter().filter(|(other, _)| other.start >= range.end).min_by_key(|(other, _)| other.start);
+        let next = after.filter(|(_, next)| next.slice() != expression.slice());
+        let next = next.map(|(other, _)| other.start.saturating_add(code));
         let written = |local: u32| self.writes()?.next(local, self.pc.saturating_add(code));
         let ends = next.into_iter().chain(locals(expression, encoding).into_iter().take(REPLACED).filter_map(written));
         ends.into_iter().any(|end| behind(end).is_some())
@@ -224,6 +223,20 @@ impl<'s> Frame<'_, 's> {
         }
         since
     }
+}
+
+/// Whether a part of an object is a local and a number more, and a local and another number in others of these entries: a pointer
+/// into a sequence, of which LLVM says how far it is from the first one in each turn of a loop that it unrolled.
+fn is_counted_in_part<'s>(all: &[Listed<'s>], at: usize, encoding: Encoding) -> bool {
+    use gimli::Operation::{PlusConstant, StackValue, WasmLocal};
+    let added = |part: &Part<'s>| match shape(&part.expression, encoding)[..] {
+        [WasmLocal { .. }, PlusConstant { value }, StackValue] => Some((part.start, part.size, value)),
+        _ => None,
+    };
+    let own: Vec<(u64, u64, u64)> = parts(&all[at].1, encoding).iter().filter_map(added).take(COUNTED).collect();
+    let differs =
+        |(start, size, value): (u64, u64, u64)| own.iter().any(|own| (own.0, own.1) == (start, size) && own.2 != value);
+    !own.is_empty() && all.iter().any(|(_, other)| parts(other, encoding).iter().filter_map(added).any(differs))
 }
 
 /// A list's entries with addresses, and the description for all others.
