@@ -353,7 +353,6 @@ fn twice_the_threads_take_twice_the_instructions_for_their_variables() {
 /// text, of so many letters besides. Their type is an integer, or a function with so many parameters of which each is such a
 /// function, five times.
 fn described(count: usize, letters: usize, parameters: usize) -> Vec<u8> {
-    const FRAME: u32 = 2;
     // A unit and a function with addresses; a variable with name, type and place; a base type.
     const ABBREVIATIONS: &[u8] = &[
         1, 0x11, 1, 0x03, 0x08, 0x11, 0x01, 0x12, 0x06, 0, 0, //
@@ -379,12 +378,53 @@ fn described(count: usize, letters: usize, parameters: usize) -> Vec<u8> {
         entries.extend([&[3][..], &at.to_le_bytes(), &ty.to_le_bytes(), &place].concat());
     }
     entries.extend([0, 0]);
+    with_debug_info(ABBREVIATIONS, entries, &[vec![b'v'; count + letters], vec![0]].concat())
+}
+
+/// A program that died in a function, and its DWARF in the dump. It has a variable of an enum of Rust of which nothing says which
+/// variant is there. Each variant holds a structure of so many members, which are such structures, seven times.
+fn nested(members: usize) -> Vec<u8> {
+    // A unit with a language and addresses, a function with addresses; a variable with name, type and place; a base type; a
+    // structure, a member, variants, a variant.
+    const ABBREVIATIONS: &[u8] = &[
+        1, 0x11, 1, 0x03, 0x08, 0x13, 0x0b, 0x11, 0x01, 0x12, 0x06, 0, 0, //
+        2, 0x2e, 1, 0x03, 0x08, 0x11, 0x01, 0x12, 0x06, 0, 0, //
+        3, 0x34, 0, 0x03, 0x08, 0x49, 0x13, 0x02, 0x18, 0, 0, //
+        4, 0x24, 0, 0x03, 0x08, 0x3e, 0x0b, 0x0b, 0x0b, 0, 0, //
+        5, 0x13, 1, 0x03, 0x08, 0x0b, 0x0b, 0, 0, //
+        6, 0x0d, 0, 0x03, 0x08, 0x49, 0x13, 0x38, 0x0b, 0, 0, //
+        7, 0x33, 1, 0, 0, //
+        8, 0x19, 1, 0, 0, 0,
+    ];
+    const RUST: u8 = 0x1c;
+    let addresses = [1u32.to_le_bytes(), 5u32.to_le_bytes()].concat();
+    let mut entries = [&[1][..], b"a.rs\0", &[RUST], &addresses].concat();
+    let mut ty = 11 + entries.len() as u32;
+    entries.extend([&[4][..], b"i32\0", &[5, 4]].concat());
+    let member = |ty: u32| [&[6][..], b"m\0", &ty.to_le_bytes(), &[0]].concat();
+    for _ in 0..7 {
+        let next = 11 + entries.len() as u32;
+        entries.extend([&[5][..], b"S\0", &[4], &member(ty).repeat(members), &[0]].concat());
+        ty = next;
+    }
+    let variant = [&[8][..], &member(ty), &[0]].concat();
+    let chosen = 11 + entries.len() as u32;
+    entries.extend([&[5][..], b"E\0", &[4, 7], &variant.repeat(2), &[0, 0]].concat());
+    entries.extend([&[2][..], b"f\0", &addresses].concat());
+    entries.extend([&[3][..], b"v\0", &chosen.to_le_bytes(), &[5, 3, 16, 0, 0, 0]].concat());
+    entries.extend([0, 0]);
+    with_debug_info(ABBREVIATIONS, entries, &[])
+}
+
+/// A program that died in its function at address 3 of the code section, and this DWARF of one unit.
+fn with_debug_info(abbreviations: &[u8], entries: Vec<u8>, texts: &[u8]) -> Vec<u8> {
+    const FRAME: u32 = 2;
     let head = [&(entries.len() as u32 + 7).to_le_bytes()[..], &[4, 0], &[0; 4], &[4]].concat();
     let program = [
         build::wasm(&[&[0, 1, 0, 0x0b]], &[(0, "f")]),
-        build::custom(".debug_abbrev", ABBREVIATIONS),
+        build::custom(".debug_abbrev", abbreviations),
         build::custom(".debug_info", &[head, entries].concat()),
-        build::custom(".debug_str", &[vec![b'v'; count + letters], vec![0]].concat()),
+        build::custom(".debug_str", texts),
     ];
     dump(vec![
         build::coremodules(&["f.wasm"]),
@@ -408,7 +448,12 @@ fn twice_the_variables_take_twice_the_instructions() {
     assert!(listed.text().contains(&format!(" {}…: int = ", "v".repeat(4096))), "a name is shown by its beginning");
 
     let locals: &[&str] = &["coredump-json", "--locals"];
-    let cases: [Case<'_>; 4] = [
+    std::fs::write(&path, nested(1)).unwrap();
+    let listed = Tool::new("coredump-bt").arg("--locals").arg(&path).run().expect(0);
+    assert!(listed.text().contains("    v: E = "), "{}", listed.text());
+
+    let cases: [Case<'_>; 5] = [
+        ("members of members".into(), 8, locals, Box::new(nested)),
         ("variables".into(), 10_000, &["coredump-bt", "--color", "never"], Box::new(|count| described(count, 0, 0))),
         ("parameters of parameters".into(), 7, locals, Box::new(|count| described(1, 0, count))),
         ("names of one text".into(), 500, locals, Box::new(|count| described(count, 160 * count, 0))),

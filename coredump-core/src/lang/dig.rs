@@ -1,5 +1,6 @@
 //! Finds members by name, through the wrappers in the standard libraries' own types.
 
+use super::reach::Reach;
 use super::renderer::Renderer;
 use crate::catalog::types::{Kind, Struct};
 use crate::catalog::units::Die;
@@ -12,7 +13,7 @@ const LEVELS: u32 = 8;
 impl<'s> Renderer<'_, '_, 's> {
     /// A direct member, or one of a base.
     pub fn field(&self, value: &Value, name: &str) -> Option<Value> {
-        self.field_within(value, name, LEVELS)
+        Reach::begin(LEVELS, |reach| self.field_within(value, name, reach))
     }
 
     /// The first of these members that exists: releases of a library name the same member differently.
@@ -20,7 +21,7 @@ impl<'s> Renderer<'_, '_, 's> {
         names.iter().find_map(|name| self.field(value, name))
     }
 
-    fn field_within(&self, value: &Value, name: &str, levels: u32) -> Option<Value> {
+    fn field_within(&self, value: &Value, name: &str, reach: Reach<'_>) -> Option<Value> {
         let (mut die, mut ty) = self.frame.units.peeled(value.ty)?;
         if matches!(&ty.kind, Kind::Struct(contents) if contents.declared) {
             (die, ty) = self.frame.units.completed(die)?;
@@ -30,21 +31,21 @@ impl<'s> Renderer<'_, '_, 's> {
         if let Some(member) = contents.members.iter().find(|member| member.name == Some(name.as_bytes())) {
             return Some(value.member(self.frame, member));
         }
-        let levels = levels.checked_sub(1)?;
+        let reach = reach.deeper()?;
         let unnamed = contents.members.iter().filter(|member| member.base || member.name.is_none());
-        unnamed.take(32).find_map(|base| self.field_within(&value.member(self.frame, base), name, levels))
+        unnamed.take(32).find_map(|base| self.field_within(&value.member(self.frame, base), name, reach))
     }
 
     /// The first member of that name, searched for in the members of members too.
     pub fn dig(&self, value: &Value, name: &str) -> Option<Value> {
-        self.dig_within(value, name, LEVELS)
+        Reach::begin(LEVELS, |reach| self.dig_within(value, name, reach))
     }
 
-    fn dig_within(&self, value: &Value, name: &str, levels: u32) -> Option<Value> {
-        if let Some(found) = self.field(value, name) {
+    fn dig_within(&self, value: &Value, name: &str, reach: Reach<'_>) -> Option<Value> {
+        if let Some(found) = self.field_within(value, name, reach.again(LEVELS)) {
             return Some(found);
         }
-        let levels = levels.checked_sub(1)?;
+        let reach = reach.deeper()?;
         let (die, ty) = self.frame.units.peeled(value.ty)?;
         let Kind::Struct(contents) = &ty.kind else { return None };
         let value = value.with_type(Some(die));
@@ -52,30 +53,32 @@ impl<'s> Renderer<'_, '_, 's> {
             .members
             .iter()
             .take(16)
-            .find_map(|member| self.dig_within(&value.member(self.frame, member), name, levels))
+            .find_map(|member| self.dig_within(&value.member(self.frame, member), name, reach))
     }
 
     /// The scalar inside of nested structures that each have one non-empty member.
     pub fn unwrapped(&self, value: &Value) -> Option<Value> {
-        let mut value = value.clone();
-        for _ in 0..LEVELS {
-            let (die, ty) = self.frame.units.peeled(value.ty)?;
-            let Kind::Struct(contents) = &ty.kind else { return Some(value.with_type(Some(die))) };
-            let mut sized = contents.members.iter().filter(|member| !self.is_empty(member.ty, LEVELS));
-            let (only, None) = (sized.next()?, sized.next()) else { return None };
-            value = value.with_type(Some(die)).member(self.frame, only);
-        }
-        None
+        Reach::begin(LEVELS, |reach| {
+            let mut value = value.clone();
+            for _ in 0..LEVELS {
+                let (die, ty) = self.frame.units.peeled(value.ty)?;
+                let Kind::Struct(contents) = &ty.kind else { return Some(value.with_type(Some(die))) };
+                let mut sized = contents.members.iter().filter(|member| !self.is_empty(member.ty, reach));
+                let (only, None) = (sized.next()?, sized.next()) else { return None };
+                value = value.with_type(Some(die)).member(self.frame, only);
+            }
+            None
+        })
     }
 
     /// Whether a type holds nothing: C++ gives such a class a size of one byte all the same.
-    fn is_empty(&self, ty: Option<Die>, levels: u32) -> bool {
+    fn is_empty(&self, ty: Option<Die>, reach: Reach<'_>) -> bool {
         let Some((_, ty)) = self.frame.units.peeled(ty) else { return false };
-        let Some(levels) = levels.checked_sub(1) else { return false };
+        let Some(reach) = reach.deeper() else { return false };
         match &ty.kind {
             _ if ty.size == Some(0) => true,
             Kind::Struct(contents) if !contents.declared && contents.variants.is_none() => {
-                contents.members.len() <= 16 && contents.members.iter().all(|member| self.is_empty(member.ty, levels))
+                contents.members.len() <= 16 && contents.members.iter().all(|member| self.is_empty(member.ty, reach))
             }
             _ => false,
         }

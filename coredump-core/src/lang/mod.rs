@@ -19,6 +19,7 @@ mod meaning;
 pub mod names;
 mod pointer;
 pub mod python;
+mod reach;
 mod renderer;
 pub mod rust;
 mod scalar;

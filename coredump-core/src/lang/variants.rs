@@ -1,6 +1,7 @@
 //! Structures with variant parts, as Rust's enums are: which variant is active (DWARF 5, 5.7.10), by a tag or by a
 //! niche in the contents.
 
+use super::reach::Reach;
 use super::renderer::{Renderer, Shown};
 use crate::catalog::types::{Kind, Struct, Variant};
 use crate::catalog::units::Die;
@@ -87,19 +88,19 @@ impl<'s> Renderer<'_, '_, 's> {
 
     /// Whether a variant can exist: it cannot if it holds a value of an uninhabited type.
     fn can_be(&self, variant: &Variant<'_>) -> bool {
-        variant.member.as_ref().is_none_or(|member| self.has_values(member.ty, LEVELS))
+        variant.member.as_ref().is_none_or(|member| Reach::begin(LEVELS, |reach| self.has_values(member.ty, reach)))
     }
 
-    fn has_values(&self, ty: Option<Die>, levels: u32) -> bool {
-        let (Some((_, ty)), Some(levels)) = (self.frame.units.peeled(ty), levels.checked_sub(1)) else { return true };
+    fn has_values(&self, ty: Option<Die>, reach: Reach<'_>) -> bool {
+        let (Some((_, ty)), Some(reach)) = (self.frame.units.peeled(ty), reach.deeper()) else { return true };
         match &ty.kind {
             Kind::Base(_) => ty.name != Some(b"!"),
             Kind::Struct(contents) => {
                 contents.keyword == "union"
-                    || contents.members.iter().all(|member| self.has_values(member.ty, levels))
+                    || contents.members.iter().all(|member| self.has_values(member.ty, reach))
                         && contents.variants.as_ref().is_none_or(|variants| {
                             let of = |variant: &Variant<'_>| {
-                                variant.member.as_ref().is_none_or(|member| self.has_values(member.ty, levels))
+                                variant.member.as_ref().is_none_or(|member| self.has_values(member.ty, reach))
                             };
                             variants.list.iter().any(of)
                         })

@@ -11,6 +11,7 @@ use crate::catalog::Language;
 use crate::catalog::types::{Kind, Member, Offset, Struct, Variant};
 use crate::catalog::units::Die;
 use crate::lang::Renderer;
+use crate::lang::reach::Reach;
 use crate::lang::rust::{RustValues, TraitObject};
 use crate::location::frame::Frame;
 use crate::symbols::append_path;
@@ -408,7 +409,9 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         for member in &state.members {
             let Some(name) = member.name.filter(|name| !name.starts_with(b"__")) else { continue };
             let argument = how == AwaitState::Suspended && is_argument(member);
-            if argument && !self.is_copied(member.ty, WRAPPERS) || !seen.insert((name, bits(member))) {
+            if argument && !Reach::begin(WRAPPERS, |reach| self.is_copied(member.ty, reach))
+                || !seen.insert((name, bits(member)))
+            {
                 continue;
             }
             let name = String::from_utf8_lossy(name.strip_prefix(b"_ref__").unwrap_or(name));
@@ -425,8 +428,8 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
     }
 
     /// Whether a type is `Copy`, as far as its description tells: numbers, and pointers that own nothing.
-    fn is_copied(&self, ty: Option<Die>, levels: u32) -> bool {
-        let (Some((die, ty)), Some(levels)) = (self.frame().units.peeled(ty), levels.checked_sub(1)) else {
+    fn is_copied(&self, ty: Option<Die>, reach: Reach<'_>) -> bool {
+        let (Some((die, ty)), Some(reach)) = (self.frame().units.peeled(ty), reach.deeper()) else {
             return false;
         };
         match &ty.kind {
@@ -435,15 +438,12 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
                 let name = self.frame().units.name(die).unwrap_or_default();
                 name.starts_with(b"*") || name.starts_with(b"&") && !name.starts_with(b"&mut ")
             }
-            Kind::Array(array) => self.is_copied(array.element, levels),
+            Kind::Array(array) => self.is_copied(array.element, reach),
             Kind::Struct(contents) => {
                 let name = ty.name.unwrap_or_default();
                 let plain = name.starts_with(b"&") && !name.starts_with(b"&mut ") || name.starts_with(b"(");
                 let all = || {
-                    contents
-                        .members
-                        .iter()
-                        .all(|member| self.is_pointer(member.ty) || self.is_copied(member.ty, levels))
+                    contents.members.iter().all(|member| self.is_pointer(member.ty) || self.is_copied(member.ty, reach))
                 };
                 plain && contents.variants.is_none() && all()
             }
@@ -522,7 +522,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
     fn elements(&self, element: Option<Die>, address: u64, count: u64, around: &Around, found: &mut Vec<Await>) {
         let Some(size) = self.frame().units.size_of(element).filter(|&size| size > 0) else { return };
         // Numbers and texts hold no future.
-        if self.is_copied(element, WRAPPERS) {
+        if Reach::begin(WRAPPERS, |reach| self.is_copied(element, reach)) {
             return;
         }
         for nth in 0..count.min(ELEMENTS) {
