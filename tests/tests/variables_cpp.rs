@@ -221,7 +221,7 @@ fn a_pointer_to_a_member_moves_with_its_class() {
     for (expression, message) in [
         ("&asset::id == member", "`asset` is a virtual base of `bond`"),
         ("(int bond::*)7", "a number cannot become `int bond::*`"),
-        ("(int bond::*)day", "is no pointer to a member"),
+        ("(int bond::*)day", "is not a pointer to a member"),
         ("&priced::nothing", "no variable `priced::nothing`"),
     ] {
         let said = ask(expression);
