@@ -32,10 +32,10 @@ fn allow_null(schema: &mut Value) {
         }
     } else if let Some(reference) = object.remove("$ref") {
         object.insert("anyOf".to_owned(), json!([{"$ref": reference}, {"type": "null"}]));
-    } else if let Some(Value::Array(others)) = object.get_mut("anyOf") {
-        if !others.iter().any(|other| other["type"] == null) {
-            others.push(json!({"type": "null"}));
-        }
+    } else if let Some(Value::Array(others)) = object.get_mut("anyOf")
+        && !others.iter().any(|other| other["type"] == null)
+    {
+        others.push(json!({"type": "null"}));
     }
     if let Some(Value::Array(values)) = object.get_mut("enum").filter(|values| !values[0].is_null()) {
         values.push(Value::Null);
