@@ -159,7 +159,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         }
     }
 
-    /// What a C++ reference refers to; any other value as it is.
+    /// Returns what a C++ reference refers to, and any other value as it is.
     pub(super) fn referred(&self, value: Value) -> Value {
         match pointer_target(self.frame, value.ty) {
             Some((target, kind)) if kind != PointerKind::Pointer => match value.pointer(self.frame) {
