@@ -10,7 +10,7 @@ use coredump_core::{CoreDump, Draft, Dump, Store};
 use crate::args::Args;
 use crate::notes;
 
-/// What went wrong.
+/// An error of an input or of the output.
 pub enum Failure {
     /// An input could not be read, but others may be readable.
     Input(Error),

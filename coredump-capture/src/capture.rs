@@ -25,7 +25,7 @@ use crate::values;
 pub struct Capture {
     /// The engine's modules, parallel to `records`.
     pub(crate) modules: Vec<Module>,
-    /// What the dump says of them.
+    /// Their records in the dump.
     pub records: Vec<ModuleRecord<'static>>,
     /// The instances.
     pub instances: Vec<Instance>,

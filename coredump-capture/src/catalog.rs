@@ -1,4 +1,4 @@
-//! What is in a store: instances, modules, memories, globals and tables, each listed once, and which instance has which.
+//! Lists the contents of a store: instances, modules, memories, globals and tables, each once, and which instance has which.
 //!
 //! Needs `Config::guest_debug`: without it the engine tells nothing of what is not exported (see [`super::plain`]).
 
@@ -45,7 +45,7 @@ pub struct Catalog {
 /// Instance and index of a function, under the engine's address of its reference.
 pub type Functions = HashMap<usize, (u32, u32)>;
 
-/// What is listed already: positions by the engine's numbers.
+/// The positions of listed items in their lists, by the engine's numbers.
 #[derive(Default)]
 struct Seen {
     instances: HashMap<u32, usize>,

@@ -22,7 +22,7 @@ impl Cause {
         Cause { kind: kind.into(), message: message.into(), ..Cause::default() }
     }
 
-    /// What an error that left the guest says of why it stopped: a trap, an uncaught exception, else a failed host function.
+    /// Reads the cause from an error that left the guest: a trap, an uncaught exception, else a failed host function.
     pub fn from_error(error: &Error) -> Cause {
         if let Some(trap) = error.downcast_ref::<Trap>() {
             Cause::from_trap(*trap)
@@ -42,7 +42,7 @@ impl Cause {
         self.exception = Some(thrown);
     }
 
-    /// The same as a dump says it.
+    /// Converts the cause to the form in which a dump records it.
     pub fn reason(&self) -> Reason {
         Reason {
             kind: self.kind.clone(),

@@ -16,7 +16,7 @@ use crate::{pages, reach, shared};
 /// Bytes that are searched between two looks at the clock.
 const PIECE: usize = 64 << 20;
 
-/// What a dump says of memory that there was no time for.
+/// The reason that a dump records for memory that is missing because the time was up.
 pub const NO_TIME: &str = "there was no time for it";
 
 /// A memory's record, still without contents, and its bytes.

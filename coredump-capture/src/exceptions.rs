@@ -33,7 +33,7 @@ pub struct Seen {
     exception: OwnedRooted<ExnRef>,
     /// Where it was thrown first.
     pub stack: Stack,
-    /// What a dump says of it.
+    /// Its record in the dump.
     pub thrown: Thrown,
 }
 
@@ -82,7 +82,7 @@ impl Exceptions {
     }
 }
 
-/// What a dump says of an exception, which was thrown by a guest with this stack. The objects that it carries are named
+/// Makes the dump's record of an exception, which was thrown by a guest with this stack. The objects that it carries get ids
 /// when the stack is [completed](Stack::complete): see [`Capture::settle`](crate::Capture::settle).
 pub fn describe<T: 'static>(
     exception: &Rooted<ExnRef>,

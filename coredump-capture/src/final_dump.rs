@@ -47,7 +47,7 @@ impl FinalDump {
         FinalDump { binary, begun: AtomicBool::new(false), state: Mutex::default() }
     }
 
-    /// What is run.
+    /// Returns the program that is run.
     pub fn binary(&self) -> &Arc<Binary> {
         &self.binary
     }

@@ -1,4 +1,4 @@
-//! What the start of a dump says: whose it is, and when it was written.
+//! Reads the start of a dump, which says whose it is and when it was written.
 
 use std::io::Read;
 
@@ -25,7 +25,7 @@ impl Head {
     /// Reads the start of a file, which may be compressed; `None` if it is no dump.
     pub fn read(file: impl Read) -> Option<Head> {
         let mut bytes = Vec::new();
-        // What was unpacked before the cut, or before the damage, is looked at.
+        // Bytes that were unpacked before a cut or damage are used.
         let _ = compressed::reader(file.take(HEAD)).ok()?.take(HEAD).read_to_end(&mut bytes);
         let mut rest = BinaryReader::new(bytes.strip_prefix(b"\0asm\x01\0\0\0")?, 0);
         let mut head = Head::default();

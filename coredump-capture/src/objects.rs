@@ -212,7 +212,7 @@ impl Walk<'_> {
                 return Some(Code::NULL);
             }
             Val::AnyRef(Some(reference)) => *reference,
-            // The same object may be referred to in both ways.
+            // A reference of the host may stand for an object that `anyref` reaches as well: both get the same id.
             Val::ExternRef(Some(reference)) => AnyRef::convert_extern(&mut *store, *reference).ok()?,
             Val::ExnRef(Some(reference)) => {
                 return self.numbers.number(Number::Exn(raw(reference, store)?)).map(Code::object);

@@ -292,7 +292,7 @@ impl Output {
         self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the pattern's letters stand for now.
+    /// Returns the current values of the pattern's letters.
     fn values(&self) -> Values {
         Values {
             program: pattern::program_name(&self.executable),

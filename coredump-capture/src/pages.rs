@@ -42,7 +42,7 @@ fn images(bytes: &[u8]) -> Option<Vec<Range<usize>>> {
     Some(ranges)
 }
 
-/// What is in either list; ascending and disjoint, as both are.
+/// Returns the union of two lists of ranges. All three are ascending and disjoint.
 #[cfg(target_os = "linux")]
 fn union(one: Vec<Range<usize>>, other: Vec<Range<usize>>) -> Vec<Range<usize>> {
     let mut all = [one, other].concat();

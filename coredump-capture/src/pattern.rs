@@ -20,7 +20,7 @@ pub struct Pattern {
     text: OsString,
 }
 
-/// What the letters of a pattern stand for.
+/// The values of a pattern's letters.
 #[derive(Clone)]
 pub struct Values {
     /// The program's name.
@@ -59,7 +59,7 @@ impl Pattern {
         self.fill(values, self.program(values))
     }
 
-    /// What of the program's name is in the names of its dumps.
+    /// Returns the part of the program's name that the names of its dumps contain.
     fn program<'v>(&self, values: &'v Values) -> &'v str {
         let program = values.program.as_str();
         let digits = || "0".repeat(DIGITS);

@@ -1,4 +1,5 @@
-//! What an uninstrumented engine (`--fast`) can tell after a trap: its own core dump, without locals and operand stacks.
+//! Captures from an uninstrumented engine (`--fast`): after a trap it gives a core dump of its own, without locals and operand
+//! stacks.
 //!
 //! That dump lists memories and globals, but not whose they are, no tables and no shared memories. Both follow from what
 //! the instances export (under a name, and so with an index that the module's bytes tell), and from the engine's numbers,
@@ -22,7 +23,7 @@ use crate::values::type_name;
 /// A module that traps while it is instantiated: `(module (func unreachable) (start 0))`.
 const TRAPS: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x08\x01\0\x0a\x05\x01\x03\0\0\x0b";
 
-/// What the engine notes of a store whose guest has not trapped.
+/// The engine's record of a store whose guest has not trapped.
 pub struct Noted {
     error: wasmtime::Error,
     /// The module that trapped instead.
@@ -48,7 +49,7 @@ impl Noted {
         }
     }
 
-    /// What was noted as a stack and a catalog. It has frames where the guest is in a host call.
+    /// Makes a stack and a catalog of the record. The stack has frames only if the guest is in a host call.
     pub fn stack<T: 'static>(&self, binary: &Binary, store: &mut StoreContextMut<'_, T>) -> Stack {
         let noted = self.error.downcast_ref::<WasmCoreDump>();
         noted.map_or_else(Stack::default, |noted| stack_without(Some(&self.own), noted, binary, store))

@@ -24,7 +24,7 @@ use crate::output::{DumpPlace, Output};
 use crate::plain::Noted;
 use crate::quietly::quietly;
 
-/// What goes into dumps, and where they go.
+/// The contents of dumps, and where they are written.
 pub struct Settings {
     /// Where dumps go.
     pub output: Arc<Output>,
@@ -34,7 +34,7 @@ pub struct Settings {
     pub heap_limit: u64,
     /// Whether the core modules go in, so that a dump needs no other file. Those that no file holds always do.
     pub embed_modules: bool,
-    /// What a dump says of the process, but for the time and the exit code.
+    /// The dump's record of the process, without the time and the exit code.
     pub process: Process,
     /// Which causes leave a dump, and how they are called: none for an error that is none, such as an exit with code 0.
     pub classify: Classify,
@@ -93,12 +93,12 @@ impl Recorder {
         Recorder { settings, last: FinalDump::new(binary) }
     }
 
-    /// What is run.
+    /// Returns the program that is run.
     pub fn binary(&self) -> &Arc<Binary> {
         self.last.binary()
     }
 
-    /// What goes into dumps.
+    /// Returns the settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }

@@ -21,7 +21,7 @@ impl Roots {
     pub fn add<T: 'static>(&mut self, reference: Ref, store: &mut StoreContextMut<'_, T>) -> Option<RefTarget> {
         let any = match reference {
             Ref::Any(reference) => reference?,
-            // The same object may be referred to in both ways.
+            // A reference of the host may stand for an object that `anyref` reaches as well: both are the same root.
             Ref::Extern(reference) => AnyRef::convert_extern(&mut *store, reference?).ok()?,
             Ref::Exn(reference) => {
                 let root = reference?.to_owned_rooted(&mut *store).ok()?;
@@ -73,7 +73,7 @@ impl Ids {
         }
     }
 
-    /// The same in frames, globals and tables.
+    /// Sets the ids of objects in frames, globals and tables.
     pub fn name_all(&self, frames: &mut [Frame], globals: &mut [Global], tables: &mut [Table]) {
         for frame in frames {
             let lists = [&mut frame.locals, &mut frame.stack].into_iter().flatten();
@@ -83,7 +83,7 @@ impl Ids {
         tables.iter_mut().flat_map(|table| &mut table.elements).for_each(|target| self.name(target));
     }
 
-    /// The same in what an exception carries.
+    /// Sets the ids of objects in the values of an exception.
     pub fn name_thrown(&self, thrown: &mut Thrown) {
         thrown.values.iter_mut().filter_map(|value| value.reference.as_mut()).for_each(|target| self.name(target));
     }

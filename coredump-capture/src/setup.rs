@@ -1,4 +1,4 @@
-//! What an engine must be set to so that its stores can be captured.
+//! The settings that an engine needs so that its stores can be captured.
 
 use wasmtime::{Config, Store};
 

@@ -33,7 +33,7 @@ pub fn value<T: 'static>(value: Val, catalog: &mut Catalog, store: &mut StoreCon
     Value::Ref(Reference { kind, target: target(reference, catalog, store) })
 }
 
-/// What a reference refers to.
+/// Returns the target of a reference.
 pub fn target<T: 'static>(reference: Ref, catalog: &mut Catalog, store: &mut StoreContextMut<'_, T>) -> RefTarget {
     match reference {
         reference if reference.is_null() => RefTarget::Null,

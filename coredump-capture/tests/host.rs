@@ -158,7 +158,7 @@ async fn many_stores_at_once_leave_each_its_own_dump() {
 
 #[tokio::test]
 async fn a_guest_that_does_not_end_is_dumped_where_it_is() {
-    // What the dump says, and how the host limits the guest's time.
+    // The reason in the dump, and how the host limits the guest's time.
     type Limit = (&'static str, fn(&mut Store<Tenant>));
     let limits: [Limit; 3] = [
         ("interrupt", |store| store.set_epoch_deadline(1)),
@@ -202,7 +202,7 @@ async fn a_call_that_is_given_up_leaves_the_guests_state() {
         });
         let recorder = host.recorder(&host.binary, "slow");
         let mut store = host.store("slow", &recorder);
-        // What is left of it does not matter then.
+        // The rest of the fuel does not matter then.
         store.set_fuel(10_000).unwrap();
         let instance = host.linker().instantiate_async(&mut store, &host.module).await.unwrap();
         let work = instance.get_typed_func::<i32, i32>(&mut store, "work").unwrap();

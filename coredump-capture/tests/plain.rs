@@ -109,7 +109,7 @@ fn an_error_of_the_hosts_own_is_captured_and_can_be_named() {
     let dump = open(path(host.crash(named, "ask")));
     assert_eq!(dump.reason().unwrap().kind, "host-call");
     assert_eq!(dump.reason().unwrap().guest_stderr.as_deref(), Some("bye"));
-    // What is no crash leaves nothing.
+    // An error that is classified as no crash leaves no dump.
     assert!(host.crash(|settings| settings.classify = Box::new(|_| None), "ask").is_none());
 }
 

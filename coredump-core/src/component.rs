@@ -133,7 +133,7 @@ mod tests {
             let bytes = read.ok().and_then(|component| component.bytes(|index| modules[index as usize]));
             assert_ne!(bytes.as_deref(), Some(&b"<one|two|two>"[..]));
         }
-        // The same module over and over would make a few bytes into many.
+        // A component that refers to one module over and over would expand a few bytes to many.
         assert_eq!(Component::read(&[1, 1], 0).unwrap().bytes(|_| Some(&b"two"[..])), None);
         let error = Component::read(&[0, 9, 1], 100).unwrap_err();
         assert_eq!(error.offset, Some(102));

@@ -671,7 +671,7 @@ impl Frame {
         self.resolved().calls()
     }
 
-    /// What the debug info holds of a source file that one of the frame's locations names: DWARF 5 may have its text
+    /// Returns the contents of a source file that one of the frame's locations names: DWARF 5 may have its text
     /// and its MD5, a source map its text. `None` if it holds neither.
     pub fn embedded_source(&self, file: &str) -> Option<EmbeddedSource> {
         let resolved = self.resolved();

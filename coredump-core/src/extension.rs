@@ -123,7 +123,7 @@ pub(crate) enum Special {
     },
 }
 
-/// What the standard's `corestack` section has no field for.
+/// The properties of a thread for which the standard's `corestack` section has no field.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ThreadDetail {

@@ -35,7 +35,7 @@ pub struct NewFile {
     temporary: Option<OsString>,
 }
 
-/// What a name that a person spelled out stands for.
+/// The output that a name on the command line stands for.
 #[derive(Debug)]
 pub enum Target {
     /// A pipe, a device, or a stream of this process, where what was written cannot be taken back.

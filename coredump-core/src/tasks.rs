@@ -33,7 +33,7 @@ pub struct AsyncTask {
     pub state: TaskState,
     /// Its address in linear memory.
     pub address: Option<u64>,
-    /// What it does or waits for, the outermost function first; `None` where that is not known.
+    /// The functions that it runs or waits in, the outermost first; `None` where that is not known.
     pub future: Option<Await>,
     /// A remark: why something is not known.
     pub note: Option<String>,

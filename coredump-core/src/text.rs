@@ -66,7 +66,7 @@ fn inert(text: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// The same as [`escape`] for bytes that may not be UTF-8: those appear as `\xff`.
+/// Does the same as [`escape`] for bytes that may not be UTF-8: those appear as `\xff`.
 pub fn escape_bytes(bytes: &[u8]) -> String {
     let mut safe = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {

@@ -56,7 +56,7 @@ fn a_file_that_nothing_was_written_to_since_is_not_hashed() {
             Binaries::locate(&store, dump, &options).found(0).map(|found| found.verification)
         };
         assert_eq!(found(&dump), Some(Verification::Unchanged));
-        // The same bytes, written again: what they are must be looked at.
+        // The file has the same bytes and another time, so its contents must be compared.
         std::thread::sleep(std::time::Duration::from_millis(30));
         std::fs::write(&file, &bytes).unwrap();
         assert_eq!(found(&dump), None);

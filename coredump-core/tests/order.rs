@@ -82,7 +82,7 @@ fn no_files_of_a_folder_use_each_other_in_a_circle() {
         let all = Crate::read(&workspace().join(root).join("src"));
         let folders: BTreeSet<&[String]> = all.modules().filter_map(|module| Some(module.split_last()?.1)).collect();
         for folder in folders {
-            // What each file or folder in it uses of its neighbours. The folder's own file is of all of them.
+            // The neighbours that each file or folder in it uses. The folder's own file belongs to all of them.
             let mut left: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
             for module in all.modules().filter(|module| module.len() > folder.len() && module.starts_with(folder)) {
                 let used = all.uses(module).iter().filter(|used| used.len() > folder.len() && used.starts_with(folder));
@@ -94,7 +94,7 @@ fn no_files_of_a_folder_use_each_other_in_a_circle() {
                 // Here folders are of several rows of the list, and their order was looked at above.
                 continue;
             }
-            // What uses nothing that is left comes next; where nothing comes next, there is a circle.
+            // A file that uses nothing that is left comes next; if there is none, there is a circle.
             while let Some(free) = left.iter().find(|(_, uses)| uses.iter().all(|used| !left.contains_key(used))) {
                 let free = *free.0;
                 left.remove(free);
@@ -165,7 +165,7 @@ fn chooses_by_language(code: &str) -> bool {
 #[test]
 fn what_a_language_does_otherwise_is_decided_in_its_own_folder() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    // What a unit's language is, and what each says: the two tables.
+    // The two tables: one of the codes of languages, one of their types.
     let allowed = ["catalog/entries.rs", "lang/mod.rs"];
     let folders = LANGUAGES.map(|(_, folder)| folder);
     let mut wrong = Vec::new();

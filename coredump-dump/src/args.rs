@@ -155,7 +155,7 @@ coredump_core::reader_args! {
     shared { output }
 }
 
-/// What `--path-to` asks about.
+/// The argument of `--path-to`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kept {
     /// The block at an address; a number alone may also be the id of an object.

@@ -87,7 +87,7 @@ fn in_objects(inspection: &Inspection<'_>, needle: &[u8], hits: &mut Hits<'_, '_
     }
 }
 
-/// What is searched for.
+/// The target of a search.
 enum What<'a> {
     Bytes(Vec<u8>),
     Value(&'a Value),

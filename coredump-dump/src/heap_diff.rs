@@ -12,10 +12,10 @@ use crate::inspection::Inspection;
 use crate::objects;
 use crate::table::Records;
 
-/// What is used in one dump: by allocator, by size, by type.
+/// The used blocks of one dump: by allocator, by size, by type.
 type Used = [BTreeMap<String, Count>; 3];
 
-/// What the blocks of no known type are called.
+/// The name for blocks of no known type.
 const UNKNOWN: &str = "(unknown)";
 
 /// Lists what the second dump has more or less of than the first, the most bytes first.
@@ -111,7 +111,7 @@ fn objects_of(before: &Inspection<'_>, inspection: &Inspection<'_>) -> Option<Re
     Some(table)
 }
 
-/// What is used in a memory; `None`, with a message, where no allocator is recognised.
+/// Counts the used blocks of a memory; `None`, with a message, where no allocator is recognised.
 fn used(inspection: &Inspection<'_>, index: u32, outcome: &mut Exit) -> Result<Option<Used>> {
     let Some(memory) = inspection.dump.memories.get(index as usize) else { return Ok(None) };
     let found = Heaps::new(inspection, index, memory);
@@ -131,7 +131,7 @@ fn used(inspection: &Inspection<'_>, index: u32, outcome: &mut Exit) -> Result<O
         }
     }
     used[2].extend(totals);
-    // What is lost has no type: no typed pointer leads there.
+    // A lost block has no type: no typed pointer leads there.
     let sum = |counts: &BTreeMap<String, Count>| {
         counts.values().fold((0, 0), |sum, count| (sum.0 + count.blocks, sum.1 + count.bytes))
     };

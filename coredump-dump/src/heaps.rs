@@ -92,7 +92,7 @@ impl<'a> Heaps<'a> {
         Types::of_lost(graph, self.shapes(), lost)
     }
 
-    /// What a block holds, in a few words: its type, its text, or that it is zero.
+    /// Describes the contents of a block in a few words: its type, its text, or that it is zero.
     pub fn what(&self, graph: &Graph<'_, '_>, types: &Types<'_>, block: &Block) -> String {
         let ty = types.name(graph, block);
         let text = if types.is_text(graph, block) { preview(&self.view, block) } else { None };

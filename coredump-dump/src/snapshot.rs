@@ -16,7 +16,7 @@ use coredump_core::objects::{Kind, Object, Objects};
 use crate::inspection::Inspection;
 use crate::objects;
 
-/// What describes nodes and edges, and fields that nothing here has.
+/// The description of nodes and edges, and of fields that are not used.
 const META: &str = r#"{"node_fields":["type","name","id","self_size","edge_count","detachedness"],"node_types":[["hidden","array","string","object","code","closure","regexp","number","native","synthetic","concatenated string","sliced string","symbol","bigint","object shape"],"string","number","number","number","number"],"edge_fields":["type","name_or_index","to_node"],"edge_types":[["context","element","property","internal","hidden","shortcut","weak"],"string_or_number","node"],"trace_function_info_fields":["function_id","name","script_name","script_id","line","column"],"trace_node_fields":["id","function_info_index","count","size","children"],"sample_fields":["timestamp_us","last_assigned_id"],"location_fields":["object_index","script_id","line","column"]}"#;
 
 /// Numbers in a node.

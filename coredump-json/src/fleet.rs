@@ -54,7 +54,7 @@ struct Fleet<'f> {
     progress: Progress,
 }
 
-/// What became of the dumps.
+/// The numbers of dumps by outcome.
 #[derive(Default)]
 struct Tally {
     dumps: AtomicU64,

@@ -86,7 +86,7 @@ impl Function {
         self.paths.iter().map(|at| path(at).unwrap_or_else(|| "?".to_owned())).collect()
     }
 
-    /// What a call did that succeeded: the word that it wrote.
+    /// Returns the word that a successful call wrote.
     pub fn out(&self, arguments: &[u64], memory: &[u8]) -> Option<u32> {
         let start = *arguments.get(self.out?)? as u32 as usize;
         Some(u32::from_le_bytes(memory.get(start..start.checked_add(4)?)?.try_into().ok()?))
@@ -123,7 +123,7 @@ impl ComponentFunction {
             name: if interface.is_empty() { plain.to_owned() } else { format!("{interface}#{plain}") },
             parameters,
             arguments: P::texts,
-            // What is in the environment may be secret.
+            // The environment may hold secrets.
             results: if name == "get-environment" { |_| vec!["…".to_owned()] } else { R::texts },
             fallible: R::FALLIBLE,
         }

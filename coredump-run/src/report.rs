@@ -91,7 +91,7 @@ pub fn frames(dumped: &Dumped, program: &Program, look: &Look) -> String {
 /// The parts of a report of a crash.
 #[derive(Default)]
 struct Told {
-    /// What the engine does not know: the program's own message if it gave up by itself, the address of an access, the
+    /// The detail that the engine does not know: the program's own message if it gave up by itself, the address of an access, the
     /// message of an exception.
     why: Option<String>,
     /// The frames, one line each.

@@ -18,7 +18,7 @@ use crate::ending::Interruption;
 /// Signals that end the guest with a dump.
 const ENDING: [i32; 4] = [SIGINT, SIGTERM, SIGQUIT, SIGHUP];
 
-/// What a signal means.
+/// The meaning of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
     /// The program, or the server, is to end.

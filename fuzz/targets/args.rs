@@ -33,7 +33,7 @@ pub enum MemoryChoice {
     None,
 }
 
-/// What follows the program belongs to the guest.
+/// Arguments after the program belong to the guest.
 const RUN: Tool = Tool {
     name: "coredump-run",
     version: "0",

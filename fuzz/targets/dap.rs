@@ -41,7 +41,7 @@ fuzz_target!(|bytes: &[u8]| {
         None => {
             let lines = bytes.split(|&byte| byte == b'\n').take(64).filter_map(|line| {
                 let (command, arguments) = std::str::from_utf8(line).ok()?.split_once(' ')?;
-                // What opens files of the machine is not tried with names that somebody made up.
+                // Requests that open files of the machine are not tried with made-up names.
                 let opens = matches!(command, "launch" | "attach");
                 (!opens).then(|| message(command, &serde_json::from_str(arguments).unwrap_or_default()))
             });

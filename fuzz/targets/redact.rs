@@ -11,7 +11,7 @@ mod args;
 #[path = "../../coredump-json/src/document/mod.rs"]
 mod document;
 
-/// What must not be shown. No name, version, time or path has this form.
+/// A text that must not be shown. No name, version, time or path has this form.
 const SECRET: &str = "<4111 1111>";
 
 fuzz_target!(|bytes: &[u8]| {

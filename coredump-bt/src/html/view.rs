@@ -41,7 +41,7 @@ pub struct View<'r> {
     pub room: usize,
     /// Frames that can be linked to, by thread and index.
     pub linked: HashSet<(usize, usize)>,
-    /// What the report leaves out.
+    /// The kinds of content that the report leaves out, in words.
     pub omitted: Vec<String>,
 }
 

@@ -105,11 +105,11 @@ pub(crate) struct CodePlace {
     pub dwarf_pc: u64,
     /// Whether it stands on a call instruction.
     pub at_call: bool,
-    /// What stopped it.
+    /// The kind of place at which it stopped.
     pub stop: Stop,
 }
 
-/// What stopped a frame.
+/// The kind of place at which a frame stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// The instruction at its place: a call, or what trapped.

@@ -1,7 +1,7 @@
 //! The entries of one binary's debug information: its units, each scanned once and only when something in it is asked
 //! for, the types in them, and the entries with a name.
 //!
-//! What is read here is the same for all dumps of a program, and kept with the binary. `units` finds entries, `entries`
+//! The catalog is the same for all dumps of a program, and is kept with the binary. `units` finds entries, `entries`
 //! says what an entry is, `outline` lists where the named ones are in a unit, `split_types` reads types in `.dwo`
 //! files, `type_reader` reads `types`.
 

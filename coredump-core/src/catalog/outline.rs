@@ -24,7 +24,7 @@ pub(super) struct Outline {
 
 pub(super) type ByName<'s> = HashMap<&'s [u8], Vec<usize>>;
 
-/// What is remembered of one unit.
+/// The memo of one unit: results of searches in it.
 #[derive(Debug, Default)]
 pub(super) struct Memo<'s> {
     pub language: OnceLock<Language>,

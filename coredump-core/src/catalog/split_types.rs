@@ -44,7 +44,7 @@ impl<'s> SplitTypes<'s> {
         self.load(debug, file).map_or(0..0, |file| file.first..file.first + file.units.len() as u32)
     }
 
-    /// What is remembered of the unit of that number.
+    /// Returns the memo of the unit of that number.
     pub fn memo(&self, number: u32) -> Option<&Memo<'s>> {
         let (file, index) = self.place(number)?;
         Some(&self.files.get(file as usize)?.get()?.units.get(index as usize)?.1)

@@ -72,7 +72,7 @@ pub fn repeated(frames: &Range<usize>, period: usize, times: usize) -> String {
     format!("#{first} to #{last}: {what}, {times} times more")
 }
 
-/// What `write` writes, as a string without colours.
+/// Returns the output of `write` as a string without colours.
 pub fn text(write: impl FnOnce(Write<'_>) -> io::Result<()>) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.

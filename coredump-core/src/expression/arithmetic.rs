@@ -36,7 +36,7 @@ impl Evaluation<'_, '_, '_, '_> {
         }
     }
 
-    /// What a reference refers to, followed as often as needed: where a number is wanted, a reference stands for it, in
+    /// Follows references as often as needed: where a number is wanted, a reference stands for it, in
     /// Rust too.
     fn plain(&self, value: Value) -> Value {
         let mut value = self.referred(value);

@@ -240,7 +240,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         Some(Value { ty, source: Source::bytes(address.to_le_bytes()[..size as usize].to_vec()) })
     }
 
-    /// What an optional of Rust or Zig holds.
+    /// Returns the payload of an optional of Rust or Zig.
     fn payload(&self, inner: &Node) -> Result<Value, ExpressionError> {
         let value = self.value(inner)?;
         match self.renderer.lang.payload(self.renderer, &value) {
@@ -336,7 +336,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         Ok(moved.map_or_else(|| object.with_type(ty), |moved| moved.with_type(ty)))
     }
 
-    /// What a pointer, or what acts like one, points to.
+    /// Returns the value to which a pointer, a smart pointer or an iterator points.
     pub(super) fn followed(&self, value: &Value) -> Option<Value> {
         match pointer_target(self.frame, value.ty) {
             Some((target, _)) => Some(self.pointee(value, target)),
@@ -382,7 +382,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         }
     }
 
-    /// What a name means: a variable of the function, a member of the object whose method it is, another variable.
+    /// Looks up a name: a variable of the function, a member of the object whose method it is, another variable.
     fn named(&self, path: &[String]) -> Option<Named> {
         if let [name] = path {
             if let Some((die, kind)) = lookup::local(self.frame, name) {
@@ -427,7 +427,7 @@ fn object_and_class(column: usize, file: &str, name: &str) -> Option<Node> {
     Some(Node { column, kind: NodeKind::Member(Box::new(object), vec![class.to_owned(), name.to_owned()]) })
 }
 
-/// What a name in an expression means.
+/// The meaning of a name in an expression.
 enum Named {
     Variable(Die, VariableKind),
     Member(Value),

@@ -190,7 +190,7 @@ fn character(text: &str) -> Option<(char, usize)> {
     (!behind.starts_with("::")).then_some((char, text.len() - behind.len()))
 }
 
-/// What a character means after a backslash.
+/// Returns the character that an escape sequence stands for, from its letter.
 fn escaped(char: char) -> char {
     match char {
         'n' => '\n',

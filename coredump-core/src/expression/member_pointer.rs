@@ -89,7 +89,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         for inner in contents.members.iter().filter(|member| member.base || member.name.is_none()) {
             let Some(ty) = inner.ty else { continue };
             let Some((owner, member, offset)) = self.declared(ty, name, levels)? else { continue };
-            // What an anonymous member holds is the class's own.
+            // The members of an anonymous member belong to the class itself.
             let other = match inner.base {
                 true => (owner, member, offset),
                 false => (class, member, offset.saturating_add(at(inner)?)),

@@ -33,13 +33,13 @@ pub use eval::evaluate;
 pub use parser::parse;
 pub use tree::{Node, NodeKind};
 
-/// What is wrong with an expression.
+/// An error in an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExpressionError {
     /// The column of the character that it is about, counted from 1 in characters.
     pub column: usize,
-    /// What is wrong, in one line.
+    /// The error in one line.
     pub message: String,
 }
 

@@ -273,7 +273,7 @@ impl Parser<'_> {
         }
     }
 
-    /// What stands in the brackets after a value: an index, or the key of a map.
+    /// Parses the contents of the brackets after a value: an index, or the key of a map.
     fn key(&mut self) -> Result<Node, ExpressionError> {
         let token = self.peek().clone();
         match token.kind {

@@ -47,7 +47,7 @@ pub enum NodeKind {
     FileName(String, String),
     /// A Wasm register.
     Register(String),
-    /// What a pointer points to.
+    /// `*`: the value to which a pointer points.
     Dereference(Box<Node>),
     /// The address of something.
     Address(Box<Node>),
@@ -61,7 +61,7 @@ pub enum NodeKind {
     Index(Box<Node>, Box<Node>),
     /// The elements from one index up to, and without, another.
     Slice(Box<Node>, Box<Node>, Box<Node>),
-    /// What an optional holds.
+    /// `.?`: the payload of an optional.
     Payload(Box<Node>),
     /// The member of an object that a pointer to a member means.
     Through(Box<Node>, Box<Node>),

@@ -15,7 +15,7 @@ const MAX_BLOCKS: usize = 1 << 16;
 /// Bits of all blocks that are open at a time.
 const MAX_STATE: usize = 1 << 26;
 
-/// What is known of a local where a function stands.
+/// Whether a local has been assigned to where a function stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
     /// No assignment can have been run, or its scope is another part of the function.
@@ -52,11 +52,11 @@ struct Block {
     id: u32,
     start: u64,
     is_loop: bool,
-    /// What was set before an `if` that has no `else` so far.
+    /// The locals that were set before an `if` that has no `else` so far.
     otherwise: Option<Set>,
-    /// What is surely set after its end, by the branches there.
+    /// The locals that are set on all branches to its end.
     exits: Option<Set>,
-    /// What is surely set where it begins.
+    /// The locals that are set wherever it begins.
     entry: Option<Set>,
 }
 
@@ -74,7 +74,7 @@ pub fn empty_locals(module: &Module<'_>, function: u32, offset: u64) -> Vec<u32>
 /// Follows a function's code.
 struct Walk {
     open: Vec<Block>,
-    /// What is surely set; none where code cannot be reached.
+    /// The locals that are set; none where code cannot be reached.
     now: Option<Set>,
     /// By id: the block that a block is in, and how deep.
     parents: Vec<(u32, u32)>,

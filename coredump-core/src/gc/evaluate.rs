@@ -18,7 +18,7 @@ const MAX_PARTS: usize = 1 << 14;
 const KEY: Limits = Limits { depth: 4, elements: 1 << 10, text_only: true };
 /// Places of values within each other.
 const PLACES: usize = 16;
-/// What Kotlin calls the object that is declared in a class and goes without a name there.
+/// Kotlin's name of the companion object that is declared without one.
 const COMPANION: &str = "Companion";
 
 /// Why a part of an expression has no value.
@@ -104,7 +104,7 @@ impl<'d> Evaluation<'_, 'd> {
             }
             NodeKind::Member(inner, path) => {
                 let member = self.node(inner).and_then(|whole| self.member(whole, &path.join("::")).map_err(fail));
-                // What is no member may be an object that is declared in a class, or an entry of an enumeration.
+                // A name that is no member may be an object that is declared in a class, or an entry of an enumeration.
                 member.or_else(|error| dotted(node).and_then(|path| self.singleton(&path)).ok_or(error))
             }
             NodeKind::Index(inner, index) => {

@@ -10,7 +10,7 @@ pub struct Graph {
     targets: Vec<Id>,
 }
 
-/// What dominates each object: what every chain from the roots to it goes through last.
+/// The immediate dominator of each object: the last object that all chains from the roots to it have in common.
 pub struct Dominators {
     /// By id: 0 where nothing but the roots does.
     of: Vec<Id>,
@@ -102,7 +102,7 @@ impl Graph {
         Graph { starts, targets }
     }
 
-    /// What dominates each object, with the sizes that this retains (Lengauer and Tarjan 1979, the simple version).
+    /// Finds the immediate dominators and the retained sizes (Lengauer and Tarjan 1979, the simple version).
     pub fn dominators(&self, objects: &Objects<'_>) -> Dominators {
         let order = self.depth_first();
         let of = Links::new(self, &order).dominators();
@@ -323,7 +323,7 @@ mod tests {
         ids.iter().map(|&id| Root { place: String::new(), id }).collect()
     }
 
-    /// What roots reach without going through `without`.
+    /// Returns the objects that roots reach without going through `without`.
     fn reach(edges: &[Vec<u32>], roots: &[Id], without: Id) -> Vec<bool> {
         let mut seen = vec![false; edges.len() + 1];
         let mut open: Vec<Id> = roots.to_vec();

@@ -1,4 +1,4 @@
-//! What objects are in the language of their program: the one that knows them is asked.
+//! Asks the language of the program for the meaning of its objects.
 
 use std::ops::Range;
 
@@ -89,7 +89,7 @@ impl View<'_> {
         Some(meaning)
     }
 
-    /// What an object holds by name.
+    /// Returns the named members of an object.
     pub fn members(&self, object: &Object<'_>) -> Vec<(String, Part)> {
         self.kotlin.class(&self.named, object).map(|_| self.kotlin.members(&self.named, object)).unwrap_or_else(|| {
             let name =

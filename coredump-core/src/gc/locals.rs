@@ -34,7 +34,7 @@ pub(super) struct Local {
     ty: &'static str,
 }
 
-/// What the locals of one function are called and are.
+/// The names and types of the locals of one function.
 struct FunctionLocals<'d> {
     module: Option<&'d Module<'d>>,
     function: u32,

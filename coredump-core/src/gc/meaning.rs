@@ -10,7 +10,7 @@ pub struct Meaning {
     pub class: String,
     /// How it is written.
     pub form: Form,
-    /// What it holds by name; elements are in the form.
+    /// Its named members; elements are in the form.
     pub members: Vec<(String, Part)>,
 }
 
@@ -23,24 +23,24 @@ pub enum Form {
     Text(Text),
     /// Elements between `open` and `close`.
     Elements {
-        /// What comes before them.
+        /// The text before them.
         open: &'static str,
         /// The elements of the window.
         parts: Vec<Part>,
         /// How many there are in all.
         len: u64,
-        /// What comes after them.
+        /// The text after them.
         close: &'static str,
     },
     /// Keys and values between `open` and `close`; of a single entry, which is no map, nothing is around it.
     Entries {
-        /// What comes before them.
+        /// The text before them.
         open: &'static str,
         /// The entries of the window.
         parts: Vec<(Part, Part)>,
         /// How many there are in all.
         len: u64,
-        /// What comes after them.
+        /// The text after them.
         close: &'static str,
     },
     /// The name, and the members in parentheses.
@@ -111,7 +111,7 @@ impl Part {
         Part { field, reading: Reading::Signed }
     }
 
-    /// The same value, which reads in another way.
+    /// Replaces the way in which the number is read.
     pub fn read(self, reading: Reading) -> Part {
         Part { reading, ..self }
     }
@@ -122,9 +122,9 @@ impl Part {
 pub struct Thrown {
     /// Its class.
     pub class: String,
-    /// What it says.
+    /// Its message.
     pub message: Option<String>,
-    /// What caused it.
+    /// Its cause.
     pub cause: Option<Box<Thrown>>,
     /// The exceptions that were thrown while it was under way.
     pub suppressed: Vec<Thrown>,

@@ -64,7 +64,7 @@ impl<'d> View<'d> {
         self.named.function_name(instance, index)
     }
 
-    /// What is to be said of the objects, if anything was asked of them: that not all are there, that the section is damaged.
+    /// Returns warnings about the objects, if any was read: that not all are in the dump, that the section is damaged.
     pub fn warnings(&self) -> Vec<Warning> {
         let Some(objects) = self.objects().filter(|objects| objects.is_read()) else { return Vec::new() };
         let damage = objects.problem().map(|(message, offset)| Warning {
@@ -97,7 +97,7 @@ impl<'d> View<'d> {
         }
     }
 
-    /// What a reference in a frame, a global or a table refers to, as references of objects do.
+    /// Converts the target of a reference in a frame, a global or a table to the form that references of objects have.
     pub fn link(target: &RefTarget) -> Link {
         match *target {
             RefTarget::Null => Link::Null,

@@ -18,7 +18,7 @@ const CHARACTERS: u64 = 8;
 const MAX_LINE: usize = 64 << 10;
 
 impl View<'_> {
-    /// What a reference refers to, in one line. An object is shown with its fields, and the objects that these refer to, as
+    /// Writes the target of a reference in one line. An object is shown with its fields, and the objects that these refer to, as
     /// deep as `limits` says; from there on by its id: `struct $Order #7`.
     pub fn text(&self, link: Link, limits: Limits) -> String {
         let mut line = Line { view: self, limits, text: String::new(), open: Vec::new() };
@@ -83,7 +83,7 @@ impl Line<'_, '_> {
         }
     }
 
-    /// What a value refers to.
+    /// Writes the target of a value that is a reference.
     fn link(&mut self, part: Part, link: Link, depth: u32) {
         match link {
             Link::Null => self.text.push_str("null"),

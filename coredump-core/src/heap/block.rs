@@ -1,4 +1,4 @@
-//! What allocators hand out, and what is wrong where their records are broken.
+//! The blocks that allocators hand out, and faults in their records.
 
 use std::fmt;
 
@@ -68,7 +68,7 @@ pub struct Damage {
     pub before: Option<Box<Block>>,
     /// The header of that block, whose size alone says that the record is at `address`.
     pub led_by: Option<u64>,
-    /// What is wrong with it, in one sentence without the place.
+    /// The fault, in one sentence without the place.
     pub message: String,
     /// Whether the dump does not hold the record, so that nothing is known to be wrong.
     pub missing: bool,

@@ -66,7 +66,7 @@ const ORDERS: [Order; 3] = [
 pub struct Dlmalloc {
     /// Bytes in an address.
     width: u64,
-    /// What blocks are aligned to.
+    /// The alignment of blocks, in bytes.
     alignment: u64,
     /// The small bins, which lie within the state.
     bins: u64,
@@ -79,7 +79,7 @@ pub struct Dlmalloc {
     top_size: u64,
     /// The newest first.
     segments: Vec<Segment>,
-    /// What the segments span, and where the records of all but the newest are, both by address.
+    /// The address ranges of the segments, and the records of all but the newest, both by address.
     ranges: Vec<Range<u64>>,
     records: Vec<u64>,
 }
@@ -347,7 +347,7 @@ impl Allocator for Dlmalloc {
         if !strict {
             return Box::new(walk);
         }
-        // What is left at the end is in no list.
+        // Chunks that are left at the end are in no list.
         with_faults(walk, move |block| {
             let chunk = block.address - 2 * self.width;
             let listed = block.state == State::Free && chunk != self.top;

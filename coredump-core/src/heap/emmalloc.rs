@@ -132,7 +132,7 @@ fn pieces(view: &View<'_>, newest: u64, left: &mut usize) -> Option<Vec<Range<u6
 }
 
 impl Emmalloc {
-    /// What is wrong with the links of a free region, if anything is.
+    /// Returns the fault in the links of a free region, if there is one.
     fn broken_link(&self, view: &View<'_>, region: u64) -> Option<Damage> {
         let sentinels = self.sentinels..self.sentinels + SENTINELS * SENTINEL;
         let is_free = |at: u64| {

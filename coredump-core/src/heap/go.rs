@@ -26,7 +26,7 @@ const NO_POINTER_BSS: (u64, u64) = (240, 248);
 const START: u64 = 24;
 const PAGES: u64 = 32;
 const FREE_INDEX: u64 = 48;
-/// What follows, which depends on the version.
+/// The fields after those, which depend on the version.
 #[derive(Debug)]
 struct Layout {
     count: u64,

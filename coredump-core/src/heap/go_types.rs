@@ -107,7 +107,7 @@ struct Type {
     members: Vec<(u64, String)>,
 }
 
-/// What a pointer leads to. Types are the addresses of their descriptions.
+/// The target of a pointer. Types are the addresses of their descriptions.
 #[derive(Clone, Copy, Debug)]
 enum Leads {
     /// One value of this type.
@@ -116,7 +116,7 @@ enum Leads {
     Slice(u64),
     /// Text; behind the pointer is its length.
     Text,
-    /// What the word in front says.
+    /// The type is in the word in front.
     Interface,
     /// The head of a map of this type, which has such groups of entries.
     Map(u64, u64),
@@ -200,10 +200,10 @@ impl<'v, R: Fn(u64) -> Option<Room>> Reader<'v, R> {
         self.follow();
     }
 
-    /// What was found: the types, and the rooms that hold them.
+    /// Returns the types that were found, and the rooms that hold them.
     pub fn shapes(self) -> Shapes {
         let shape = |name: String| {
-            // What holds characters is shown by them.
+            // Strings and byte slices are shown as text.
             let size = matches!(name.as_str(), "string" | "[]uint8").then_some(1);
             Shape { name, size, single: true, ..Shape::default() }
         };
@@ -339,7 +339,7 @@ impl<'v, R: Fn(u64) -> Option<Room>> Reader<'v, R> {
         }
     }
 
-    /// What the interface at this address holds, if there is one. What can be read ends at `end`.
+    /// Reads the interface at this address, if there is one. The readable bytes end at `end`.
     fn interface(&mut self, at: u64, end: u64) {
         let view = self.view;
         let Some((word, value)) = view.u64(at).zip(word_at(view, at, 8)) else { return };
@@ -350,7 +350,7 @@ impl<'v, R: Fn(u64) -> Option<Room>> Reader<'v, R> {
         let description = if own { Some(word) } else { self.table(word) };
         let Some(description) = description else { return };
         let Some(known) = self.get(description) else { return };
-        // What reflection keeps is a description and a pointer as well, and then the kind: that pointer may lead to the pointer.
+        // A `reflect.Value` is a description and a pointer as well, and then the kind: its pointer may lead to the pointer.
         let kind = known.kind;
         if own && at.saturating_add(24) <= end && word_at(view, at, 16).is_some_and(|flags| flags as u8 & KINDS == kind)
         {

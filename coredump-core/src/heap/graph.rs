@@ -33,7 +33,7 @@ pub struct Roots {
     pub ranges: Vec<Range<u64>>,
     /// Values outside of it, and where each is.
     pub values: Vec<(u64, String)>,
-    /// What the dump does not hold that may be a root, in words.
+    /// Possible roots that the dump does not hold, in words.
     pub missing: Vec<String>,
 }
 
@@ -202,7 +202,7 @@ impl Teller for () {
     fn join(&mut self, (): ()) {}
 }
 
-/// What was collected of some blocks.
+/// The results for some of the blocks.
 struct Collected<T> {
     survey: Survey,
     starts: Starts,

@@ -1,10 +1,10 @@
-//! What a program's binary says that helps to find an allocator.
+//! Properties of a program's binary that help to find an allocator.
 
 use crate::binaries::Binaries;
 use crate::model::CoreDump;
 use crate::regions::{Regions, Symbols, Use, owners};
 
-/// What is known; each of it may be missing.
+/// The properties; each may be missing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hints {
     /// Where the linker says that the heap begins.
@@ -22,7 +22,7 @@ pub struct Hints {
 }
 
 impl Hints {
-    /// What the binaries of the dump's memory with this index say.
+    /// Reads the hints from the binaries of the dump's memory with this index.
     pub fn new(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32, regions: &Regions) -> Hints {
         let owners = owners(dump, binaries, memory);
         let defined = owners.iter().find_map(|owner| {

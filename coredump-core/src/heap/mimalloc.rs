@@ -35,7 +35,7 @@ const MAX_ARENAS: usize = 1 << 16;
 const RECORDS: u64 = 32 << 10;
 /// Bytes that a program with checks has after each block: the canary and the length of what is before.
 const PADDING: u64 = 8;
-/// What is in the bytes that were not asked for, and how many of them the library fills.
+/// The padding byte after the bytes that were asked for, and how many of these bytes the library fills.
 const FILL: u8 = 0xde;
 const FILLED: u64 = 16;
 
@@ -50,7 +50,7 @@ enum Start {
     Slice(u64, Skipped),
 }
 
-/// What is left free at the beginning of a page of small blocks, so that pages differ in it.
+/// The room that is left free at the beginning of a page of small blocks, so that pages differ in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Skipped {
     /// 128 bytes (2.0).
@@ -100,7 +100,7 @@ struct Layout {
     len: u64,
 }
 
-/// What arenas begin at multiples of.
+/// The alignment of arenas, in bytes.
 const ARENA: u64 = 4096;
 
 /// Where an arena has the address of what all arenas belong to.
@@ -387,7 +387,7 @@ impl Page {
         Block { requested: requested.filter(|_| state == State::Used), ..Block::new(at, room, state) }
     }
 
-    /// What is wrong after a used block, where the program was built with checks.
+    /// Returns the fault after a used block, where the program was built with checks.
     fn written_beyond(&self, view: &View<'_>, layout: &Layout, block: &Block) -> Option<Damage> {
         let keys = layout.keys.filter(|_| layout.padded)?;
         let (first, second) = (view.word(self.record + keys)?, view.word(self.record + keys + view.width())?);
@@ -594,7 +594,7 @@ impl Mimalloc {
         for page in &self.pages {
             let own = page.start..page.end();
             let around = self.arena(view, page).or_else(|| self.segment(view, page));
-            // What is free in it may still hold what looks like pointers.
+            // Its free parts may still hold words that look like pointers.
             add(around.filter(|around| around.start <= own.start && own.end <= around.end).unwrap_or(own));
         }
         let outside = |record: u64| !apart::holds(&ranges, record);

@@ -124,7 +124,7 @@ impl Kind {
 /// records allow it.
 pub type Blocks<'v> = Box<dyn Iterator<Item = Result<Block, Damage>> + 'v>;
 
-/// What every allocator's file can do.
+/// The interface of an allocator's file.
 trait Allocator: Sync {
     /// The blocks; `strict` also checks what only `--check` needs.
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v>;
@@ -146,7 +146,7 @@ trait Allocator: Sync {
     /// Bytes of the allocator's own in front of each block's address.
     fn gap(&self) -> u64;
 
-    /// What blocks' addresses are multiples of, in bytes.
+    /// Returns the alignment of blocks, in bytes.
     fn alignment(&self) -> u64 {
         8
     }
@@ -209,7 +209,7 @@ impl Heap {
             found.retain(|other| !overlap(&heap.ranges, &other.ranges));
             found.push(heap);
         }
-        // What a Rust program brings may be beside the C library's.
+        // A Rust program's own allocator may be beside the C library's.
         found.iter_mut().for_each(FoundHeap::sort);
         // These are looked for page by page.
         let crates = (contents.size <= MOST_PAGED).then(|| {

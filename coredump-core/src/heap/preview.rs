@@ -1,4 +1,4 @@
-//! What a block's contents look like to somebody who knows no type of it.
+//! A preview of a block's contents whose type is not known.
 
 use super::block::Block;
 use super::view::View;
@@ -33,7 +33,7 @@ fn text(bytes: &[u8], more: bool) -> Option<String> {
     quoted(text.chars(), "", end.is_none() && more)
 }
 
-/// The same in UTF-16, of which only what begins with ASCII is believed.
+/// Reads text in UTF-16, which is believed only if it begins with ASCII.
 fn wide_text(bytes: &[u8], more: bool) -> Option<String> {
     let units = bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
     let units: Vec<u16> = units.take_while(|&unit| unit != 0).collect();

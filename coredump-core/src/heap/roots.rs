@@ -29,7 +29,7 @@ impl Roots {
         let size = dump.memories.get(memory as usize).map_or(0, |memory| memory.size);
         let unused = regions.iter().filter(|region| region.r#use == Use::FreeStack);
         let unused = unused.map(|region| region.range.start..region.range.end.saturating_sub(below));
-        // What the module has there from the beginning cannot point to what the program allocated since.
+        // Bytes that have not changed since the start cannot point to blocks that the program allocated later.
         let constant = unchanged_constants(dump, binaries, memory, regions);
         let unused = unused.chain(constant);
         let own = heaps.iter().flat_map(|heap| heap.ranges.iter().chain(&heap.state)).cloned();
@@ -100,7 +100,7 @@ fn add(roots: &mut Roots, value: &Value, place: impl Fn() -> String) {
     roots.values.extend(found.into_iter().map(|value| (value, place())));
 }
 
-/// What is left of `0..size` without `parts`.
+/// Returns `0..size` without `parts`.
 fn outside(mut parts: Vec<Range<u64>>, size: u64) -> Vec<Range<u64>> {
     parts.sort_by_key(|part| part.start);
     let mut rest = Vec::new();

@@ -1,4 +1,4 @@
-//! What a heap holds, in numbers.
+//! The contents of a heap in numbers.
 
 use super::block::{Block, Damage, State};
 use super::{Blocks, Heap, View};

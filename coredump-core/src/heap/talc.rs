@@ -205,7 +205,7 @@ impl Talc {
         self.free.binary_search_by_key(&address, |free| free.start).is_ok()
     }
 
-    /// What is wrong with a free chunk, if anything is: its links, or the word in front of it.
+    /// Returns the fault of a free chunk, if there is one: in its links, or in the word in front of it.
     fn broken(&self, view: &View<'_>, chunk: u64) -> Option<Damage> {
         let lists = Lists {
             header: 0,

@@ -38,7 +38,7 @@ struct Piece {
     range: Range<u64>,
     /// Where chunks end, from the highest on, in words after the piece's start.
     ends: Vec<u32>,
-    /// What ends the walk early.
+    /// The fault that ends the walk early.
     broken: Option<Damage>,
 }
 

@@ -58,7 +58,7 @@ impl<'h> Told<'h> {
         }
     }
 
-    /// What was counted, by type.
+    /// Returns the counts, by type.
     pub fn totals(self) -> HashMap<String, Count> {
         let mut totals: HashMap<String, Count> = HashMap::new();
         for (class, count) in self.classes {
@@ -89,7 +89,7 @@ impl<'h> Told<'h> {
     }
 }
 
-/// What AssemblyScript's class ids mean; the others differ from program to program.
+/// Names AssemblyScript's fixed class ids; the others differ from program to program.
 fn class_name(class: u32) -> String {
     match class {
         0 => "Object".into(),

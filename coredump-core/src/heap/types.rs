@@ -88,7 +88,7 @@ fn is_array(shape: &Shape, dense: bool, room: u64) -> bool {
     !(shape.single || (dense && left >= ROUNDING))
 }
 
-/// What a walk along typed pointers looks at, which does not change on the way.
+/// The input of a walk along typed pointers, which does not change on the way.
 #[derive(Clone, Copy)]
 struct Scene<'g> {
     starts: &'g Starts,
@@ -98,7 +98,7 @@ struct Scene<'g> {
     shapes: &'g Shapes,
 }
 
-/// What the pointers in some blocks lead to, in order.
+/// The targets of the pointers in some blocks, in order.
 #[derive(Default)]
 struct Found {
     /// Used blocks, by granule and number, and the indices of what is said to be there.
@@ -483,7 +483,7 @@ impl Walk<'_> {
         }
         let shapes = scene.shapes;
         for place in found.inner {
-            // What a block is known to hold is followed as a whole.
+            // A block of a known type is followed as a whole.
             let known = usize::from(types.of[place.number as usize]).checked_sub(1).map(|known| &shapes.all[known]);
             let is_known = known.filter(|known| says(known)).is_some_and(|known| {
                 let room = contents(scene.starts, scene.gap, place.granule);
@@ -779,7 +779,7 @@ impl<'s> Types<'s> {
         };
         let start = block.address + number * size.unwrap_or(0);
         let end = size.filter(|_| shape.tail.is_none()).map_or(block.end(), |size| start.saturating_add(size));
-        // What does not fit as a whole is room that rounding left.
+        // A last element that does not fit is room that rounding left.
         let range = start..if end <= block.end() { end } else { start };
         (block.state == State::Used).then(|| (shape.name.clone(), range))
     }
@@ -792,7 +792,7 @@ impl<'s> Types<'s> {
         let offset = at.checked_sub(block.address).filter(|_| block.size <= PLAIN && block.state == State::Used)?;
         let Members { size, array, list } = &shape.members;
         let start = if *array { offset - offset.checked_rem(*size)? } else { 0 };
-        // What does not fit as a whole is room that rounding left.
+        // A last element that does not fit is room that rounding left.
         let fits = offset - start < *size && start + size <= block.size;
         let member = list.iter().rfind(|(member, _)| *member <= offset - start).filter(|_| fits)?;
         Some(member.1.clone())

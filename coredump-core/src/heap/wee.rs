@@ -156,7 +156,7 @@ impl Wee {
         if !cell.used || inside.end - inside.start < DIVIDED {
             return None;
         }
-        // What is in a block by chance hardly has two cells that know of each other.
+        // Contents of a block hardly look by chance like two cells that know of each other.
         if view.word(inside.start + width) == Some(0)
             && Cells::divided(view, inside.clone()).take_while(Result::is_ok).take(2).count() == 2
         {
@@ -220,7 +220,7 @@ impl Wee {
         let shift = self.width.trailing_zeros();
         // The cells on the way so far, and those from which every list is known to end.
         let (mut reached, mut ending) = (Bits::new(whole.clone(), shift)?, Bits::new(whole, shift)?);
-        // What was freed last is at the beginning of its list.
+        // The block that was freed last is at the beginning of its list.
         let first = self.heads.iter().filter_map(|head| view.word(head.start));
         let blocks = self.blocks(view, false).filter_map(Result::ok).filter(|block| block.state == State::Free);
         let cells = first.chain(blocks.map(|block| block.address - 2 * self.width));

@@ -90,7 +90,7 @@ pub struct Zig {
     tables: HashMap<u64, u64>,
 }
 
-/// What is known of a page.
+/// The state of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Page {
     Unknown,
@@ -343,7 +343,7 @@ impl Zig {
         }
     }
 
-    /// What begins at a page: slots of a class, or a run of pages of that many bytes that is used or free.
+    /// Returns what begins at a page: slots of a class, or a run of pages of that many bytes that is used or free.
     fn extent(&self, view: &View<'_>, page: u64) -> Extent {
         match self.page(page) {
             Page::Slots(class) => Extent::Slots(self.layout.slot(u64::from(class))),

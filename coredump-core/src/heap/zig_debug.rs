@@ -138,7 +138,7 @@ pub struct Large {
     pub address: u64,
     /// The bytes that were asked for.
     pub len: u64,
-    /// What its value ends with, where that has more than a slice.
+    /// The end of its value, where that has more than a slice.
     last: Option<u64>,
     /// Whether it was given back. It is kept all the same, as the program has configured it.
     pub freed: bool,

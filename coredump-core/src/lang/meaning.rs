@@ -1,4 +1,4 @@
-//! What a structure of a standard library holds, as its language tells it, for printers and expressions.
+//! The contents of a structure of a standard library, as its language describes them, for printers and expressions.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use crate::catalog::units::Die;
 use crate::location::Missing;
 use crate::values::{Source, Value};
 
-/// What a structure of a language's library holds.
+/// The contents of a structure of a language's library.
 pub enum Meaning {
     /// Characters.
     Text(Text),
@@ -157,14 +157,14 @@ impl<'s> Renderer<'_, '_, 's> {
         }
     }
 
-    /// What a smart pointer points to; `None` for what is none.
+    /// Returns the target of a smart pointer; `None` for other types.
     pub fn pointee(&self, value: &Value) -> Option<Value> {
         let (die, ty) = self.frame.units.peeled(value.ty)?;
         let Kind::Struct(contents) = &ty.kind else { return None };
         self.lang.pointee(self, &value.with_type(Some(die)), die, contents)
     }
 
-    /// What a reference or a box refers to, for languages in which it is used in place of that; `None` for other types.
+    /// Returns the target of a reference or a box, for languages in which it is used in place of that; `None` for other types.
     pub fn reference_target(&self, value: &Value) -> Option<Value> {
         let (die, ty) = self.frame.units.peeled(value.ty)?;
         let Kind::Pointer(_, target) = &ty.kind else { return None };

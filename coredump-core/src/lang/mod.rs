@@ -1,4 +1,4 @@
-//! What types mean, and how values are written.
+//! The meaning of types, and how values are written.
 //!
 //! [`Lang`] is what is known of one language: what the types of its library hold, what its pointers lead to, and its
 //! notation. Code that shows a value or evaluates an expression asks it through a [`Renderer`] and never asks which
@@ -57,9 +57,9 @@ pub fn table(language: Language) -> &'static dyn Lang {
 /// A language: what its types mean, and how it writes values. The defaults are those of C, without C's strings and
 /// declarators.
 pub trait Lang: Sync {
-    // What types mean.
+    // The meaning of types.
 
-    /// What a structure holds; `None` for one that is not its language's library's. Of elements and entries only those
+    /// Returns the contents of a structure of the language's library; `None` for others. Of elements and entries only those
     /// in `window` are looked for.
     fn meaning<'s>(
         &self,
@@ -82,7 +82,7 @@ pub trait Lang: Sync {
         None
     }
 
-    /// What a smart pointer or a similar structure points to; `None` for other structures.
+    /// Returns the target of a smart pointer or a similar structure; `None` for other structures.
     fn pointee<'s>(
         &self,
         _renderer: &Renderer<'_, '_, 's>,
@@ -103,7 +103,7 @@ pub trait Lang: Sync {
         false
     }
 
-    /// What an optional holds, or the reason why nothing; `None` for other types.
+    /// Returns the payload of an optional, or the reason why there is none; `None` for other types.
     fn payload(&self, _renderer: &Renderer<'_, '_, '_>, _value: &Value) -> Option<Result<Value, String>> {
         None
     }
@@ -157,7 +157,7 @@ pub trait Lang: Sync {
         None
     }
 
-    // What pointers lead to, for the walk over all heap blocks.
+    // The targets of pointers, for the walk over all heap blocks.
 
     /// Whether a type of that name may be larger than the debug information says.
     fn is_unsized(&self, _name: &str) -> bool {
@@ -439,7 +439,7 @@ pub enum ErasedBy {
 }
 
 impl ErasedBy {
-    /// What erased the type, if the value begins so many bytes further on.
+    /// Adds `offset` bytes to the offsets in the value.
     pub fn at(self, offset: u64) -> ErasedBy {
         let further = |at: u64| at.saturating_add(offset);
         match self {

@@ -1,4 +1,4 @@
-//! What debug information says of variables by a number alone.
+//! Decides when to believe debug information that gives a variable as a number.
 //!
 //! LLVM puts it where the source has the assignment, and moves the code for what was computed before down past it. Of a counter,
 //! where a loop was unrolled, the number of the last turn is all that is left in the code of all turns, and code that several

@@ -8,7 +8,7 @@ use crate::location::parse;
 /// Operations that are written out.
 const SHOWN: usize = 8;
 
-/// What an expression says, as `frame base + 0x18`, `local 3`, or its operations. `base` is what the frame base is called.
+/// Writes an expression as `frame base + 0x18`, `local 3`, or its operations. `base` is the name of the frame base.
 pub fn description(expression: Bytes<'_>, encoding: Encoding, base: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     let mut rest = expression;

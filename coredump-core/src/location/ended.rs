@@ -166,7 +166,7 @@ impl<'s> Frame<'_, 's> {
     }
 }
 
-/// What a local holds on a way.
+/// The value that a local holds on a path.
 #[derive(Clone, PartialEq)]
 enum Holds {
     /// It holds what the object is.

@@ -15,7 +15,7 @@ const PIECES: usize = 1_000;
 /// Descriptions that call each other.
 const CALLS: u32 = 8;
 
-/// What stands on the machine's stack.
+/// An entry of the stack of DWARF's machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum StackEntry {
     Number(gimli::Value),
@@ -142,7 +142,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         self.push_place(address)
     }
 
-    /// What came of an address of 0 that counts from nothing is no place.
+    /// Fails for an address of 0 to which no base was added: no object is there.
     fn check_kept(&self) -> Result<(), Missing> {
         if self.dropped && !self.based { Err(Missing::OptimizedOut) } else { Ok(()) }
     }
@@ -382,7 +382,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
 
     fn step(&mut self, operation: Operation<Bytes<'s>>) -> Result<(), Missing> {
         use gimli::Value;
-        // What a plain Wasm value says about itself ends where arithmetic begins.
+        // The result of any other operation is no plain Wasm value any more.
         if !matches!(operation, Operation::Piece { .. } | Operation::StackValue | Operation::Nop) {
             self.register = false;
             self.narrow = false;

@@ -41,7 +41,7 @@ pub enum Worth {
     Computed,
 }
 
-/// What a description of a whole object computes; `None` for what takes a value as it is, parts of objects and places.
+/// Returns how a description of a whole object computes it; `None` for a value that is taken as it is, for pieces and for places.
 pub fn worth(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Worth> {
     use gimli::Operation as O;
     let (mut rest, mut frame, mut steps, mut other, mut ended) = (*expression, 0, 0, 0, false);
@@ -68,7 +68,7 @@ pub fn worth(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Worth>
     }
 }
 
-/// What a description does with the locals and operands that it names, whichever these are.
+/// Returns the operations of a description without the indices of the locals and operands that they name.
 pub fn shape<'s>(expression: &Bytes<'s>, encoding: gimli::Encoding) -> Vec<gimli::Operation<Bytes<'s>>> {
     use gimli::Operation::{WasmLocal, WasmStack};
     let unnamed = |operation| match operation {
@@ -122,7 +122,7 @@ pub struct Part<'s> {
     pub expression: Bytes<'s>,
 }
 
-/// What a description says of each piece of an object; nothing of an object that is whole.
+/// Splits a description into those of the pieces of its object; none for an object that is whole.
 pub fn parts<'s>(expression: &Bytes<'s>, encoding: gimli::Encoding) -> Vec<Part<'s>> {
     let (mut rest, mut begin, mut start, mut parts) = (*expression, 0, 0u64, Vec::new());
     loop {

@@ -16,7 +16,7 @@ use crate::unwind::paths::Paths;
 use crate::unwind::writes::Writes;
 use crate::unwind::{Recovered, Stores, certain_instance};
 
-/// What is known of a frame, and of the binary it ran in.
+/// A frame, and the binary that it ran in.
 pub struct Frame<'f, 's> {
     /// The dump.
     pub dump: &'f CoreDump<'f>,
@@ -124,7 +124,7 @@ impl Frame<'_, '_> {
         self.dumped_global(index)
     }
 
-    /// What the debug info of a `.dwo` file means by a global (see `Units::is_split`).
+    /// Returns the global that the debug info of a `.dwo` file names by this index (see `Units::is_split`).
     pub fn split_global(&self, index: u32) -> Result<model::Value, Missing> {
         let module = self.binary.module();
         match (index, self.recovered.stack_pointer_global) {
@@ -149,7 +149,7 @@ impl Frame<'_, '_> {
         }
     }
 
-    /// What addresses of position-independent code count from; `None` of code that a linker put in its place.
+    /// Returns the address from which those of position-independent code count (`__memory_base`); `None` for other code.
     pub fn memory_base(&self) -> Result<Option<u64>, Missing> {
         let Some(index) = self.binary.module().memory_base() else { return Ok(None) };
         match self.dumped_global(index)? {
@@ -202,7 +202,7 @@ impl Frame<'_, '_> {
         }
     }
 
-    /// What offsets of thread-locals are counted from.
+    /// Returns the address from which offsets of thread-locals count (`__tls_base`).
     ///
     /// The linker gives each thread a copy only where a memory is shared; else they are statics, and their offsets are
     /// addresses (wasm-ld, `DefinedData::getVA`).

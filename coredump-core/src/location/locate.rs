@@ -100,7 +100,7 @@ impl<'s> Frame<'_, 's> {
         let Some((expression, trust)) = found else { return missing(Missing::OptimizedOut) };
         let trust = if self.rewritten { Trust::Nothing } else { trust };
         let machine = At { wide, ..self.machine(number, trust) };
-        // What LLVM writes of a variable at the very place that `unnamed_base` is: of one that it removed it says nothing.
+        // LLVM writes this for a variable that lies exactly at `unnamed_base`; for a removed variable it writes nothing.
         let at_base = || match value {
             AttributeValue::Exprloc(expression) if expression.0.is_empty() && !self.rewritten => {
                 machine.unnamed_base().ok()
@@ -144,7 +144,7 @@ impl<'s> Frame<'_, 's> {
         Some((location, location::describe::description(expression, encoding, "")))
     }
 
-    /// What evaluates the expressions of a unit in this frame, about objects of no more than four bytes.
+    /// Returns the machine that evaluates the expressions of a unit in this frame, for objects of at most four bytes.
     fn machine(&self, unit: u32, trust: Trust) -> At<'_, '_, 's> {
         At { frame: self, unit, trust, wide: false }
     }
@@ -162,7 +162,7 @@ impl<'s> Frame<'_, 's> {
         self.units.size_of(self.units.type_of(die)).is_some_and(|size| size > 4)
     }
 
-    /// What of a variable matters to where it may be.
+    /// Classifies a variable by where it may be.
     fn object(&self, die: Die) -> Object {
         let ty = self.units.type_of(die);
         let size = self.units.size_of(ty);
@@ -356,7 +356,7 @@ impl<'s> Frame<'_, 's> {
         }
     }
 
-    /// What the expression of the function's frame base begins with.
+    /// Returns the first operation of the function's frame base.
     pub(super) fn frame_base_operation(&self) -> Option<gimli::Operation<Bytes<'s>>> {
         let (number, value) = self.units.inherited(self.function?, DW_AT_frame_base)?;
         let AttributeValue::Exprloc(expression) = value else { return None };

@@ -96,7 +96,7 @@ pub trait Machine<'s> {
     fn unnamed_base(&self) -> Result<u64, Missing>;
     /// Bytes of linear memory.
     fn read(&self, address: u64, size: u64) -> Result<u64, Missing>;
-    /// What addresses of position-independent code count from; `None` of code that a linker put in its place.
+    /// Returns the address from which those of position-independent code count (`__memory_base`); `None` for other code.
     fn memory_base(&self) -> Result<Option<u64>, Missing>;
     /// Address of the thread's local storage.
     fn tls_base(&self) -> Result<u64, Missing>;

@@ -52,7 +52,7 @@ impl Passed {
     }
 }
 
-/// What debug information says of where a parameter begins.
+/// The description of a parameter at the function's start in debug information.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Described {
     /// In these locals, as a value.
@@ -118,7 +118,8 @@ impl<'s> Frame<'_, 's> {
         Some(kept_of(address, size, &written))
     }
 
-    /// What the function does with an object of `size` bytes whose address is passed: the copy is its own. `None` if it does not
+    /// Returns the accesses of the function to an object of `size` bytes whose address is passed: the copy is its own. `None` if
+    /// it does not
     /// read the object, or does anything else with the address.
     fn copy(&self, local: u32, size: u64) -> Option<Stores> {
         let stores = Stores::through_parameter(self.binary.module(), self.frame.function?, local)?;
@@ -470,7 +471,7 @@ impl<'s> Frame<'_, 's> {
         let cpp = self.units.language(die.unit).has_constructors();
         match (by_reference, contents.members.as_slice()) {
             (Some(DW_CC_pass_by_reference), _) => Some(Passed::Address),
-            // What C++ does with a class of one part depends on its constructors.
+            // How C++ passes a class of one member depends on its constructors.
             (None, [] | [_]) if cpp => None,
             (_, []) => Some(Passed::Nothing),
             (_, [member]) if member.bits.is_some() => None,

@@ -70,7 +70,7 @@ pub fn placed<'u>(
     })
 }
 
-/// What is added to an address.
+/// The base that is added to an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Base {
     Nothing,

@@ -113,7 +113,7 @@ fn arithmetic_is_that_of_the_address_size() {
     assert_eq!(place(&[LOCAL, 0, 0, DW_OP_deref.0]), Place::Memory(0x0302_0100));
 }
 
-/// What LLVM writes up to DWARF 4 where a number is widened: with its sign, and without.
+/// Up to DWARF 4, LLVM writes these where a number is widened: with its sign, and without.
 #[test]
 fn a_number_is_widened_to_the_size_of_its_object() {
     let ask = |bytes: &[&[u8]]| {

@@ -1,4 +1,4 @@
-//! What a module imports, exports and defines, as this project's own types: wasmparser's change with each of its
+//! The imports, exports and definitions of a module, as this project's own types: wasmparser's change with each of its
 //! versions, so they stay inside this crate.
 
 use std::ops::Range;

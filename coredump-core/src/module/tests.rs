@@ -1,4 +1,4 @@
-//! What `Module` reports, compared with the module's text.
+//! Compares the results of `Module` with the module's text.
 
 use super::*;
 

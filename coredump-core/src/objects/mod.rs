@@ -174,7 +174,7 @@ pub enum Field {
     Ref(Link),
 }
 
-/// What a reference of an object refers to.
+/// The target of a reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Link {
     /// Nothing.
@@ -239,7 +239,7 @@ impl<'a> Objects<'a> {
         self.index().limit
     }
 
-    /// What is wrong with the section, and the byte offset in the file; the objects before that were read.
+    /// Returns the fault of the section, and its byte offset in the file; the objects before it were read.
     pub fn problem(&self) -> Option<(&str, u64)> {
         let (message, at) = self.index().problem.as_ref()?;
         Some((message, self.offset + at))

@@ -6,14 +6,14 @@ use std::ops::Range;
 /// How many objects there are from one remembered position to the next.
 const STRIDE: u32 = 16;
 
-/// What is kept of a section after it was read through once.
+/// The index of a section, made when it is read through once.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     pub types: Vec<Type>,
     functions: Vec<(Option<u32>, u32)>,
     pub count: u32,
     pub limit: Option<u64>,
-    /// What is wrong, and its byte offset in the section.
+    /// The fault, and its byte offset in the section.
     pub problem: Option<(String, u64)>,
     /// Where the objects begin in the section's first part; `None` if the second part holds them.
     start: Option<usize>,
@@ -27,7 +27,7 @@ struct Head<'a> {
     at: usize,
 }
 
-/// What is wrong, and its byte offset.
+/// A fault, and its byte offset in the section.
 type Problem = (String, u64);
 
 impl Head<'_> {

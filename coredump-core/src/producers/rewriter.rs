@@ -6,10 +6,10 @@ use crate::sections::{self, RawSection};
 use super::encoding::{Encoding, Numbers, STANDARD, Values};
 use super::{Base, warn};
 
-/// What the code offsets of version 0.2 may count from, the likeliest first.
+/// The bytes that code offsets of version 0.2 may count from, the likeliest first.
 pub const BASES: &[Base] = &[Base::FirstInstruction, Base::Body];
 
-/// What the code offsets of version 0.1 may count from, the likeliest first.
+/// The bytes that code offsets of version 0.1 may count from, the likeliest first.
 pub const BASES_OF_0_1: &[Base] = &[Base::CodeSection, Base::FirstInstruction, Base::Body];
 
 /// The value that it writes for an unknown parameter 0; for parameter 1 the next number, and so on.

@@ -39,7 +39,7 @@ pub struct CrashReason {
     pub kind: String,
     /// The engine's message, or a description of the trap from the instruction.
     pub message: Option<String>,
-    /// What code and dump prove in addition: the address of an access, the callee of an indirect call, an overflow of
+    /// A detail that code and dump prove: the address of an access, the callee of an indirect call, an overflow of
     /// the shadow stack.
     pub detail: Option<String>,
     /// Whether the dump records the reason, or it was inferred.

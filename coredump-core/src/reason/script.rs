@@ -38,7 +38,7 @@ static AT_WORD: LazyLock<Option<Regex>> =
 static SCRIPT_ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"(?:^|Uncaught (?:\(in promise\) )?)([A-Z][A-Za-z0-9]*(?:Error|Exception)(?:$|: .*))$").ok()
 });
-/// What CPython prints between the tracebacks of chained exceptions, and whether the later one was raised `from` the
+/// The lines that CPython prints between the tracebacks of chained exceptions, and whether the later one was raised `from` the
 /// earlier.
 const BETWEEN: [(&str, bool); 2] = [
     ("The above exception was the direct cause of the following exception:", true),
@@ -46,7 +46,7 @@ const BETWEEN: [(&str, bool); 2] = [
 ];
 /// How many exceptions before the last are kept.
 const MAX_CHAIN: usize = 64;
-/// What componentize-py's runtime prints when a function of the program has thrown.
+/// The message of componentize-py's runtime when a function of the program has thrown.
 const PYTHON_THREW: &str = "Python function threw an unexpected exception";
 
 /// The exception that ended the program. Its traceback is the last thing in the text, except for the runtime's own

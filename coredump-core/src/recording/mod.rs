@@ -121,11 +121,11 @@ pub struct Call<'a> {
     pub outcome: Outcome<'a>,
     /// The bytes that it wrote into the program's memory, in order.
     pub writes: Vec<Write<'a>>,
-    /// What it read from a file, if the bytes are not in the log.
+    /// The part of a file that it read, if the bytes are not in the log.
     pub read: Option<Read>,
 }
 
-/// What a call read from a file.
+/// A call's read from a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Read {
     /// The part of the file.

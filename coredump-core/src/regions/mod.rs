@@ -1,4 +1,4 @@
-//! What the parts of a memory are for: data segments, shadow stack, heap; and which symbol an address belongs to.
+//! Divides a memory by use: data segments, shadow stack, heap; and finds the symbol that an address belongs to.
 //!
 //! A dump does not record this. The verified binary shows it, if it follows the conventions of LLVM's linker
 //! (tool-conventions `BasicCABI.md`, wasm-ld's layout), which AssemblyScript shares: data segments, a stack that grows

@@ -50,7 +50,7 @@ struct Unit<'s> {
     doubtful: OnceLock<bool>,
 }
 
-/// What the debug info says of an address.
+/// The result of looking up an address in debug info.
 pub enum Answer {
     /// The source frames: innermost inlined function first, the function itself last.
     Frames(Vec<SourceFrame>),
@@ -301,7 +301,8 @@ impl<'s> DebugInfo<'s> {
         functions::name(unit, entry, |offset| if split { None } else { self.entry_at(offset) })
     }
 
-    /// What the debug info holds of the source file `file`, which a location in a function of `module` names.
+    /// Returns the contents of the source file `file`, which a location in a function of `module` names, if the debug info has
+    /// them.
     pub(super) fn source(&self, module: &Module<'_>, function: u32, file: &str) -> Option<EmbeddedSource> {
         let found = self.function_entry(module, function).map(|(unit, _)| unit);
         let unit =

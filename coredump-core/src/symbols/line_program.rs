@@ -24,7 +24,7 @@ pub(super) struct Program<'s> {
     unit: u64,
     address_size: u8,
     greatest_address: u64,
-    /// What each special opcode, from `first_special` on, adds to address and line.
+    /// The numbers that each special opcode, from `first_special` on, adds to address and line (DWARF 5, 6.2.5.1).
     special: Box<[(u32, i32); 256]>,
 }
 

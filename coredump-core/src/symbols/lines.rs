@@ -208,7 +208,7 @@ impl<'s> Lines<'s> {
             .clone()
     }
 
-    /// What the table holds of the contents of `file`, a path as [`Lines::file`] gives it (DWARF 5, 6.2.4.1; the text itself
+    /// Returns the contents of `file`, a path as [`Lines::file`] gives it (DWARF 5, 6.2.4.1; the text itself
     /// is an extension of LLVM, `DW_LNCT_LLVM_source`).
     pub fn source(&self, unit: UnitRef<'_, 's>, file: &str) -> Option<EmbeddedSource> {
         let header = unit.line_program.as_ref()?.header();
@@ -275,7 +275,7 @@ pub(super) fn names_folders(unit: UnitRef<'_, '_>) -> bool {
     files.iter().take(MAX_FILES).any(folder)
 }
 
-/// What a table says of an address.
+/// The result of looking up an address in a line table.
 pub(super) enum LineLookup {
     /// This row.
     Row(Row),

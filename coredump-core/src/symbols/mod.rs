@@ -251,7 +251,7 @@ impl<'s> Symbols<'s> {
         }
     }
 
-    /// What sort of symbols these are.
+    /// Returns the kind of the symbols.
     pub fn kind(&self) -> SymbolsKind {
         self.kind
     }
@@ -314,7 +314,7 @@ impl<'s> Symbols<'s> {
         frames
     }
 
-    /// What the debug info or source map holds of the source file `file`, which a location in a function of `module`
+    /// Returns the contents of the source file `file` from debug info or source map, which a location in a function of `module`
     /// names.
     pub fn embedded_source(&self, module: &Module<'_>, function: u32, file: &str) -> Option<EmbeddedSource> {
         let described = self.debug.as_ref().and_then(|debug| debug.source(module, function, file));

@@ -38,7 +38,7 @@ impl<'s> Neighbours<'s> {
         Neighbours { files, path, file }
     }
 
-    /// The same neighbours, for debug info that lies in another file.
+    /// Adds the file that holds the debug info.
     pub fn with_debug_file(self, file: &'s Bytes) -> Neighbours<'s> {
         Neighbours { file: Some(file), ..self }
     }

@@ -31,7 +31,7 @@ pub enum Engine {
     Sanitizer,
 }
 
-/// What an offset counts from.
+/// The byte from which an offset counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Base {
     /// The first byte of the file that was loaded: a module or a component.
@@ -51,7 +51,7 @@ pub(crate) enum Stand {
     Behind,
 }
 
-/// What the offsets of a trace mean.
+/// The meaning of the offsets of a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rule {
     /// From which byte they count.
@@ -62,7 +62,7 @@ pub(crate) struct Rule {
     pub caller: Stand,
 }
 
-/// What most engines print: offsets in the file, to the first byte of the instruction or call.
+/// The offsets that most engines print: in the file, to the first byte of the instruction or call.
 const FILE: Rule = Rule { base: Base::File, youngest: Stand::On, caller: Stand::On };
 
 impl Engine {

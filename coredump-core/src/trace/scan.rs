@@ -192,7 +192,7 @@ impl<R: Read> Scanner<R> {
         let history = &self.buffer[start.saturating_sub(HISTORY)..start];
         let mut found = 0;
         let mut strings = Vec::new();
-        // What stands before the string that begins there.
+        // The start of the text before the string that begins there, and that text.
         let (mut begin, mut front) = (0, String::new());
         for (index, segment) in segments.iter().enumerate() {
             let string = begin_of_string(&mut strings, segment);

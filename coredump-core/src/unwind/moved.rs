@@ -48,7 +48,7 @@ pub fn may_precede(module: &Module<'_>, function: u32, at: u64, end: u64) -> Opt
         if bounds_straight_code(&operator) {
             return None;
         }
-        // What keeps a value in a local is part of computing it.
+        // An instruction that keeps the value in a local is part of computing it.
         if !matches!(operator, Operator::LocalSet { .. } | Operator::LocalTee { .. }) {
             computed = only_computes(module.bytes().get(offset..last)?).then_some(offset as u64);
         }

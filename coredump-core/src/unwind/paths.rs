@@ -19,7 +19,7 @@ pub struct Paths {
     jumps: Vec<Vec<usize>>,
 }
 
-/// What is between a place and the instructions before it at which a search stops.
+/// The instructions between a place and those before it at which a search stops.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Between {
     /// The instructions at which it stopped, and whether each ends a block of code: it may jump, or others lead to the next.

@@ -1,4 +1,4 @@
-//! What is known of one frame's state without its locals.
+//! Recovers the state of one frame whose locals the dump does not have.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ impl Recovered {
         }
     }
 
-    /// What is proved of a Wasm local.
+    /// Returns the value of a Wasm local that is proved.
     fn proved(&self, index: u32) -> Abstract {
         self.state.as_ref()?.locals.get(index as usize).copied().flatten()
     }
@@ -52,7 +52,7 @@ impl Recovered {
             Base::Parameter(index) if self.parameters.get(index as usize).is_some_and(Option::is_some) => {
                 self.parameters[index as usize]?.wrapping_add(proved.constant)
             }
-            // The same unknown as in the stack pointer: an aligned frame.
+            // The stack pointer has the same base: the frame is aligned.
             base => {
                 let pointer = self.state.as_ref()?.stack_pointer?;
                 if pointer.base != base {
@@ -90,7 +90,7 @@ impl Recovered {
         Some(self.state.as_ref()?.operands.len())
     }
 
-    /// What a parameter was at entry, as far as the caller tells it.
+    /// Returns the value of a parameter at entry, if the caller's code gives it.
     pub fn parameter(&self, index: u32) -> Option<Value> {
         let bits = self.parameters.get(index as usize).copied().flatten()?;
         Some(match self.types.get(index as usize)? {

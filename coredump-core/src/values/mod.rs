@@ -168,7 +168,7 @@ impl Value {
         Value { ty, source: Source::Missing(missing) }
     }
 
-    /// The same bytes as a value of another type.
+    /// Gives the bytes another type.
     pub fn with_type(&self, ty: Option<Die>) -> Value {
         Value { ty, source: self.source.clone() }
     }

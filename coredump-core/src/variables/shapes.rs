@@ -104,14 +104,14 @@ pub struct Tail {
 pub struct Pointer {
     /// Bytes from the value's start.
     pub offset: u64,
-    /// What it points to.
+    /// The target.
     pub target: Target,
     /// For an element of an array that is filled only up to a count: the offset of the count, a number of 16 bits, and
     /// the number that it must exceed for the pointer to be there.
     pub filled: Option<(u64, u64)>,
 }
 
-/// What a pointer points to.
+/// The target of a pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Always the same type: an index into [`Shapes::all`].
@@ -157,7 +157,7 @@ pub enum Target {
     },
 }
 
-/// What the function of a type-erased value tells.
+/// The type-erased value that a function is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handled {
     /// The type of the value: an index into [`Shapes::all`].
@@ -228,7 +228,7 @@ pub struct Shapes {
     pub(crate) known: Vec<(u64, usize)>,
     /// The values that functions are for, by the functions' indices in the first table.
     pub(crate) handlers: HashMap<u64, Handled>,
-    /// What has a part that lists link to, by the part's type: the index of the whole, and where the part lies in it.
+    /// Structures with a part that lists link to, by the part's type: the index of the whole, and the offset of the part in it.
     pub(crate) holders: HashMap<usize, Vec<(usize, u64)>>,
     /// The blocks that consist of several arrays.
     pub(crate) tables: Vec<Table>,
@@ -260,7 +260,7 @@ impl Shapes {
             }
         }
         having.iter().for_each(|(binary, _)| builder.tailed(binary));
-        // What no variable leads to may say its class itself.
+        // A block that no variable leads to may name its class itself.
         if builder.has_erased
             || having.iter().any(|(binary, _)| binary.with_catalog(|catalog| cpp::describes(catalog)) == Some(true))
         {
@@ -307,7 +307,7 @@ struct Builder {
     steps: (usize, usize),
 }
 
-/// What pointers in a structure really point to, where their own type tells less.
+/// The real target of the pointers in a structure, where their own type says less.
 #[derive(Clone, Copy)]
 enum Pointee {
     /// Pointers to bytes lead to values of this type.
@@ -815,12 +815,12 @@ struct Links<'s> {
     /// The index of each by its entry, and the indices by name.
     own: HashMap<Die, usize>,
     by_name: HashMap<&'s [u8], Vec<usize>>,
-    /// What each structure that was looked at holds of such structures: their indices and their places in it.
+    /// For each structure that was looked at, such structures in it: their indices and offsets.
     parts: HashMap<Die, Vec<(usize, u64)>>,
 }
 
 impl<'s> Links<'s> {
-    /// What a structure holds of such structures: their indices and their places in it.
+    /// Returns such structures in a structure: their indices and offsets.
     fn within(&mut self, units: &Units<'s>, all: &[Shape], die: Die, levels: u32) -> &[(usize, u64)] {
         if !self.parts.contains_key(&die) {
             // This entry ends the recursion for a type that contains itself.

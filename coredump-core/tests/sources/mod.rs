@@ -8,7 +8,7 @@ pub type Module = Vec<String>;
 
 /// The files of a crate.
 pub struct Crate {
-    /// What the file of each module uses.
+    /// The modules that the file of each module uses.
     uses: BTreeMap<Module, BTreeSet<Module>>,
 }
 
@@ -59,9 +59,9 @@ impl Crate {
 
 /// The paths in a file.
 struct Paths {
-    /// What it uses, as it writes it.
+    /// The paths that it uses, as written.
     used: Vec<String>,
-    /// What a name means that its `use` lines bring in.
+    /// The full paths of the names that its `use` lines bring in.
     named: BTreeMap<String, String>,
 }
 

@@ -64,7 +64,7 @@ struct DamageEntry {
 }
 
 impl<'d> Document<'d> {
-    /// What the heaps hold.
+    /// Collects the contents of the heaps.
     pub(super) fn heap(&self) -> HeapEntry<'d> {
         let mut entry = HeapEntry { allocators: Vec::new(), types: Vec::new(), objects: None };
         for index in 0..u32::try_from(self.recorded().memories.len()).unwrap_or(u32::MAX) {

@@ -207,7 +207,7 @@ impl Serialize for Document<'_> {
 }
 
 impl<'d> Document<'d> {
-    /// What the dump's file records.
+    /// Returns the contents of the dump's file.
     fn recorded(&self) -> &'d CoreDump<'d> {
         self.dump.recorded()
     }

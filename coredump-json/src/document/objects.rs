@@ -161,7 +161,7 @@ impl Serialize for FieldEntry<'_> {
     }
 }
 
-/// What a field holds.
+/// The value of a field.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum FieldContent<'d> {

@@ -62,7 +62,7 @@ pub fn kind(name: &str) -> Option<RefKind> {
     kinds.into_iter().find(|kind| kind.name() == name)
 }
 
-/// What a reference refers to.
+/// Reads the target of a reference.
 pub fn target(json: &serde_json::Value, what: &str) -> Result<RefTarget> {
     let bad = || wrong(what, format!("{json} is no reference"));
     let index = |name: &str| json[name].as_u64().and_then(|index| u32::try_from(index).ok());

@@ -35,7 +35,7 @@ macro_rules! repeat {
 }
 use repeat;
 
-/// What may interrupt a guest while it waits.
+/// The source of interruptions of a guest that waits.
 #[derive(Clone)]
 pub enum Waiter {
     /// The control of the only program that runs.
@@ -74,7 +74,7 @@ impl Waiter {
     }
 }
 
-/// What may be asked of a guest while it waits, and the writer of its dumps.
+/// The requests to a guest that waits, and the writer of its dumps.
 #[derive(Clone)]
 pub struct Waits {
     /// The requests to the guest.

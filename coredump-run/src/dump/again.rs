@@ -18,7 +18,7 @@ use crate::playback::{Playback, Tape};
 /// replayed.
 const BESIDE: usize = 64 << 20;
 
-/// What the second dump of a recorded program must agree with, and what it adds to the first one.
+/// The state that the second dump of a recorded program must agree with, and the detail that it adds to the first one.
 pub struct Again {
     tape: Tape,
     /// The end of the first run, if it came to an end.

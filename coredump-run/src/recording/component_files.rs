@@ -13,7 +13,7 @@ use super::keeper::{Keeper, Opened, at_once};
 use super::log::Log;
 use crate::values::{Input, Value};
 
-/// What a function does with files.
+/// The effect of a function on files.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum FileCall {
     /// Nothing that matters here.
@@ -39,7 +39,7 @@ pub enum FileCall {
 }
 
 impl FileCall {
-    /// What the function `name` of an interface does with files.
+    /// Returns the effect of the function `name` of an interface on files.
     pub fn from_name(interface: &str, name: &str) -> FileCall {
         match (interface, name) {
             ("wasi:cli/stdin", "get-stdin") => FileCall::Input,

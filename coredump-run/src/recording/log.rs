@@ -197,7 +197,7 @@ impl Log {
         recording::growth_refused(refusal, &mut self.state().spool);
     }
 
-    /// What was recorded up to now.
+    /// Returns the recording up to now.
     ///
     /// # Errors
     ///

@@ -19,7 +19,7 @@ use crate::host::{Host, Onlooker};
 use crate::playback::HostChange;
 use crate::rewrite::{Change, KEPT, Layout, Watch, WriteSite, Writes};
 
-/// What a witness does.
+/// The task of a witness.
 #[derive(Clone, Copy, Debug)]
 pub enum Task {
     /// Read the bytes at each call of the host.
@@ -30,7 +30,7 @@ pub enum Task {
     Stop(u64, Writer),
 }
 
-/// What changed the bytes.
+/// The origin of a change of the bytes.
 #[derive(Clone, Copy, Debug)]
 pub enum Writer {
     /// The instruction with this number, which had touched the bytes this many times by then.

@@ -38,7 +38,7 @@ fn pooled(source: &Source, settings: Settings, instances: u32) -> Option<(Engine
         let engine = engine::engine(settings, source.engine_cache()).ok()?;
         let program = source.clone().compile(&engine).ok()?;
         let Code::Component(component) = &program.code else { return None };
-        // What it imports is not known here.
+        // The needs of imported modules are not known here.
         let needed = component.resources_required()?;
         if needed.num_memories <= pool.memories && needed.num_tables <= pool.tables {
             return Some((engine, program));

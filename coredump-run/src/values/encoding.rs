@@ -130,7 +130,7 @@ impl Value for u8 {
         input.take(len).map(<[u8]>::to_vec)
     }
 
-    /// What a program reads and writes is nothing that a dump should show to everybody.
+    /// Bytes that a program reads and writes may be secret, so they are not shown.
     fn show_list(len: usize, input: &mut Input<'_>, text: &mut String) -> Option<()> {
         write!(text, "{len} bytes").ok()?;
         input.take(len).map(|_| ())

@@ -78,7 +78,7 @@ enum Recordable {
 
 fn known(import: &str) -> Recordable {
     let Some((interface, version)) = import.rsplit_once('@') else {
-        // What is no interface of another package (a type, say) is nothing to call.
+        // An import that is no interface of another package (a type, say) has no functions.
         return if import.contains(':') { Recordable::No } else { Recordable::Yes };
     };
     match version {

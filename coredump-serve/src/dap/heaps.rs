@@ -1,4 +1,4 @@
-//! What the console says of heaps: what they hold, what is lost in them, and the block at an address.
+//! The console's reports on heaps: their contents, lost blocks, and the block at an address.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -13,7 +13,7 @@ const LISTED: usize = 20;
 /// Groups of lost blocks that are distinguished; others are counted by size only.
 const MAX_GROUPS: usize = 1 << 16;
 
-/// What the heaps of all memories hold, and the objects that the engine collects.
+/// Describes the contents of the heaps of all memories, and the objects that the engine collects.
 pub fn summary(dump: &Dump) -> Result<String, String> {
     let mut text = String::new();
     for (index, memory) in (0..).zip(&dump.recorded().memories) {
@@ -94,7 +94,7 @@ impl<'a> Heaps<'a> {
         Graph::new(&self.heaps, &self.view).ok_or_else(too_far)
     }
 
-    /// What each of some blocks holds, in a few words.
+    /// Describes the contents of each of some blocks in a few words.
     fn contents(&self, graph: &Graph<'_, '_>, blocks: &[Block]) -> Vec<String> {
         let shapes = shapes(self.dump.recorded(), self.dump.binaries(), self.index);
         let types = Types::find(graph, &shapes);

@@ -109,7 +109,7 @@ impl Opened {
         reason.map_or_else(|| "no reason is known".to_owned(), |reason| escape_lines(&reason.summary()).into_owned())
     }
 
-    /// What the program wrote to its standard error before it died.
+    /// Returns the last output of the program to its standard error.
     pub fn last_words(&self) -> Option<String> {
         let words = self.dump().reason()?.guest_stderr.as_deref()?;
         Some(escape_lines(words).into_owned())

@@ -11,7 +11,7 @@ const MAX_MESSAGE: usize = 16 << 20;
 /// The size limit of a line of a header, in bytes.
 const MAX_HEADER: u64 = 4096;
 
-/// What was read from the client.
+/// The result of reading from the client.
 pub enum Incoming {
     /// A message.
     Message(Value),

@@ -28,7 +28,7 @@ const MAX_READ: u64 = 1 << 16;
 /// How many data segments of a module are read.
 const MAX_SEGMENTS: usize = 1 << 16;
 
-/// What is at an address.
+/// The contents of an address.
 enum At<'s> {
     /// A linear memory: its index in the dump, and the offset in bytes.
     Memory(u32, u64),

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read, Write};
 /// The size limit of a packet's data, in bytes: no request of a client that only reads is longer.
 pub const MAX_PACKET: usize = 1 << 17;
 
-/// What was read from the client.
+/// The result of reading from the client.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming {
     /// The data of a packet.

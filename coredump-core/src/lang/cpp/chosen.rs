@@ -105,7 +105,7 @@ pub(super) fn expected(name: &[u8], contents: &Struct<'_>, units: &Units<'_>) ->
     Some(Chosen { discriminant: (flag, 1), mask: 1, parts: parts.into_iter().flatten().collect() })
 }
 
-/// What a `function` calls, and what an `any` holds.
+/// Describes the erased value in a `function` or an `any`.
 pub(super) fn erased(units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<Erased> {
     // Member names end in an underscore in some releases.
     let member = |contents: &Struct<'_>, name: &str| {

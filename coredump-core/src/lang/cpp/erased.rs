@@ -16,7 +16,7 @@ const TABLE: u64 = 1 << 20;
 const LINKS: u32 = 4;
 
 impl CppValues<'_, '_, '_, '_> {
-    /// What a `function` calls.
+    /// Shows the callee of a `function`.
     pub(super) fn function(&self, value: &Value, depth: u32) -> Option<Shown> {
         let holder = self.field(value, "__f_")?;
         Some(self.held(self.callable(&holder)?, depth))
@@ -123,7 +123,7 @@ impl CppValues<'_, '_, '_, '_> {
         Some(self.field(&found, "__value_").unwrap_or(found).with_type(Some(held)))
     }
 
-    /// What a pointer points to, as a value of type `ty`.
+    /// Returns the target of a pointer as a value of type `ty`.
     pub(super) fn pointed(&self, pointer: &Value, ty: Option<Die>) -> Value {
         match pointer.pointer(self.frame) {
             Ok(address) => Value::in_memory(ty, address),

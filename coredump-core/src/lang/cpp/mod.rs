@@ -375,7 +375,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         }))
     }
 
-    /// What a smart pointer or an iterator points to, and what an optional holds.
+    /// Returns the target of a smart pointer or an iterator, or the payload of an optional.
     fn pointee(&self, value: &Value, die: Die) -> Option<Value> {
         match self.std_name(die)? {
             "unique_ptr" | "shared_ptr" => {

@@ -332,7 +332,7 @@ impl<'m, 'a> Pclntab<'m, 'a> {
     }
 }
 
-/// What was inlined at a code address.
+/// The function that was inlined at a code address.
 enum Inlined {
     No,
     Call { name: Arc<str>, parent: u64 },

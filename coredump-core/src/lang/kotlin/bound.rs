@@ -4,7 +4,7 @@
 
 use crate::gc::meaning::Reading;
 
-/// What the name of such a class contains.
+/// A part of the name of such a class.
 pub const BOUND: &str = "_bound";
 /// The most values that a class name stands for.
 const MOST: usize = 64;

@@ -111,7 +111,7 @@ fn inherited(module: &Module<'_>, slot: Slot) -> Slot {
     }
 }
 
-/// What is known of an operand's origin.
+/// The origin of an operand.
 #[derive(Clone, Copy, Debug)]
 enum Source {
     Slot(u32),
@@ -125,7 +125,7 @@ enum Source {
     Unknown,
 }
 
-/// What is known of a function's parameters and result from its name.
+/// The types of a function's parameters and result, as far as its name says them.
 #[derive(Clone, Copy)]
 struct Callee {
     first: Option<Reading>,
@@ -164,7 +164,7 @@ impl Graph<'_, '_> {
         id
     }
 
-    /// What a box of this type holds: a number whose type is known, or a value class.
+    /// Returns the reading of the value in a box of this type: a number whose type is known, or a value class.
     fn boxed_in(&self, ty: u32) -> Option<Reading> {
         self.declared.boxed_in(ty).or_else(|| match self.module.type_name(ty)? {
             "kotlin.Long" | "kotlin.Float" | "kotlin.Double" => Some(Reading::Signed),

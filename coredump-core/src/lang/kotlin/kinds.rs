@@ -151,7 +151,7 @@ impl Declarations<'_, '_> {
         }
     }
 
-    /// What a box of this type holds.
+    /// Returns the reading of the value in a box of this type.
     pub fn boxed_in(&self, ty: u32) -> Option<Reading> {
         let name = self.module.type_name(ty)?;
         let Some(name) = name.strip_prefix("kotlin.") else { return self.value(name.to_owned()) };
@@ -554,7 +554,7 @@ impl Fields {
         self.reading(module, ty, only, storage, moved)
     }
 
-    /// What the names of the module's functions and types reveal.
+    /// Reads the declarations that the names of the module's functions and types reveal.
     pub fn declarations<'m, 's>(&'m self, module: &'m Module<'s>, number: u32) -> Declarations<'m, 's> {
         Declarations { module, number, values: &self.values }
     }

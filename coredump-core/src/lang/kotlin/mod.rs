@@ -37,10 +37,10 @@ const MESSAGE: u64 = 4096;
 /// How many parts of strings and entries of maps are looked at in one dump: more than a sound dump needs.
 const WORK: u64 = 1 << 25;
 
-/// What was looked for, and whether it was found.
+/// Results of searches; `None` for a key that was not found.
 type Lookups<K, T> = HashMap<K, Option<Arc<T>>>;
 
-/// What is known of the Kotlin program in a dump; nothing, if it holds none.
+/// The Kotlin program of a dump; empty if the dump has none.
 #[derive(Debug, Default)]
 pub struct Kotlin {
     /// How many parts of strings and entries of maps were looked at.
@@ -153,7 +153,7 @@ impl Kotlin {
             Some(fields.reading(view.module(number)?, ty, field, storage, moved))
         });
         let unknown = if matches!(storage, I8 | I16) { Reading::Unknown } else { Reading::Signed };
-        // What code does with the field of another class says nothing.
+        // Code that uses the field of another class says nothing of this one.
         if self.class(view, object).is_some_and(|class| !class.names_field(index)) {
             return unknown;
         }
@@ -171,7 +171,7 @@ impl Kotlin {
         }))
     }
 
-    /// What data flow tells of a slot of a module.
+    /// Returns the reading of a slot of a module that data flow shows.
     fn moved(&self, view: &Named<'_>, number: u32, slot: Slot) -> Option<Reading> {
         let module = view.module(number)?;
         let known = self.flows.lock().get(&number).cloned();

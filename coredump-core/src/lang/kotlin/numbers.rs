@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_kotlin_does() {
-        // What a program of Kotlin 2.4.20 printed.
+        // A program of Kotlin 2.4.20 printed these.
         for (value, text) in [
             (1e20, "100000000000000000000.0"),
             (1e21, "1e+21"),
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn durations_and_instants_are_written_as_kotlin_does() {
-        // What the program of the fixture `kotlin-quantities` printed, and by the rules that Kotlin's documentation has.
+        // The program of the fixture `kotlin-quantities` printed these; others follow Kotlin's documentation.
         const SECOND: i64 = 1_000_000_000 << 1;
         for (raw, text) in [
             (7 * SECOND, "7s"),

@@ -34,7 +34,7 @@ pub struct Suspended {
     pub caller: Option<Id>,
     /// Where it waits.
     pub place: Option<SuspendPoint>,
-    /// What will resume it.
+    /// The kind of event that will resume it.
     pub held: Held,
     /// The parameters and variables that live across the suspension point.
     pub variables: Vec<(String, Part)>,
@@ -51,7 +51,7 @@ pub struct SuspendPoint {
     pub offset: u64,
 }
 
-/// What will resume a suspended function that waits for no other.
+/// The kind of event that will resume a suspended function that waits for no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Held {
     /// A continuation that was not resumed yet.

@@ -33,7 +33,7 @@ pub struct AsyncioTask {
     pub name: String,
     /// Whether the event loop is running it.
     pub is_running: bool,
-    /// What it awaits, the outermost first.
+    /// The chain of what it awaits, the outermost first.
     pub awaits: Vec<Awaited>,
     /// Why more is not known.
     pub broken: Option<String>,
@@ -146,7 +146,8 @@ fn task(
     Some(AsyncioTask { address, name, is_running, awaits, broken })
 }
 
-/// What is awaited from an object on, the outermost first, and why no more is known. `name_of` tells a task's name.
+/// Returns the chain of what is awaited from an object on, the outermost first, and why no more is known. `name_of` returns a
+/// task's name.
 pub(super) fn chain(
     objects: &Objects<'_, '_>,
     first: Option<u64>,

@@ -418,7 +418,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         Some(Shown { text: Ok(joined(&format!("{label} {{ "), " }", &texts)), children })
     }
 
-    /// What a cell holds or a pointer points to.
+    /// Returns the contents of a cell or the target of a pointer.
     fn pointee(&self, value: &Value, die: Die) -> Option<Value> {
         if let Some(object) = self.trait_object_parts(value, die) {
             return self.trait_object(&object.ok()?);
@@ -427,7 +427,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         self.cell_contents(&known, value).or_else(|| self.smart_pointee(&known, value, die))
     }
 
-    /// What an `Option` holds, or that it is `None`; `None` for other types.
+    /// Returns the payload of an `Option`, or an error if it has none; `None` for other types.
     fn option_payload(&self, value: &Value) -> Option<Result<Value, String>> {
         let (known, value) = self.std_type_of(value)?;
         if known.name != "Option" {

@@ -54,7 +54,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         }
     }
 
-    /// What an owning pointer points to, if that has a known size.
+    /// Returns the target of an owning pointer, if it has a known size.
     pub(super) fn smart_pointee(&self, known: &StdType<'_>, value: &Value, die: Die) -> Option<Value> {
         let through = |pointer: Value| match self.address_in(&pointer)? {
             Ok((address, target)) => Some(Value::in_memory(target, address)),
@@ -129,7 +129,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         }
     }
 
-    /// What a counted pointer points to, and its counts as `strong_count` and `weak_count` give them.
+    /// Returns the target of a counted pointer, and its counts as `strong_count` and `weak_count` give them.
     fn counted(&self, value: &Value, die: Die) -> Option<Result<(Target, Vec<Variable>), Missing>> {
         let pointer = ["ptr", "pointer"].iter().find_map(|name| self.field(value, name))?;
         let pointer = self.field(&pointer, "pointer").unwrap_or(pointer);

@@ -45,7 +45,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         })
     }
 
-    /// What `&str`, `&[T]`, `Box<Path>`, … point to; `None` for another type.
+    /// Returns the target of `&str`, `&[T]`, `Box<Path>`, …; `None` for another type.
     pub(super) fn unsized_pointee(&self, value: &Value, die: Die) -> Option<Result<Meaning, Missing>> {
         let sort = self.unsized_target(die)?;
         // The length in a pointer to an unsized structure (inside `Rc<[T]>`) is that of the slice at its end: it is no

@@ -209,7 +209,7 @@ impl<'s> ZigValues<'_, '_, '_, 's> {
         Some(value.unsigned(self.frame, size).map(|bits| bits == 0))
     }
 
-    /// What an optional holds, or that it is null; `None` for other types.
+    /// Returns the payload of an optional, or an error if it is null; `None` for other types.
     fn payload(&self, value: &Value) -> Option<Result<Value, String>> {
         match self.is_null(value) {
             Some(Ok(true)) => return Some(Err("it is null".into())),

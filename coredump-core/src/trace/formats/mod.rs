@@ -13,7 +13,7 @@ mod wazero;
 
 use super::{Engine, Printed};
 
-/// What a line was recognised as.
+/// The result of recognising a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Recognised {
     /// A frame, which begins at this byte of the line.

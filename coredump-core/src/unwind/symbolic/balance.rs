@@ -37,7 +37,7 @@ fn may_set(operators: &OperatorsReader<'_>, global: u32) -> bool {
     memchr::memchr_iter(GLOBAL_SET, code).any(sets)
 }
 
-/// What was added to the stack pointer at entry: in the global, and in the locals that are followed.
+/// The numbers that were added to the stack pointer at entry: in the global, and in the locals that are followed.
 #[derive(Clone, Copy)]
 struct Added {
     pointer: Option<u64>,
@@ -72,12 +72,12 @@ enum Operand {
 /// One structured control instruction that is open.
 #[derive(Default)]
 struct Label {
-    /// What is known at the head of a loop that can be reached.
+    /// The sums at the head of a loop that can be reached.
     head: Option<Added>,
     repeats: bool,
-    /// What the branches to its end know.
+    /// The sums on the branches to its end.
     end: Option<Added>,
-    /// What is known at the `else` of an `if`.
+    /// The sums at the `else` of an `if`.
     otherwise: Option<Added>,
 }
 
@@ -174,7 +174,7 @@ impl Pass {
         }
         let label = &mut self.labels[at];
         if label.repeats {
-            // What is known at the head must hold whenever it comes back, or a second pass would be needed.
+            // The sums at the head must be the same whenever the loop comes back, or a second pass would be needed.
             return (!label.head.as_mut()?.join(now)).then_some(());
         }
         match &mut label.end {

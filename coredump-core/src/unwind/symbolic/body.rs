@@ -26,11 +26,11 @@ pub struct Control<'s> {
     results: usize,
     /// The header, of a loop.
     pub head: Option<Head<'s>>,
-    /// What the branches to its end bring.
+    /// The joined state of the branches to its end.
     end: Option<State>,
     /// The state at the `else`, of an `if`.
     pub otherwise: Option<State>,
-    /// What its handlers may find, of a `try`.
+    /// For a `try`, the state that its handlers may find.
     pub caught: Option<State>,
     /// Whether it collects `caught` (a legacy `try` before its first handler).
     pub catches: bool,
@@ -42,7 +42,7 @@ pub struct Control<'s> {
 pub struct Head<'s> {
     /// Its file offset.
     pub offset: u64,
-    /// What comes after it.
+    /// The instructions from there on.
     pub operators: OperatorsReader<'s>,
     /// Less is known there than what this round began with.
     pub changed: bool,
@@ -329,7 +329,7 @@ impl<'m, 's> Body<'m, 's> {
 }
 
 impl Control<'_> {
-    /// What is known where a branch to it leads, if anything led there yet.
+    /// Returns the state where a branch to it leads, if anything has led there yet.
     fn known<'a>(&'a mut self, headers: &'a mut HashMap<u64, State>) -> Option<&'a mut State> {
         match &self.head {
             Some(head) => headers.get_mut(&head.offset),

@@ -1,4 +1,4 @@
-//! What a function's body proves about its locals and its stack pointer at one instruction.
+//! Finds what a function's body proves about its locals and its stack pointer at one instruction.
 //!
 //! The body is evaluated from its entry over values of the form `base + constant`, where a base is something that is
 //! unknown but the same wherever it appears: the stack pointer or a parameter at entry, or what one instruction outside
@@ -24,7 +24,7 @@ pub enum Base {
     StackPointer,
     /// A parameter at entry.
     Parameter(u32),
-    /// What the instruction at this file offset computed, outside of any loop.
+    /// The result of the instruction at this file offset, outside of any loop.
     Computed(u64),
 }
 
@@ -36,7 +36,7 @@ pub type Abstract = Option<Sum>;
 pub struct Sum {
     /// The unknown part.
     pub base: Base,
-    /// What is added to it.
+    /// The number that is added to it.
     pub constant: u64,
 }
 
@@ -50,7 +50,7 @@ impl Sum {
     }
 }
 
-/// What is known before one instruction.
+/// The state before one instruction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     /// Locals, parameters first.
@@ -61,7 +61,7 @@ pub struct State {
     pub operands: Vec<Abstract>,
 }
 
-/// What a function does to the stack pointer, seen from outside.
+/// The effect of a function on the stack pointer, seen from outside.
 pub struct Summary {
     /// The state before the instruction that was asked for; `None` when no path leads there.
     pub at: Option<State>,
@@ -70,7 +70,7 @@ pub struct Summary {
     pub balanced: Option<bool>,
 }
 
-/// What is asked of a function's body.
+/// A question about a function's body.
 #[derive(Clone, Copy)]
 pub struct Question<'m, 's> {
     /// The module.

@@ -1,4 +1,4 @@
-//! What single instructions do to the state.
+//! The effects of single instructions on the state.
 
 use wasmparser::{BlockType, ContType, FrameKind, FuncType, ModuleArity, Operator, RefType, SubType};
 
@@ -67,7 +67,7 @@ impl Body<'_, '_> {
                 self.open(blockty)?.otherwise = now;
             }
             Operator::Else => {
-                // What the first arm leaves arrives at the end, as a branch there would.
+                // The values that the first arm leaves arrive at the end, as those of a branch there would.
                 self.branch(0)?;
                 self.now = self.controls.last_mut()?.otherwise.take();
             }

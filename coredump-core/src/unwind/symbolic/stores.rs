@@ -1,4 +1,4 @@
-//! What a function reads and writes where a pointer leads that it began with: its room on the stack, a parameter.
+//! Finds what a function reads and writes through a pointer that it began with: its frame on the stack, a parameter.
 //!
 //! LLVM leaves out stores that nothing reads: an array in a frame may hold only those elements that a computed index can
 //! reach, and debug information says that all of it is there.
@@ -33,7 +33,7 @@ pub struct Read {
     pub float: bool,
 }
 
-/// What a function does where a pointer leads. Places count from that.
+/// The accesses of a function through a pointer. Offsets count from the pointer.
 #[derive(Clone, Debug)]
 pub struct Stores {
     /// The pointer: the stack pointer or a parameter, at entry.
@@ -47,7 +47,7 @@ pub struct Stores {
     floor: i64,
     /// Whether the pointer has 32 bits.
     narrow: bool,
-    /// What instructions read at places that are known.
+    /// The reads at known offsets.
     reads: HashSet<Read>,
     /// Ranges that an instruction writes, and its file offset.
     written: HashSet<(i64, i64, u64)>,
@@ -155,7 +155,7 @@ impl Stores {
         Some(inside)
     }
 
-    /// What is read at places that are known.
+    /// Returns the reads at known offsets.
     pub fn reads(&self) -> impl Iterator<Item = Read> {
         self.reads.iter().copied()
     }
@@ -178,7 +178,7 @@ impl Stores {
     }
 }
 
-/// What is left of an object of `size` bytes beside these parts of it, which are in order.
+/// Returns the ranges of an object of `size` bytes that are outside of these parts of it, which are in order.
 pub fn beside(parts: &[(u64, u64)], size: u64) -> Vec<(u64, u64)> {
     let (mut holes, mut at) = (Vec::new(), 0);
     for &(from, to) in parts.iter().chain([&(size, size)]) {
@@ -284,7 +284,7 @@ fn is_plain(operator: &Operator<'_>) -> bool {
     matches!(operator, Operator::Unreachable)
 }
 
-/// What a load reads, and how many bytes.
+/// Returns the address operand of a load, and how many bytes it reads.
 pub fn read_at(operator: &Operator<'_>) -> Option<(MemArg, u64)> {
     use Operator as O;
     Some(match *operator {
@@ -303,7 +303,7 @@ pub fn read_at(operator: &Operator<'_>) -> Option<(MemArg, u64)> {
     })
 }
 
-/// What a store writes, and how many bytes.
+/// Returns the address operand of a store, and how many bytes it writes.
 pub fn write_at(operator: &Operator<'_>) -> Option<(MemArg, u64)> {
     use Operator as O;
     Some(match *operator {
@@ -332,7 +332,7 @@ mod tests {
         Some(beside(&written, 16))
     }
 
-    /// What a function does with the object of 12 bytes that is its parameter: the parts that it writes.
+    /// Returns the parts that a function writes of the object of 12 bytes that is its parameter.
     fn given(body: &str) -> Option<Vec<(u64, u64)>> {
         let text = format!(
             "(module (import \"host\" \"take\" (func (param i32))) (memory 1)
@@ -361,7 +361,7 @@ mod tests {
         for body in ["", "(drop (i64.load offset=8 (local.get 0)))"] {
             assert_eq!(given(body), None, "{body}");
         }
-        // What is done with it elsewhere counts, as far as that is seen.
+        // Accesses in a called function count, as far as its code is seen.
         assert_eq!(given(&format!("{read} (call 1 (local.get 0))")), Some(vec![]));
         assert_eq!(given(&format!("{read} (call 2 (i32.add (local.get 0) (i32.const 4)))")), Some(vec![(8, 12)]));
         assert_eq!(given(&format!("{read} (call 0 (local.get 0))")), None, "a function of the host");

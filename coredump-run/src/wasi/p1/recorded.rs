@@ -73,7 +73,7 @@ pub struct CallRecorder {
     log: Option<(u32, Arc<Log>)>,
 }
 
-/// What a function does with the open files of the program.
+/// The effect of a function on the open files of the program.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum FileCall {
     None,

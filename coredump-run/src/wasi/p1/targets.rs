@@ -142,7 +142,7 @@ impl Targets {
         clipped(memory, address, u64::from(len)).filter(|write| write.bytes.len() == len as usize)
     }
 
-    /// What such a read wrote besides that.
+    /// Returns the other writes of such a read.
     pub fn writes_besides<'m>(&self, memory: &'m [u8]) -> Writes<'m> {
         let mut writes = Writes::default();
         for (address, len) in self.fixed {
@@ -172,7 +172,7 @@ impl Targets {
     }
 }
 
-/// What a call wrote. Most calls write one or two ranges, for which nothing is allocated.
+/// The ranges that a call wrote. Most calls write one or two, for which nothing is allocated.
 pub enum Writes<'m> {
     /// One or two ranges, of which only the first ones count.
     Few([Write<'m>; 2], usize),

@@ -41,7 +41,7 @@ pub struct Cell {
     table: Table,
 }
 
-/// What a vtable tells of its tasks.
+/// The properties of the tasks that have a vtable.
 #[derive(Clone)]
 struct Table {
     /// The future's type, or why it is not known.
@@ -163,7 +163,7 @@ fn tables(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> HashMap<u64, Ta
 /// The index in a vtable of the function that runs the task.
 const RUN: usize = 5;
 
-/// What the debug information says of `RawTask`, whose methods a vtable holds.
+/// The description of `RawTask`, whose methods a vtable holds, in debug information.
 struct Raw {
     header: Die,
     future: Die,

@@ -112,7 +112,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         place.is_some_and(|place| self.known.borrow().contains(&place))
     }
 
-    /// What a future does or waits for; `None` if the value is not known to be a future.
+    /// Describes what a future does or waits for; `None` if the value is not known to be a future.
     pub fn future(&self, value: &Value) -> Option<Await> {
         self.within(value, &Around { levels: LEVELS, wrappers: WRAPPERS, own: None })
     }
@@ -131,12 +131,12 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         leaves::plain(self.renderer, value)
     }
 
-    /// What the future in `value` does or waits for, or its type alone.
+    /// Describes what the future in `value` does or waits for, or its type alone.
     pub fn followed(&self, value: &Value) -> Await {
         self.future(value).unwrap_or_else(|| self.plain(value))
     }
 
-    /// What the future in `value` awaits.
+    /// Describes what the future in `value` awaits.
     fn awaited(&self, value: &Value, around: &Around) -> Await {
         self.within(value, around).unwrap_or_else(|| self.plain(value))
     }
@@ -163,7 +163,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         leaves::leaf(self.renderer, value, die)
     }
 
-    /// What a box or a pin points to.
+    /// Returns the target of a box or a pin.
     fn pointee(&self, value: &Value, name: &[u8]) -> Option<Value> {
         let pointer = match name {
             _ if name.starts_with(b"Pin<") => self.renderer.first_field(value, &["pointer", "__pointer"])?,

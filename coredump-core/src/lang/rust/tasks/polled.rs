@@ -56,7 +56,7 @@ impl Root {
 pub struct Polled {
     /// The polled functions, thread by thread, oldest first, so that a callee follows its caller.
     pub entries: Vec<Entry>,
-    /// What the frames hold, oldest first.
+    /// The futures and executors in the frames, oldest first.
     pub roots: Vec<Root>,
 }
 

@@ -41,7 +41,7 @@ pub struct Cell {
     stage: Option<(String, Option<Value>)>,
 }
 
-/// What a vtable tells of its tasks.
+/// The properties of the tasks that have a vtable.
 #[derive(Clone)]
 struct Table {
     id_offset: u64,
