@@ -19,7 +19,7 @@ use crate::scope::VariableKind;
 
 /// Variables of one block that are looked at.
 const VARIABLES: usize = 100;
-/// Numbers in equal steps that make a counter.
+/// How many numbers in equal steps make a variable a counter.
 const NUMBERS: usize = 3;
 /// Turns of the loops of one function that are looked at.
 const TURNS: usize = 10_000;
@@ -44,8 +44,8 @@ impl<'s> Frame<'_, 's> {
         self.units.entry(die).is_some_and(|entry| entry.tag == DW_TAG_variable) && find() == Some(true)
     }
 
-    /// The expression of the number that a parameter is when its function begins, wherever that is called: it is all that is said
-    /// of a parameter that may have been assigned to since.
+    /// Returns the expression of the number that a parameter has at the function's start, wherever the function is
+    /// called. The parameter may have been assigned to since.
     pub(super) fn given_number(&self, die: Die) -> Option<Bytes<'s>> {
         let (number, value) = self.units.inherited(die, DW_AT_location)?;
         let unit = self.units.unit(number)?;
@@ -53,15 +53,15 @@ impl<'s> Frame<'_, 's> {
         (worth(&expression, unit.encoding()) == Some(Worth::Constant)).then_some(expression)
     }
 
-    /// Whether what is described from this address on was so in an earlier turn of an unrolled loop: LLVM makes one sum of those of
-    /// all turns, and says of the first one that it is the variable until the loop ends.
+    /// Whether the description that begins at this address held in an earlier turn of an unrolled loop: LLVM merges the
+    /// sums of all turns, and describes the first sum as the variable until the loop ends.
     pub(super) fn is_of_another_turn(&self, start: u64) -> bool {
         let turns = self.turns.get_or_init(|| self.turns());
         turns.iter().any(|&(first, turn)| first < start && start < turn && turn <= self.pc)
     }
 
-    /// Where unrolled loops of the functions that are active here go on with their next turn, and where the first one begins: of
-    /// their counters nothing but numbers is said, which count in equal steps.
+    /// Finds the turns of unrolled loops in the active functions. The counter of such a loop has a list of numbers in
+    /// equal steps: each pair is the address of the list's first entry, and that of a later one.
     fn turns(&self) -> Vec<(u64, u64)> {
         let mut turns = Vec::new();
         for (die, kind) in self.active().iter().flat_map(|function| &function.variables) {
@@ -102,7 +102,7 @@ impl<'s> Frame<'_, 's> {
         ty.is_some_and(|(_, ty)| counts(&ty.kind))
     }
 
-    /// Whether numbers are all that is said of a variable.
+    /// Whether a variable is described only by numbers.
     fn is_number(&self, die: Die) -> bool {
         let Some((number, value)) = self.units.inherited(die, DW_AT_location) else {
             return self.units.inherited(die, DW_AT_const_value).is_some();
@@ -141,7 +141,7 @@ pub(super) fn is_expression(value: Attr<'_>) -> bool {
     matches!(value, AttributeValue::Exprloc(_) | AttributeValue::Block(_))
 }
 
-/// The number that a description consists of.
+/// Returns the number that a description consists of.
 fn number(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<i128> {
     let mut rest = *expression;
     if worth(expression, encoding) != Some(Worth::Constant) {

@@ -1,4 +1,4 @@
-//! Entries whose descriptions contradict others of their function, or what compilers are known to do.
+//! Finds entries whose descriptions contradict others of their function, or what compilers are known to do.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,21 +15,21 @@ use crate::location::Missing;
 use crate::scope::VariableKind;
 use crate::unwind::{Stores, beside};
 
-/// Variables that one is compared with.
+/// How many variables one is compared with at most.
 const OTHERS: usize = 100;
-/// Bytes of a part that is a small constant, which many have.
+/// A part's expression of at most so many bytes is a small constant, which many variables have.
 const CONSTANT: usize = 3;
 
 /// A variable that is described in parts.
 struct InParts<'s> {
     die: Die,
     parts: Vec<Part<'s>>,
-    /// Since where, if it was described otherwise up to there.
+    /// The address at which this description begins, if the variable was described otherwise up to there.
     changed: Option<u64>,
 }
 
 impl<'s> Frame<'_, 's> {
-    /// Why a description is not believed, whatever the code address is.
+    /// Returns the reason why the description of an entry is not believed, whatever the code address is.
     pub(super) fn doubt(&self, die: Die, unit: u32, value: Attr<'s>) -> Option<Missing> {
         if self.rewritten || Some(die.unit) != self.function.map(|function| function.unit) {
             return None;
@@ -41,9 +41,9 @@ impl<'s> Frame<'_, 's> {
         }
     }
 
-    /// Structures in parts that share some of them with another of their type, and have others for themselves, or have changed together
-    /// with it: LLVM makes one of a structure and its copy, where the copy is changed, and says of each what was assigned to either.
-    /// C's structures are copied by parts before.
+    /// Finds structures in parts that share a part with another of their type, and differ from it in others or have
+    /// changed together with it: LLVM merges a structure and its copy, where the copy is changed, and describes each by
+    /// the assignments to either. This does not happen in C, whose structures are split before they are copied.
     fn merged(&self) -> HashSet<Die> {
         let variables = self.active().iter().flat_map(|function| &function.variables);
         let mut by_type: HashMap<Die, Vec<InParts<'s>>> = HashMap::new();
@@ -80,8 +80,8 @@ impl<'s> Frame<'_, 's> {
         found
     }
 
-    /// A variable that is in the room which the caller gave for the result: optimised code keeps it elsewhere and writes it
-    /// there at the end, and LLVM's description does not say so.
+    /// Returns the reason to doubt a variable that is in the room which the caller gave for the result: optimised code
+    /// keeps it elsewhere and writes it there at the end, and LLVM's description does not say so.
     fn is_result(&self, die: Die, unit: u32, value: Attr<'s>) -> Option<Missing> {
         let encoding = self.units.unit(unit)?.encoding();
         let AttributeValue::Exprloc(expression) = value else { return None };
@@ -96,8 +96,9 @@ impl<'s> Frame<'_, 's> {
         (variable && address && index < parameters && self.is_optimised()).then(|| Missing::NotCaptured(why.into()))
     }
 
-    /// The parts of an object in the frame's own room on the stack that its function had not written when it came here, as ranges
-    /// in it: LLVM leaves out the stores that nothing reads, and says of the whole object that it is there.
+    /// Returns the parts of an object in the frame's own room on the stack that the function had not written when it
+    /// came here, as ranges in it: LLVM leaves out stores that nothing reads, but describes the whole object as being
+    /// there.
     pub fn never_written(&self, address: u64, size: u64) -> Vec<(u64, u64)> {
         let find = || {
             let (now, entry) = (self.recovered.stack_pointer?, self.recovered.entry_stack_pointer?);
@@ -118,8 +119,8 @@ impl<'s> Frame<'_, 's> {
         find().unwrap_or_default()
     }
 
-    /// Whether anything visible in this frame's function moves, or is nowhere: without optimisation nothing does, but for an array
-    /// of variable length, the address of which is in a local from where it is made.
+    /// Whether a variable of this frame's function has a location list, or neither place nor value: without
+    /// optimisation none does, except an array of variable length, whose address is in a local from where it is made.
     fn is_optimised(&self) -> bool {
         let is_made = |die: Die, unit: u32, list: Attr<'s>| {
             let leads = |unit: UnitRef<'_, 's>| {
@@ -164,8 +165,8 @@ impl<'s> Frame<'_, 's> {
         own.any(|(die, _)| moves(*die).is_some())
     }
 
-    /// The parameters that are said to begin in a Wasm parameter that is another's: LLVM 14 loses which it was where locals
-    /// are shared. Where there are as many of both, each is in its own.
+    /// Finds the parameters that are described as beginning in another's Wasm parameter: LLVM 14 confuses them where
+    /// locals are shared. If the function has as many Wasm parameters, each parameter is in its own.
     fn anothers(&self) -> HashSet<Die> {
         let find = || {
             let count = self.binary.module().signature(self.frame.function?)?.params.len();
@@ -187,7 +188,7 @@ impl<'s> Frame<'_, 's> {
         find().unwrap_or_default()
     }
 
-    /// The Wasm parameter that a list says an object begins in.
+    /// Returns the Wasm parameter in which an object begins according to its list.
     fn claim(&self, unit: u32, list: Attr<'s>) -> Option<u32> {
         let unit = self.units.unit(unit)?;
         let parameters = self.binary.module().signature(self.frame.function?)?.params.len() as u32;

@@ -1,9 +1,10 @@
 //! Descriptions that end with the block of code that they are in.
 //!
-//! LLVM's descriptions for Wasm hold up to the end of a block, whatever comes after (`DbgEntityHistoryCalculator.cpp`; for Wasm no
-//! pass carries them on). Where a variable is assigned a value that nothing keeps there is no trace in the debug information: so a
-//! description that ended is not simply true of what follows. It tells what the variable was shortly before: on all ways here, none
-//! of them in a circle, past no line of the source that has no code there. A dead assignment has none, unless it shares its line.
+//! LLVM's descriptions for Wasm hold at most up to the end of a block (`DbgEntityHistoryCalculator.cpp`; for Wasm no
+//! pass carries them on). An assignment of a value that nothing keeps leaves no trace in the debug information, so a
+//! description that ended need not be true of the code after it. It says what the variable was shortly before, if it
+//! held on all paths to the frame's instruction, none of them in a circle, and if they pass no line of the source that
+//! has no code there. A dead assignment is such a line, unless it shares its line with other code.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -30,8 +31,8 @@ const ROWS: usize = 50;
 const ENTRIES: usize = 200;
 
 impl<'s> Frame<'_, 's> {
-    /// The description of a list that held last on all ways here, if no statement without code can be between. It is only asked for
-    /// where none holds.
+    /// Returns the description of a list that held last on all paths to the frame's instruction, if no statement
+    /// without code can be between. It is only asked for where none holds.
     pub(super) fn ended(&self, die: Die, unit: UnitRef<'_, 's>, list: Attr<'s>) -> Option<(Bytes<'s>, Trust)> {
         let (all, _) = entries(unit, list).ok().filter(|(all, _)| all.len() <= ENTRIES)?;
         let code = self.binary.module().code_section_start()?;
@@ -60,7 +61,7 @@ impl<'s> Frame<'_, 's> {
             locals.retain(|&local| !written(local) && held(local));
             return (!early && is_value(&expression, unit.encoding())).then_some((expression, Trust::Kept(locals)));
         }
-        // Ways on which it was described otherwise may meet where one local holds it.
+        // Paths on which it was described otherwise may meet where one local holds it.
         let in_local = |entry: usize| {
             let expression = all[entry].1;
             let value = matches!(form(&expression, unit.encoding()), Some(Form::ValueInLocal));
@@ -84,8 +85,8 @@ impl<'s> Frame<'_, 's> {
         meets.then_some((expression, Trust::Kept(vec![local])))
     }
 
-    /// Whether a local holds, where the frame stands, what an object is on every way, which `begin` with what the local and the
-    /// object are.
+    /// Whether a local holds the object at the frame's instruction on every path. `begin` says what it holds at the
+    /// instructions where the descriptions ended.
     fn is_met(&self, local: u32, begin: HashMap<u64, Holds>, between: &Between) -> bool {
         let mut behind = begin;
         for (at, from) in &between.passed {
@@ -114,7 +115,7 @@ impl<'s> Frame<'_, 's> {
         same().is_some()
     }
 
-    /// Whether a local still holds at the instruction at `end` what the last of these entries says, which holds there.
+    /// Whether a local still holds at the instruction at `end` the object that the last of these entries describes.
     fn is_held(&self, unit: UnitRef<'_, 's>, all: &[Listed<'s>], local: u32, end: u64) -> bool {
         let (Some((range, _)), Some(writes)) = (all.last(), self.writes()) else { return false };
         let code = self.binary.module().code_section_start().unwrap_or(0);
@@ -169,7 +170,7 @@ impl<'s> Frame<'_, 's> {
 /// The value that a local holds on a path.
 #[derive(Clone, PartialEq)]
 enum Holds {
-    /// It holds what the object is.
+    /// It holds the object.
     It,
     /// It may hold anything; the object is this constant.
     Constant(Vec<u8>),
@@ -177,11 +178,11 @@ enum Holds {
     Another,
 }
 
-/// Whether a description tells a value, of locals, operands and constants only, and no place in memory.
+/// Whether a description gives a value of locals, operands and constants only, and no place in memory.
 fn is_value(expression: &Bytes<'_>, encoding: gimli::Encoding) -> bool {
     use Operation as O;
     let mut rest = *expression;
-    // Whether what was named since the last piece is the value itself.
+    // Whether the operations since the last piece gave a value.
     let mut told = true;
     while !gimli::Reader::is_empty(&rest) {
         match parse(&mut rest, encoding) {

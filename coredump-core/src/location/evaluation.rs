@@ -6,7 +6,7 @@ use super::{Machine, Missing, Piece, Place, parse};
 use crate::catalog::units::Bytes;
 use crate::model;
 
-/// Operations one description may execute, those of the descriptions it calls included.
+/// How many operations one description may execute, with those of the descriptions that it calls.
 const STEPS: u32 = 10_000;
 /// Values on the machine's stack.
 const STACK: usize = 1_000;
@@ -53,7 +53,8 @@ pub struct Evaluation<'m, 's, M> {
     calls: u32,
     object: Option<u64>,
     pieces: Vec<Piece>,
-    /// The place that the next `DW_OP_piece` cuts from, if an operation named one instead of leaving an address on the stack.
+    /// The place that the next `DW_OP_piece` cuts from, if an operation named one instead of leaving an address on the
+    /// stack.
     told: Option<Place>,
     /// Whether the value on top came from a Wasm value just now and is one that no address can be: it is the object itself.
     register: bool,
@@ -63,12 +64,12 @@ pub struct Evaluation<'m, 's, M> {
     literal: bool,
     /// The operation before, if it pushed a constant.
     constant: Constant,
-    /// Whether it was worked out from a Wasm value, in a version of DWARF that writes a value in the same way as its address:
-    /// `DW_OP_stack_value` came with DWARF 4.
+    /// Whether the value was computed from a Wasm value, in a version of DWARF that writes a value in the same way as
+    /// its address: `DW_OP_stack_value` came with DWARF 4.
     doubtful: bool,
     /// Whether a base that is known at run time took part: addresses count from it, and 0 is one of them.
     based: bool,
-    /// An address of 0 took part that counts from nothing.
+    /// Whether an address of 0 took part to which no base was added.
     dropped: bool,
     source: std::marker::PhantomData<&'s ()>,
 }
@@ -97,7 +98,8 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         }
     }
 
-    /// The bits of arithmetic. DWARF says those of an address; LLVM means those of the values, and says where one is widened.
+    /// Returns the mask of arithmetic. DWARF computes in the size of an address; LLVM means that of the values, and
+    /// converts where it widens one.
     fn mask(&self) -> u64 {
         match self.width {
             0 if !self.wide => address_mask(self.encoding),
@@ -106,12 +108,12 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         }
     }
 
-    /// A value of so many bits takes part.
+    /// Notes that a value of so many bits takes part.
     fn meet(&mut self, width: u32) {
         self.width = self.width.max(width);
     }
 
-    /// Pushes an address, or what is added to one.
+    /// Pushes an address, or a sum with one.
     fn push_place(&mut self, address: u64) -> Result<(), Missing> {
         self.meet(u32::from(self.encoding.address_size) * 8);
         self.push(gimli::Value::Generic(address))
@@ -122,9 +124,9 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         self.push_slot(StackEntry::Number(value))
     }
 
-    /// An address fixed at link time. Of what nothing used, the linker drops the storage and leaves a tombstone: the
-    /// highest addresses, older ones 0. After a base (`__memory_base`, `__tls_base`) it is an offset, and 0 that of the
-    /// first object.
+    /// Pushes an address fixed at link time. For storage that the linker dropped because nothing used it, it is a
+    /// tombstone: one of the highest addresses, from older linkers 0. After a base (`__memory_base`, `__tls_base`) it
+    /// is an offset, and 0 is that of the first object.
     fn push_address(&mut self, address: u64) -> Result<(), Missing> {
         let mask = address_mask(self.encoding);
         if address & mask >= mask - 1 {
@@ -336,8 +338,8 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         Ok(())
     }
 
-    /// Compares two numbers. LLVM says in the same way that numbers with signs are compared and that others are; what is compared
-    /// with a constant has a sign if that has one (`getSalvageOpsForIcmpOp`).
+    /// Compares two numbers. LLVM writes comparisons with and without sign alike; one with a constant has a sign if the
+    /// constant has (`getSalvageOpsForIcmpOp`).
     fn compare(
         &mut self,
         constant: Constant,
@@ -364,7 +366,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         self.push(result)
     }
 
-    /// Makes of the lowest bits of the value on top a number with a sign.
+    /// Sign-extends the lowest bits of the value on top.
     fn extend(&mut self, bits: u32) -> Result<(), Missing> {
         (self.register, self.narrow, self.literal) = (false, false, false);
         let value = self.pop_number()?;
@@ -373,7 +375,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         Ok(())
     }
 
-    /// The value on top was made one of the object's size.
+    /// Notes that the value on top was widened to the object's size.
     fn widened(&mut self) {
         if self.wide {
             self.meet(64);
@@ -419,7 +421,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             Operation::Neg => self.unary(Value::neg)?,
             Operation::Not => self.unary(Value::not)?,
             Operation::And => {
-                // So a number without a sign is widened.
+                // This widens a number without a sign.
                 self.binary(Value::and)?;
                 self.widened();
             }
@@ -429,7 +431,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             Operation::Minus => self.binary(Value::sub)?,
             Operation::Mul => self.binary(Value::mul)?,
             Operation::Div => self.binary(Value::div)?,
-            // DWARF means numbers without signs, LLVM what `%` gives of numbers with signs: of others it says nothing.
+            // DWARF's operation is unsigned; LLVM writes it for `%` of numbers with signs, and nothing for others.
             Operation::Mod => self.binary(|left, right, mask| match (left, right) {
                 (Value::Generic(left), Value::Generic(right)) => {
                     let signed = |value| sign_extended(value, mask);
@@ -448,8 +450,8 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             Operation::Gt => self.compare(constant, Value::gt)?,
             Operation::Ge => self.compare(constant, Value::ge)?,
             Operation::PlusConstant { value } => {
-                // LLVM means its register for the frame, and leaves out its name where that became no local (a frame
-                // that is aligned to more than the stack, optimised).
+                // LLVM means its frame register, and leaves out its name where it became no local (an optimised frame
+                // with an alignment greater than the stack's).
                 if self.stack.is_empty() && self.told.is_none() {
                     let base = self.machine.unnamed_base()?;
                     self.push_place(base)?;
@@ -490,7 +492,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
                     return Err(Missing::Malformed(format!("location: a read of {size} bytes")));
                 }
                 let value = self.machine.read(address, size)?;
-                // Its size is that of what was read, not that of the address.
+                // The width is that of the bytes that were read, not that of the address.
                 let width = if size > 4 { 64 } else { 32 };
                 self.width = if self.stack.is_empty() { width } else { self.width.max(width) };
                 if base_type.0 == 0 {
@@ -579,14 +581,14 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
     }
 }
 
-/// A number of as many bits as the mask has.
+/// Sign-extends a number of as many bits as the mask has.
 fn sign_extended(value: u64, mask: u64) -> i64 {
     let free = mask.leading_zeros();
     ((value << free) as i64) >> free
 }
 
-/// How LLVM says up to DWARF 4 that a number is widened with its sign: of how many bits, and what comes after
-/// (`DwarfExpression::emitLegacySExt`).
+/// Recognises LLVM's way up to DWARF 4 to sign-extend a number (`DwarfExpression::emitLegacySExt`). Returns its number
+/// of bits, and the operations after it.
 fn sign_extension<'s>(rest: &Bytes<'s>, encoding: Encoding) -> Option<(u32, Bytes<'s>)> {
     use Operation as O;
     let mut rest = *rest;

@@ -1,9 +1,9 @@
-//! Shapes of location descriptions that say more than their code addresses.
+//! Forms of location descriptions that allow conclusions beyond the code addresses they are given for.
 
 use crate::catalog::units::Bytes;
 use crate::location::parse;
 
-/// Descriptions that may be true beyond the code they are given for.
+/// The form of a description that may be true beyond the code it is given for.
 pub enum Form {
     /// A local holds the object's address.
     AddressInLocal,
@@ -11,11 +11,11 @@ pub enum Form {
     ValueInLocal,
     /// A local holds the object or its address: before DWARF 4 both are written alike.
     Local,
-    /// The object is a number, and nowhere.
+    /// The object is a number that is stored nowhere.
     Number,
 }
 
-/// Which of them a description is.
+/// Returns the form of a description, if it has one of these.
 pub fn form(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Form> {
     use gimli::Operation::{SignedConstant, StackValue, UnsignedConstant, WasmLocal};
     let mut rest = *expression;
@@ -35,7 +35,7 @@ pub fn form(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Form> {
 pub enum Worth {
     /// It is a constant of the description.
     Constant,
-    /// A constant is added to another: LLVM says so of a variable that is counted on, where it knows what it is counted from.
+    /// A constant is added to another: LLVM describes a counter so where it knows the number from which it is counted.
     Counted,
     /// It is computed from a local or an operand.
     Computed,
@@ -97,7 +97,7 @@ pub fn locals_only(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<
     }
 }
 
-/// Whether a description says of a value that it is an operand of the stack, and nothing else.
+/// Whether a description is nothing but an operand of the stack as a value.
 pub fn is_operand(expression: &Bytes<'_>, encoding: gimli::Encoding) -> bool {
     use gimli::Operation::{StackValue, WasmStack};
     let mut rest = *expression;
@@ -114,7 +114,7 @@ pub fn locals(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Vec<u32> {
     operations(expression, encoding).filter_map(named).collect()
 }
 
-/// A piece of an object, in bits, and what a description says of it.
+/// A piece of an object, in bits, and its description.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Part<'s> {
     pub start: u64,

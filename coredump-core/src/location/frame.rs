@@ -1,4 +1,4 @@
-//! One frame's state, as location descriptions refer to it.
+//! One frame's state, which location descriptions refer to.
 
 use std::cell::{Cell, OnceCell};
 use std::collections::{HashMap, HashSet};
@@ -32,7 +32,7 @@ pub struct Frame<'f, 's> {
     pub pc: u64,
     /// The function's entry; `None` when it has no debug information.
     pub function: Option<Die>,
-    /// Whether a tool rewrote the code: what the debug information says of Wasm's locals is true of other code.
+    /// Whether a tool rewrote the code: the locals in the debug information are those of other code.
     pub rewritten: bool,
     /// The frame's state, as the function's body proves it.
     pub recovered: Arc<Recovered>,
@@ -44,23 +44,23 @@ pub struct Frame<'f, 's> {
     pub active: OnceCell<Vec<scope::Function>>,
     /// The memo of [`Frame::in_prologue`].
     pub prologue: OnceCell<bool>,
-    /// The memo of which instructions write the function's locals.
+    /// The memo of the instructions that write the function's locals.
     pub writes: OnceCell<Option<Writes>>,
-    /// The memo of which instructions put the function's operands where they are.
+    /// The memo of the instructions that push the function's operands.
     pub operands: OnceCell<Option<Vec<u64>>>,
-    /// The memo of the ways through the function.
+    /// The memo of the paths through the function.
     pub paths: OnceCell<Option<Paths>>,
     /// The memo of the function's rows in the line table.
     pub rows: OnceCell<Option<Vec<LineRow>>>,
-    /// The memo of what the function writes on the stack.
+    /// The memo of the function's writes on the stack.
     pub stores: OnceCell<Option<Stores>>,
-    /// The memo of the file offsets of what may have been executed before.
+    /// The memo of the file offsets of instructions that may have been executed before.
     pub before: OnceCell<Option<HashSet<u64>>>,
-    /// The memo of the parameters that are said to be in another's place.
+    /// The memo of the parameters that are described in another's place.
     pub anothers: OnceCell<HashSet<Die>>,
-    /// The memo of the structures that were made one with another.
+    /// The memo of the structures that were merged with another.
     pub merged: OnceCell<HashSet<Die>>,
-    /// The memo of where unrolled loops go from one turn to the next, behind where the first turn begins.
+    /// The memo of [`Frame::turns`].
     pub turns: OnceCell<Vec<(u64, u64)>>,
     /// The memo of whether the function is optimised.
     pub optimised: OnceCell<bool>,
@@ -129,7 +129,7 @@ impl Frame<'_, '_> {
         let module = self.binary.module();
         match (index, self.recovered.stack_pointer_global) {
             (0, Some(index)) => self.global(index),
-            // Without threads both are where the module's data was put.
+            // Without threads both bases are where the module's data was placed.
             (1, _) if module.memories().first().is_some_and(|memory| !memory.shared) => self.global(u32::MAX),
             _ => Err(Missing::NotCaptured("split debug information does not tell which global it means".into())),
         }
@@ -159,7 +159,7 @@ impl Frame<'_, '_> {
         }
     }
 
-    /// A value of the operand stack, 0 at the bottom.
+    /// Returns a value of the operand stack, 0 at the bottom.
     pub fn operand(&self, index: u32) -> Result<model::Value, Missing> {
         if let Some(value) = self.trapped_operand(index) {
             return Ok(value);
@@ -170,7 +170,8 @@ impl Frame<'_, '_> {
         value.cloned().ok_or_else(|| Missing::NotCaptured("taken off the operand stack".into()))
     }
 
-    /// An operand of a division that trapped, which is off the operand stack already: the trap proves what it was.
+    /// Returns an operand of a division that trapped, which is off the operand stack already: the trap proves its
+    /// value.
     fn trapped_operand(&self, index: u32) -> Option<model::Value> {
         use wasmparser::Operator as O;
         let trapped = self.dump.threads.get(self.dump.crashed_thread()?)?.frames.first()?;

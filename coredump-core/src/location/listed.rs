@@ -1,8 +1,9 @@
-//! Which description of a location list is meant at a code address (DWARF 5, 2.6.2), and how far it can be believed.
+//! Finds the description of a location list that holds at a code address (DWARF 5, 2.6.2), and how far it can be
+//! believed.
 //!
-//! LLVM's lists for Wasm say more than is true. Instructions are moved down to what takes their value, past what is said of
-//! variables; what is said of constants stands where the source has it, not where the code is; and a piece that did not
-//! change is said to be in its local again when another piece moves.
+//! LLVM's lists for Wasm claim more than is true. An instruction is moved down to the one that takes its value, past
+//! changes of descriptions; a description of a constant begins where the source has the assignment, not where the code
+//! is; and a piece that did not change is described in its local again when another piece moves.
 
 use std::ops::Range;
 
@@ -28,12 +29,12 @@ const REPLACED: usize = 8;
 /// Parts of one description that are compared with others.
 const COUNTED: usize = 20;
 
-/// Locals that one description names.
+/// How many locals of one description are looked at.
 const LOCALS: usize = 1_000;
 
 impl<'s> Frame<'_, 's> {
-    /// The description that a list gives for this frame's code address, and how far it is to be believed; `object` says
-    /// what the object is like.
+    /// Returns the description that a list gives for this frame's code address, and how far it is to be believed.
+    /// `object` says which locations the object can have.
     pub(super) fn listed(
         &self,
         unit: UnitRef<'_, 's>,
@@ -65,9 +66,9 @@ impl<'s> Frame<'_, 's> {
         if let Some(expression) = default {
             return Ok(Some((expression, Trust::Within(0..u64::MAX, Since::default()))));
         }
-        // LLVM's descriptions for Wasm end with the block of code they are in. What they say goes on being true as long
-        // as the local is not written: of an object that does not move (a structure passed by value, an array of
-        // variable length), the address of which is in a local, and of one that does not change.
+        // LLVM's descriptions for Wasm end with their block of code. They stay true as long as the local is not written
+        // if the local holds the address of an object that does not move (a structure passed by value, an array of
+        // variable length), or an object that does not change.
         let before = all.iter().filter(|(range, _)| range.start <= self.pc);
         let earlier = before.max_by_key(|(range, _)| range.start);
         Ok(earlier.and_then(|(range, expression)| {
@@ -100,14 +101,14 @@ impl<'s> Frame<'_, 's> {
         all.into_iter().find(|(range, _)| begins(range)).map(|(_, expression)| expression)
     }
 
-    /// Whether the description of a variable that changes may be ahead of the instruction at which the frame stands: it tells a
-    /// constant, or what was computed just before by code past which that instruction may have been moved down.
+    /// Whether the description of a variable that changes may be ahead of the instruction at which the frame stands: it
+    /// is a constant, or was computed just before by code past which that instruction may have been moved down.
     fn is_early(&self, all: &[Listed<'_>], at: usize, encoding: Encoding) -> bool {
         let (range, expression) = &all[at];
         if matches!(form(expression, encoding), Some(Form::Number)) {
             return all.iter().any(|(_, other)| other.slice() != expression.slice());
         }
-        // Where all that is said names the same local, the variable changes with what is written there.
+        // If all entries name the same local, the variable changes with it.
         if all.len() == 1 {
             return false;
         }
@@ -119,9 +120,10 @@ impl<'s> Frame<'_, 's> {
         computed && self.frame.function.is_some_and(|function| moves_down(module, function, start, at))
     }
 
-    /// Whether the description of a variable that changes is worked out, from a number that changes in a loop or from what it was
-    /// before: LLVM says so of a counter where its own is counted otherwise, from another number or once in several turns, and does
-    /// not follow when in the code that one changes. What all descriptions work out in the same way was assigned once.
+    /// Whether the description of a variable that changes computes it from a number that changes in a loop, or from the
+    /// variable's former value: LLVM describes a counter so where the code counts otherwise, from another number or
+    /// once in several turns, and its description does not follow the code's counter. A variable that all descriptions
+    /// compute in the same way was assigned once.
     pub(super) fn is_counted(&self, all: &[Listed<'_>], at: usize, encoding: Encoding) -> bool {
         let expression = &all[at].1;
         match worth(expression, encoding) {
@@ -138,9 +140,10 @@ impl<'s> Frame<'_, 's> {
         }
     }
 
-    /// Whether the value that follows, or is written next to the same local, was assigned before the instruction at which the frame
-    /// stands: what computes it was moved down past that, as LLVM does where nothing needs it before, and belongs to a line above. In a
-    /// loop that is the next turn's, if the line is the one with which the loop begins.
+    /// Whether the variable's next value was assigned before the instruction at which the frame stands. The next value
+    /// is that of the next entry, or one that is written next to the same local. The code that computes it was moved
+    /// down past that instruction, as LLVM does where nothing needs it before, and belongs to a line above. In a loop
+    /// it is the next turn's, if its line is the one with which the loop begins.
     fn is_behind(&self, all: &[Listed<'_>], at: usize, encoding: Encoding) -> bool {
         let (range, expression) = &all[at];
         let module = self.binary.module();
@@ -150,7 +153,7 @@ impl<'s> Frame<'_, 's> {
             let computed = may_precede(module, self.frame.function?, now, end)?;
             let around = self.writes().and_then(|writes| writes.loop_around(now, computed));
             let start = around.map_or(now, |around| around.start.min(now)).checked_sub(code)?;
-            // Without lines nobody can tell.
+            // Without lines this cannot be decided.
             let Some(rows) = self.units.rows(self.function?.unit, &(start..computed.checked_sub(code)? + 1)) else {
                 return Some(());
             };
@@ -171,9 +174,10 @@ impl<'s> Frame<'_, 's> {
         ends.into_iter().any(|end| behind(end).is_some())
     }
 
-    /// Whether the last of these entries names a local that is another's, which nothing wrote where the entry begins, and which had
-    /// not been said to hold the object: LLVM 14 gives values that it no longer has any number. A newer one says so of an object
-    /// that was given another's value, and nothing of one whose value was put on the operand stack just before.
+    /// Whether the last of these entries names another value's local: one that nothing wrote where the entry begins,
+    /// and that no entry before it named. LLVM 14 gives values that it no longer has any number. A newer one does so
+    /// for an object that was assigned another's value, and not for one whose value was put on the operand stack just
+    /// before.
     pub(super) fn is_never_given(&self, unit: UnitRef<'_, 's>, all: &[Listed<'s>], since: &Since) -> bool {
         let Some(((range, expression), before)) = all.split_last() else { return false };
         let (Some(writes), encoding) = (self.writes(), unit.encoding()) else { return false };
@@ -182,7 +186,7 @@ impl<'s> Frame<'_, 's> {
         let lacks = |local: u32| {
             let start = since.start(local).unwrap_or(range.start);
             let begins = extent.as_ref().is_none_or(|extent| (extent.header..=extent.first).contains(&start));
-            // A function begins with its parameters; its other locals are 0, which no compiler means.
+            // At a function's start its parameters have values; its other locals are 0, which no compiler means.
             if begins && !writes.is_parameter(local) {
                 return true;
             }
@@ -195,7 +199,7 @@ impl<'s> Frame<'_, 's> {
         locals(expression, encoding).into_iter().any(lacks)
     }
 
-    /// Since when the last of these entries holds.
+    /// Returns since when each local of the last of these entries has held the object.
     pub(super) fn since(&self, all: &[Listed<'s>], encoding: Encoding) -> Since {
         let Some(((range, expression), before)) = all.split_last() else { return Since::default() };
         let code = self.binary.module().code_section_start().unwrap_or(0);
@@ -203,7 +207,7 @@ impl<'s> Frame<'_, 's> {
         let mut named = locals(expression, encoding);
         named.truncate(LOCALS);
         for &local in &named {
-            // Two parts cannot be in one local: which of them it holds is not said.
+            // Two parts cannot be in one local, and which of them it holds is not known.
             if named.iter().filter(|&&other| other == local).count() > 1 {
                 since.add(local, 0);
                 continue;
@@ -225,8 +229,9 @@ impl<'s> Frame<'_, 's> {
     }
 }
 
-/// Whether a part of an object is a local and a number more, and a local and another number in others of these entries: a pointer
-/// into a sequence, of which LLVM says how far it is from the first one in each turn of a loop that it unrolled.
+/// Whether a part of an object is a local plus a number, and in others of these entries a local plus another number: a
+/// pointer into a sequence, which LLVM describes by its distance from the first element in each turn of an unrolled
+/// loop.
 fn is_counted_in_part<'s>(all: &[Listed<'s>], at: usize, encoding: Encoding) -> bool {
     use gimli::Operation::{PlusConstant, StackValue, WasmLocal};
     let added = |part: &Part<'s>| match shape(&part.expression, encoding)[..] {
@@ -263,7 +268,7 @@ pub(super) fn entries<'s>(
     Ok((all, default))
 }
 
-/// It has a value; the debug information does not say exactly when it got which.
+/// The reason for a variable that has a value: the debug information does not say exactly when it got which.
 pub(super) fn inexact() -> Missing {
     Missing::NotCaptured("the debug information is inexact here".into())
 }

@@ -1,4 +1,5 @@
-//! Where an object of a frame is: its entry's location, for the frame's code address, as far as it can be believed.
+//! Finds where an object of a frame is: the location that its entry gives for the frame's code address, as far as it
+//! can be believed.
 
 use gimli::constants::*;
 use gimli::{AttributeValue, DieReference, UnitOffset};
@@ -16,7 +17,7 @@ use crate::unwind::operands;
 use crate::unwind::writes::Writes;
 
 impl<'s> Frame<'_, 's> {
-    /// Where the object that `die` describes is, at this frame's code address.
+    /// Finds the object that `die` describes, at this frame's code address.
     ///
     /// `None` when the entry gives no location at all and no constant: a declaration.
     pub fn locate(&self, die: Die) -> Option<(Location, String)> {
@@ -51,7 +52,7 @@ impl<'s> Frame<'_, 's> {
         self.fixed(die)
     }
 
-    /// The value that an entry gives for the whole of its scope.
+    /// Returns the value that an entry gives for the whole of its scope.
     fn fixed(&self, die: Die) -> Option<(Location, String)> {
         let (_, value) = self.units.inherited(die, DW_AT_const_value)?;
         let bytes = match value {
@@ -62,8 +63,9 @@ impl<'s> Frame<'_, 's> {
         Some((Location::whole(Place::Bytes(bytes)), "constant".into()))
     }
 
-    /// A variable that may have been assigned to without a trace: a counter of which only numbers are known has no value, and a
-    /// parameter that is a number wherever its function is called, or a copy of the function's own, has the one that it was given.
+    /// Locates a variable that may have been assigned to without a trace: a counter that is described only by numbers
+    /// has no value; a parameter that is a number wherever its function is called, or a copy of the function's own, has
+    /// the value that it was given.
     fn perhaps_assigned(&self, die: Die) -> Option<(Location, String)> {
         if self.rewritten || self.is_constant(die) || self.function.is_none_or(|own| own.unit != die.unit) {
             return None;
@@ -124,8 +126,8 @@ impl<'s> Frame<'_, 's> {
         (location, if unnamed { format!("{base} {described}").trim_end().to_owned() } else { described })
     }
 
-    /// Where an object was that the debug information says nothing more of, by what it said last on the way here: what a variable
-    /// was that may have been assigned to since, though no line of the source with code is between.
+    /// Finds an object that debug information no longer describes, by its last description on the way here. A variable
+    /// may have been assigned to since, though no line of the source with code is between.
     pub fn locate_earlier(&self, die: Die) -> Option<(Location, String)> {
         let (number, list) = self.units.inherited(die, DW_AT_location)?;
         if self.rewritten || self.doubt(die, number, list).is_some() {
@@ -136,7 +138,7 @@ impl<'s> Frame<'_, 's> {
         self.evaluated(die, number, expression, trust)
     }
 
-    /// Where an expression puts an object, as far as `trust` goes, and the expression as text.
+    /// Evaluates an expression, as far as `trust` goes. Also returns it as text.
     fn evaluated(&self, die: Die, unit: u32, expression: Bytes<'s>, trust: Trust) -> Option<(Location, String)> {
         let encoding = self.units.unit(unit)?.encoding();
         let machine = At { wide: self.is_wide(die), ..self.machine(unit, trust) };
@@ -149,7 +151,7 @@ impl<'s> Frame<'_, 's> {
         At { frame: self, unit, trust, wide: false }
     }
 
-    /// The bytes of what a description says without a look at the frame.
+    /// Returns the bytes of an object whose description does not refer to the frame.
     pub(super) fn constant(&self, unit: UnitRef<'_, 's>, expression: Bytes<'s>) -> Option<Vec<u8>> {
         let machine = self.machine(self.function?.unit, Trust::Nothing);
         match location::evaluate(&machine, unit.encoding(), expression, None).pieces.as_slice() {
@@ -192,8 +194,8 @@ impl<'s> Frame<'_, 's> {
         false
     }
 
-    /// A parameter of a language where nothing can assign to one, where some code address has it in Wasm parameters that nothing
-    /// writes: it is there from beginning to end.
+    /// Locates a parameter of a language where nothing can assign to one, if some entry has it in Wasm parameters that
+    /// nothing writes: it is there from beginning to end.
     fn kept_parameter(&self, die: Die, number: u32, list: Attr<'s>) -> Option<(Location, String)> {
         let constant = self.units.language(die.unit).has_constant_parameters();
         if !constant || self.rewritten || !self.is_own_parameter(die) {
@@ -212,8 +214,8 @@ impl<'s> Frame<'_, 's> {
         None
     }
 
-    /// A parameter that is said to be in memory in the whole function, where a parameter of Wasm leads: it does not move, also if
-    /// the local has another value by now.
+    /// Locates a parameter that is described in memory for the whole function, at the address in a Wasm parameter: it
+    /// does not move, even if the local has another value by now.
     fn kept_address(&self, die: Die, number: u32, value: Attr<'s>) -> Option<(Location, String)> {
         let AttributeValue::Exprloc(expression) = value else { return None };
         let encoding = self.units.unit(number)?.encoding();
@@ -234,8 +236,8 @@ impl<'s> Frame<'_, 's> {
         self.active().last().is_some_and(|own| own.has_parameter(die))
     }
 
-    /// A parameter that nothing can assign to is what it was when its function was entered: a reference, `this`, what is
-    /// declared `const`.
+    /// Locates a parameter that nothing can assign to (a reference, `this`, one declared `const`) by its value when the
+    /// function was entered.
     fn constant_parameter(&self, die: Die) -> Option<(Location, String)> {
         let language = self.units.language(die.unit);
         let kept = self.is_constant(die) || language.has_constant_parameters();
@@ -244,8 +246,8 @@ impl<'s> Frame<'_, 's> {
         known.then_some(found)
     }
 
-    /// Where a parameter was when the function was entered: what is said of it there, if that is in parameters of Wasm that are
-    /// known as they were.
+    /// Locates a parameter as it was when the function was entered, if it was in Wasm parameters whose values at entry
+    /// are known.
     pub fn locate_at_entry(&self, die: Die) -> Option<(Location, String)> {
         if self.rewritten || !self.is_own_parameter(die) {
             return None;
@@ -273,9 +275,9 @@ impl<'s> Frame<'_, 's> {
         self.evaluated(die, number, expression, Trust::Entry)
     }
 
-    /// A structure whose address is passed in a parameter of Wasm, and of which the function does nothing but read and write parts:
-    /// the copy is its own, and an optimiser leaves out what is written to it and not read again. It is as it was passed, but
-    /// for the parts that are written.
+    /// Locates a structure whose address is passed in a Wasm parameter, if the function does nothing with it but read
+    /// and write parts: the copy is its own, and an optimiser leaves out writes that are not read again. The structure
+    /// is as it was passed, except the parts that are written.
     fn copied(&self, die: Die) -> Option<(Location, String)> {
         let (number, value) = self.units.inherited(die, DW_AT_location)?;
         let unit = self.units.unit(number)?;
@@ -293,7 +295,7 @@ impl<'s> Frame<'_, 's> {
         Some((location, format!("[local {local}] at entry")))
     }
 
-    /// A parameter of Wasm as it was when the function was entered.
+    /// Returns a Wasm parameter as it was when the function was entered.
     pub(super) fn entry_local(&self, index: u32) -> Result<model::Value, Missing> {
         let unwritten = || {
             let parameters = self.binary.module().signature(self.frame.function?)?.params.len() as u32;
@@ -327,7 +329,7 @@ impl<'s> Frame<'_, 's> {
             if self.recovered.before_prologue(index) {
                 return Err(if self.youngest { not_set_up() } else { elsewhere() });
             }
-            // A frame that is not needed any more may have left its local to another value.
+            // In a frame that is not needed any more, the local may hold another value.
             let once = || self.writes().is_some_and(|writes| writes.values(index) == 1);
             if !self.recovered.is_in_stack(index) && !once() {
                 return Err(overwritten());
@@ -338,8 +340,8 @@ impl<'s> Frame<'_, 's> {
         Ok(if unit.encoding().address_size >= 8 { base } else { base & u64::from(u32::MAX) })
     }
 
-    /// The frame base of a function that a tool rewrote: locals have other numbers then, but the frame is where it was. A
-    /// function that moved the stack pointer once, and down, made its frame of what lies above.
+    /// Returns the frame base of a function that a tool rewrote: locals have other numbers then, but the frame is where
+    /// it was. A function that moved the stack pointer once, and down, has its frame above it.
     fn rewritten_frame_base(&self) -> Option<u64> {
         let global = self.recovered.stack_pointer_global.filter(|_| !self.recovered.inferred)?;
         let (now, entry) = (self.recovered.stack_pointer?, self.recovered.entry_stack_pointer?);
@@ -365,7 +367,7 @@ impl<'s> Frame<'_, 's> {
     }
 
     /// Whether the function wrote a global once before this frame's code address: the stack pointer, when it made its
-    /// frame. One that makes room a second time has its variables elsewhere.
+    /// frame. A function that makes room a second time has its variables elsewhere.
     fn is_set_once(&self, global: u32) -> bool {
         let code = self.binary.module().code_section_start().unwrap_or(0);
         self.writes().is_some_and(|writes| writes.global_before(global, self.pc.saturating_add(code)) == 1)
@@ -418,14 +420,14 @@ impl<'s> Frame<'_, 's> {
         self.base.get_or_init(|| base).clone()
     }
 
-    /// A member's offset, or anything else that is an expression over an address.
+    /// Evaluates a member's offset, or another expression over an address.
     pub fn computed(&self, unit: u32, expression: Bytes<'s>, initial: u64) -> Result<u64, Missing> {
         let encoding = self.units.unit(unit).ok_or_else(Missing::not_captured)?.encoding();
         location::number(&self.machine(unit, Trust::Nothing), encoding, expression, Some(initial))
     }
 }
 
-/// The frame, seen from the unit an expression stands in.
+/// The frame, as a unit's expressions see it.
 struct At<'f, 'g, 's> {
     frame: &'f Frame<'g, 's>,
     unit: u32,
@@ -438,7 +440,8 @@ fn not_set_up() -> Missing {
     Missing::NotCaptured("the function had not set up its frame yet".into())
 }
 
-/// A function that called another has its frame: a local that does not point there is not its frame base.
+/// The reason for a frame base in a local that does not point to the frame: a function that called another has its
+/// frame.
 fn elsewhere() -> Missing {
     Missing::NotCaptured("the frame is not where the debug information says".into())
 }
@@ -465,7 +468,7 @@ impl<'s> Machine<'s> for At<'_, '_, 's> {
         match &self.trust {
             Trust::Nothing => Err(rewritten()),
             Trust::Within(range, _) if self.frame.keeps_operand(index, range.start) => self.frame.operand(index),
-            // No value stands there from the beginning of a function to its end.
+            // No operand stays on the stack from the beginning of a function to its end.
             Trust::Within(..) | Trust::Kept(_) | Trust::Unwritten | Trust::All | Trust::Entry => Err(overwritten()),
         }
     }

@@ -46,7 +46,7 @@ pub enum Missing {
 }
 
 impl Missing {
-    /// Nothing more to say than that the dump does not hold it.
+    /// The reason that says only that the dump does not hold it.
     pub fn not_captured() -> Self {
         Missing::NotCaptured(String::new())
     }
@@ -92,7 +92,8 @@ pub trait Machine<'s> {
     fn entry_local(&self, index: u32) -> Result<model::Value, Missing>;
     /// The function's frame base (`DW_AT_frame_base`).
     fn frame_base(&self) -> Result<u64, Missing>;
-    /// The base that `DW_OP_plus_uconst` adds to where the description put nothing on the stack before: see its evaluation.
+    /// The base of a `DW_OP_plus_uconst` before which nothing is on the stack: LLVM leaves out its frame register where
+    /// that became no local.
     fn unnamed_base(&self) -> Result<u64, Missing>;
     /// Bytes of linear memory.
     fn read(&self, address: u64, size: u64) -> Result<u64, Missing>;
@@ -112,7 +113,7 @@ pub trait Machine<'s> {
     fn called(&self, entry: gimli::DieReference<usize>) -> Result<Option<Bytes<'s>>, Missing>;
 }
 
-/// Where (a piece of) an object is.
+/// The place of an object, or of a piece of it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Place {
     /// Linear memory, at this address.

@@ -6,7 +6,7 @@ use crate::catalog::units::Bytes;
 
 /// Reads the operation that `rest` begins with.
 ///
-/// gimli multiplies the size of a `DW_OP_piece` by eight and does not look whether it fits.
+/// gimli multiplies the size of a `DW_OP_piece` by eight without an overflow check, so this checks it.
 pub fn parse<'s>(rest: &mut Bytes<'s>, encoding: Encoding) -> gimli::Result<Operation<Bytes<'s>>> {
     let mut ahead = *rest;
     if ahead.read_u8()? == gimli::DW_OP_piece.0 && ahead.read_uleb128()? > u64::MAX / 8 {

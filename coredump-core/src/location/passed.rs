@@ -1,10 +1,10 @@
-//! Parameters that debug information gives no place: which of Wasm's parameters they are passed in.
+//! Finds parameters that debug information gives no place: which Wasm parameters they are passed in.
 //!
-//! LLVM 14 loses structures passed by value, complex numbers and small integers where it optimises, and all versions say of some
-//! parameters that they begin on the operand stack, where nothing is when a function begins. For C the calling convention says
-//! where they are (tool-conventions `BasicCABI.md`); for others, the parameters around them do. A function whose parameters an
-//! optimiser replaced has others than the convention says, or loses the places of its pointers too: of such a function nothing is
-//! said.
+//! LLVM 14 loses structures passed by value, complex numbers and small integers where it optimises, and all versions
+//! describe some parameters as beginning on the operand stack, which is empty when a function begins. For C the calling
+//! convention says where they are (tool-conventions `BasicCABI.md`); for others, the parameters around them do. A
+//! function whose parameters an optimiser replaced has others than the convention says, or loses the places of its
+//! pointers too: its parameters stay unknown.
 
 #![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
 
@@ -65,7 +65,7 @@ enum Described {
     Nowhere,
 }
 
-/// A parameter of the source: how its type is passed, and where it is said to begin.
+/// A parameter of the source: how its type is passed, and where it begins according to debug information.
 struct Parameter {
     die: Die,
     passed: Option<Passed>,
@@ -73,7 +73,7 @@ struct Parameter {
 }
 
 impl<'s> Frame<'_, 's> {
-    /// Where a parameter of the frame's own function is that has no place in the debug information: as it was when the
+    /// Locates a parameter of the frame's own function that has no place in the debug information, as it was when the
     /// function was entered.
     pub(super) fn passed(&self, die: Die) -> Option<(Location, String)> {
         let own = self.active().last()?.all();
@@ -107,7 +107,8 @@ impl<'s> Frame<'_, 's> {
         Some((location, format!("local {local} at entry, {why}")))
     }
 
-    /// An object of `size` bytes whose address is passed in a parameter of Wasm: what the function does not write of it.
+    /// Locates an object of `size` bytes whose address is passed in a Wasm parameter, except the parts that the
+    /// function writes.
     pub(super) fn as_passed(&self, local: u32, size: u64) -> Option<Location> {
         let written = self.copy(local, size)?.written(0, size)?;
         let address = match self.entry_local(local).ok()? {
@@ -118,9 +119,8 @@ impl<'s> Frame<'_, 's> {
         Some(kept_of(address, size, &written))
     }
 
-    /// Returns the accesses of the function to an object of `size` bytes whose address is passed: the copy is its own. `None` if
-    /// it does not
-    /// read the object, or does anything else with the address.
+    /// Returns the accesses of the function to an object of `size` bytes whose address is passed: the copy is its own.
+    /// `None` if the function does not read the object, or does anything else with the address.
     fn copy(&self, local: u32, size: u64) -> Option<Stores> {
         let stores = Stores::through_parameter(self.binary.module(), self.frame.function?, local)?;
         let inside = (1..=i64::try_from(size).ok()?).contains(&stores.read_end()?);
@@ -138,20 +138,20 @@ impl<'s> Frame<'_, 's> {
         }
     }
 
-    /// Wasm's first parameter of each of the function's; `None` where the convention, the function's type and what the debug
-    /// information says of the others do not agree.
+    /// Returns the first Wasm parameter of each parameter of the function; `None` if the convention, the function's
+    /// type and the debug information of the other parameters do not agree.
     fn by_convention(&self, parameters: &[Parameter]) -> Option<Vec<u32>> {
         let function = self.function?;
         if self.rewritten {
             return None;
         }
-        // Newer LLVMs say that no convention holds for a function whose parameters or result an optimiser changed.
+        // Newer LLVMs mark a function whose parameters or result an optimiser changed: it follows no convention.
         let convention = self.units.inherited(function, DW_AT_calling_convention);
         let convention = convention.map_or(Some(DW_CC_normal), |(_, value)| convention_code(value))?;
         if !matches!(convention, DW_CC_normal | DW_CC_nocall) {
             return None;
         }
-        // Whoever calls it from elsewhere, or by a pointer, knows it as it was written.
+        // The parameters of a function that others call, or call by a pointer, are as written.
         let external = self.units.inherited(function, DW_AT_external).is_some();
         let pointed = || self.frame.function.is_some_and(|own| self.binary.module().has_pointer_to(own));
         let external = convention == DW_CC_normal && (external || pointed());
@@ -171,8 +171,8 @@ impl<'s> Frame<'_, 's> {
         all.or_else(|| self.in_order(parameters, expected, actual, external, true).filter(|_| !external))
     }
 
-    /// Where parameters begin that come one after another after these, if that gives the `actual` ones, and agrees with what is
-    /// described; `shortened` without those that are constants.
+    /// Returns where parameters begin that follow each other, if they add up to the `actual` Wasm parameters and agree
+    /// with the descriptions. With `shortened`, constant parameters are left out.
     fn in_order(
         &self,
         parameters: &[Parameter],
@@ -183,7 +183,7 @@ impl<'s> Frame<'_, 's> {
     ) -> Option<Vec<u32>> {
         let pointer = if self.address_size() == 8 { ValueType::I64 } else { ValueType::I32 };
         let removed = |parameter: &Parameter| shortened && parameter.described == Described::Constant;
-        // At most one is of a type that this does not know: it takes what the others leave.
+        // At most one is of a type whose passing is not known: it takes the Wasm parameters that the others leave.
         let width = |parameter: &Parameter| match removed(parameter) {
             true => Some(0),
             false => parameter.passed.map(Passed::width),
@@ -227,9 +227,9 @@ impl<'s> Frame<'_, 's> {
         agree.then_some(first)
     }
 
-    /// Wasm's parameter of one of the function's, in a language whose convention is not known: parameters keep their order, and
-    /// numbers and pointers take one each. So it is known between two that are said where they are, if nothing else can be there;
-    /// at either end, if none of those beside it can have been removed.
+    /// Returns the Wasm parameter of one of the function's, in a language whose convention is not known: parameters
+    /// keep their order, and numbers and pointers take one each. So one is known between two that have descriptions, if
+    /// nothing else can be there; at either end, if none of those beside it can have been removed.
     fn by_neighbours(&self, parameters: &[Parameter], nth: usize) -> Option<u32> {
         let actual = &self.binary.module().signature(self.frame.function?)?.params;
         let placed = |parameter: &Parameter| match &parameter.described {
@@ -262,7 +262,7 @@ impl<'s> Frame<'_, 's> {
         ty.is_some_and(|(_, ty)| matches!(ty.kind, Kind::Base(_) | Kind::Enum(_) | Kind::Pointer(..)))
     }
 
-    /// Whether a function takes arguments of which its type says nothing (`...`).
+    /// Whether a function takes arguments beyond those of its type (`...`).
     fn takes_more(&self, function: Die) -> bool {
         let find = || {
             let unit = self.units.unit(function.unit)?;
@@ -281,8 +281,9 @@ impl<'s> Frame<'_, 's> {
             })
     }
 
-    /// Whether an optimiser that may change a function's parameters can have passed what this one points to instead of it: then
-    /// it is without a place too. What is no pointer and is used as an address is the address of a copy.
+    /// Whether an optimiser that may change a function's parameters can have passed the target of this one instead of
+    /// the pointer: then the parameter is without a place, too. A Wasm parameter that is used as an address for a type
+    /// that is no pointer is the address of a copy.
     fn may_be_replaced(&self, die: Die, passed: Passed, local: u32) -> bool {
         let ty = self.units.type_of(die);
         match passed {
@@ -295,8 +296,8 @@ impl<'s> Frame<'_, 's> {
         }
     }
 
-    /// Whether what a function reads at an address are members of that structure, and cannot be what a pointer in it leads to:
-    /// a read needs an alignment that is not known of that.
+    /// Whether a function's reads at an address are reads of that structure's members, and cannot be those of a target
+    /// of a pointer in it: a read needs an alignment that the target is not known to have.
     fn is_read_as(&self, ty: Option<Die>, copy: &Stores) -> bool {
         let (mut members, mut targets) = (Vec::new(), Vec::new());
         if self.flatten(ty, 0, LEVELS, &mut members, &mut targets).is_none() {
@@ -315,8 +316,9 @@ impl<'s> Frame<'_, 's> {
         reads.iter().all(member) && targets.iter().all(elsewhere)
     }
 
-    /// The numbers and pointers of a type: where each is, its size, and whether it is of floating point. And how what its
-    /// pointers lead to is aligned, as far as that is known and holds no pointer itself. `None` for what this does not know.
+    /// Lists the numbers and pointers of a type: the offset of each, its size, and whether it is of floating point; and
+    /// the alignment of the targets of its pointers, as far as it is known and they hold no pointers themselves. `None`
+    /// for types that are not handled.
     fn flatten(
         &self,
         ty: Option<Die>,
@@ -364,7 +366,7 @@ impl<'s> Frame<'_, 's> {
         Some(())
     }
 
-    /// The greatest alignment that a compiler gives an object of a type which says nothing of it.
+    /// Returns the greatest alignment that a compiler gives an object of a type without an alignment of its own.
     fn alignment(&self, ty: Option<Die>, levels: u32) -> Option<u64> {
         let levels = levels.checked_sub(1)?;
         let (die, ty) = self.units.peeled(ty)?;
@@ -384,7 +386,7 @@ impl<'s> Frame<'_, 's> {
         }
     }
 
-    /// Where a parameter is said to be at the function's beginning.
+    /// Returns where a parameter is at the function's beginning according to debug information.
     fn first_described(&self, die: Die) -> Described {
         let find = || {
             let Some((number, value)) = self.units.inherited(die, DW_AT_location) else {
@@ -392,7 +394,7 @@ impl<'s> Frame<'_, 's> {
             };
             let unit = self.units.unit(number)?;
             let expression = self.at_beginning(unit, value)?;
-            // LLVM 14 says of some that they are where another is.
+            // LLVM 14 describes some in the place of another.
             let elsewhere = self.doubt(die, number, value).is_some();
             if matches!(form(&expression, unit.encoding()), Some(Form::Number)) {
                 return Some(Described::Constant);
@@ -433,7 +435,7 @@ impl<'s> Frame<'_, 's> {
         known && self.units.language(unit).passes_as_c()
     }
 
-    /// How the convention passes a value of that type; `None` for what this does not know.
+    /// Returns how the convention passes a value of that type; `None` for types that are not handled.
     fn how_passed(&self, ty: Option<Die>, levels: u32) -> Option<Passed> {
         let levels = levels.checked_sub(1)?;
         let (die, ty) = self.units.peeled(ty)?;
@@ -465,7 +467,7 @@ impl<'s> Frame<'_, 's> {
         }
     }
 
-    /// One number, however wrapped, is passed as such; anything else by address.
+    /// Returns how a structure is passed: one number, however wrapped, as such; anything else by address.
     fn how_passed_whole(&self, die: Die, contents: &Struct<'s>, size: u64, levels: u32) -> Option<Passed> {
         let by_reference = self.units.entry(die)?.attr_value(DW_AT_calling_convention).and_then(convention_code);
         let cpp = self.units.language(die.unit).has_constructors();
@@ -511,7 +513,7 @@ impl<'s> Frame<'_, 's> {
     }
 }
 
-/// An object at an address, of which these parts changed.
+/// Locates an object at an address, except these parts, which changed.
 fn kept_of(address: u64, size: u64, changed: &[(u64, u64)]) -> Location {
     let kept = beside(changed, size);
     if kept == [(0, size)] {

@@ -1,5 +1,5 @@
-//! Whether a function had set up its frame: until then its variables' places in memory hold what was there before, and its
-//! parameters are in Wasm's.
+//! Finds whether a function had set up its frame: until then, its variables' places in memory hold older bytes, and its
+//! parameters are in Wasm parameters.
 
 use std::ops::Range;
 
@@ -17,14 +17,14 @@ use crate::unwind::write_at;
 const LONGEST: u64 = 4096;
 
 impl Frame<'_, '_> {
-    /// Whether the code address stands before the end of the function's prologue (DWARF 5, 6.2.2 `prologue_end`). Only
-    /// the youngest frame can: calls come later.
+    /// Whether the code address is before the end of the function's prologue (DWARF 5, 6.2.2 `prologue_end`). Only the
+    /// youngest frame can be there: calls come later.
     pub fn in_prologue(&self) -> bool {
         self.youngest && *self.prologue.get_or_init(|| self.prologue_end().is_some_and(|end| self.pc < end))
     }
 
     fn prologue_end(&self) -> Option<u64> {
-        // The function's own code only: the code of others may be near, and their rows come in any order.
+        // Only the function's own code counts: that of others may be near, and their rows come in any order.
         let code = self.own_code()?;
         let prologue = code.start..code.end.min(code.start.checked_add(LONGEST)?);
         if !prologue.contains(&self.pc) {
@@ -47,7 +47,7 @@ impl Frame<'_, '_> {
         Some(start..end)
     }
 
-    /// A parameter that the prologue has yet to put into its place on the stack: what it is about to store there.
+    /// Returns the value of a parameter that the prologue has yet to store in its place on the stack.
     pub(super) fn not_stored_yet(&self, die: Die, number: u32, value: Attr<'_>) -> Option<(Location, String)> {
         let AttributeValue::Exprloc(expression) = value else { return None };
         let mut rest = expression.0;
@@ -75,7 +75,7 @@ impl Frame<'_, '_> {
             pieces.push(Piece { bits: Some(store.size * 8), first_bit: 0, place });
             locals.push(format!("local {}", store.parameter));
         }
-        // Where nothing is known, the frame that is not set up is the better reason.
+        // If nothing is known, the frame that is not set up is the better reason.
         let known = pieces.iter().any(|piece| matches!(piece.place, Place::Bytes(_)));
         (known && at == start + size).then(|| (Location { pieces }, locals.join(", ")))
     }
@@ -89,7 +89,7 @@ impl Frame<'_, '_> {
     }
 }
 
-/// That a prologue stores a parameter of Wasm at an offset from the frame base, and how many bytes of it.
+/// A prologue's store of a Wasm parameter at an offset from the frame base, and how many bytes of it.
 #[derive(Debug, PartialEq, Eq)]
 struct Store {
     parameter: u32,
@@ -97,7 +97,7 @@ struct Store {
     size: u64,
 }
 
-/// The parameters that a function stores in its frame before anything else than its frame is computed or called.
+/// Returns the parameters that a function stores in its frame before it computes or calls anything but the frame.
 fn stores_of_parameters(module: &Module<'_>, function: u32, base: u32) -> Vec<Store> {
     use Operator as O;
     let mut stores = Vec::new();
@@ -105,7 +105,7 @@ fn stores_of_parameters(module: &Module<'_>, function: u32, base: u32) -> Vec<St
         return stores;
     };
     let parameters = signature.params.len() as u32;
-    // The two instructions before: the address, and what is stored there.
+    // The two instructions before the store: the address, and the value.
     let mut before: [Option<u32>; 2] = [None; 2];
     while let Ok(operator) = operators.read() {
         let read = match operator {
@@ -138,7 +138,7 @@ fn stores_of_parameters(module: &Module<'_>, function: u32, base: u32) -> Vec<St
                     stores.push(Store { parameter, offset: memarg.offset, size });
                 }
             }
-            // After that a parameter no longer has the value that was passed.
+            // From here on a parameter no longer has the value that was passed.
             (O::LocalSet { local_index } | O::LocalTee { local_index }, _) if local_index >= parameters => {}
             _ if computes => {}
             _ => break,

@@ -1,4 +1,4 @@
-//! Variables of static storage: which addresses they occupy.
+//! Variables of static storage, and the addresses that they occupy.
 
 use std::sync::Arc;
 
@@ -19,14 +19,14 @@ const MAX_STATICS: usize = 1 << 20;
 pub struct Static {
     /// Its address in the module's first memory.
     pub address: u64,
-    /// Its size in bytes, where the debug info tells it.
+    /// Its size in bytes, where the debug info has it.
     pub size: Option<u64>,
-    /// Its name, with namespaces and, of one in a function, that function.
+    /// Its name with namespaces; for a static in a function, with that function's name.
     pub name: String,
 }
 
-/// The statics that a binary's debug info describes, by address. Reads all of its units. `global` tells what a global of the
-/// module holds: those of position-independent modules and of threads lie where one says.
+/// Reads the statics that a binary's debug info describes, by address. Reads all of its units. `global` returns the
+/// value of a global of the module: statics of position-independent modules and of threads lie relative to one.
 pub fn statics(binary: &Binary, global: impl Fn(u32) -> Option<u64>) -> Vec<Static> {
     let read = |catalog: &Arc<Catalog<'_>>| read_all(&Units::new(catalog.clone()), binary.module(), &global);
     binary.with_catalog(read).unwrap_or_default()
@@ -43,7 +43,7 @@ fn read_all(units: &Units<'_>, module: &Module<'_>, global: &dyn Fn(u32) -> Opti
     all
 }
 
-/// The statics that have an address, and what it is; see [`statics`].
+/// Returns the statics that have an address, and the address; see [`statics`].
 pub fn placed<'u>(
     units: &'u Units<'_>,
     module: &'u Module<'_>,
@@ -56,7 +56,7 @@ pub fn placed<'u>(
     let shared = module.memories().first().is_none_or(|memory| memory.shared);
     let base_of = move |base| match base {
         Base::Nothing => memory_base,
-        // See `Frame::global`: where threads have storage of their own, this is not its base, if it has one.
+        // See `Frame::global`: where threads have storage of their own, this global is not the base of that.
         Base::Dropped if shared && global_named(module, "__tls_base").is_none() => None,
         Base::Unnamed if shared => None,
         Base::Dropped | Base::Unnamed => memory_base,
@@ -86,28 +86,28 @@ enum Base {
 pub struct Fixed {
     base: Base,
     offset: u64,
-    /// The constant that is added: where in an object the linker placed.
+    /// The constant that is added: the offset in an object that the linker placed.
     inside: u64,
 }
 
 impl Fixed {
-    /// The address, where no global is added to it and the linker did not drop the variable.
+    /// Returns the address, if no global is added to it and the linker did not drop the variable.
     pub fn address(&self) -> Option<u64> {
         if self.base != Base::Nothing || self.is_dropped(false) { None } else { self.offset.checked_add(self.inside) }
     }
 
-    /// Whether the linker dropped the variable: it leaves the highest addresses or nothing. `relocated`: the module is
-    /// position-independent.
+    /// Whether the linker dropped the variable: it leaves the highest addresses or nothing. `relocated` says that the
+    /// module is position-independent.
     pub fn is_dropped(&self, relocated: bool) -> bool {
         let nothing = self.offset == 0 && !relocated && matches!(self.base, Base::Nothing | Base::Dropped);
         nothing || self.offset >= u64::MAX - 1 || self.offset == 0xffff_ffff || self.offset == 0xffff_fffe
     }
 }
 
-/// The address of a static as it is written; `None` for what has none that is fixed: a value that is nowhere.
+/// Returns the address of a static as it is written; `None` for a static without a fixed one.
 ///
-/// `DW_OP_addr` or `DW_OP_addrx` (DWARF 5, 2.5.1.1), in position-independent code and of thread-locals added to a global
-/// (`DW_OP_WASM_location`), with a constant added or not.
+/// The address is `DW_OP_addr` or `DW_OP_addrx` (DWARF 5, 2.5.1.1), in position-independent code and for thread-locals
+/// added to a global (`DW_OP_WASM_location`), with a constant added or not.
 pub fn written(units: &Units<'_>, die: Die) -> Option<Fixed> {
     let AttributeValue::Exprloc(expression) = units.entry(die)?.attr_value(gimli::DW_AT_location)? else { return None };
     let unit = units.unit(die.unit)?;

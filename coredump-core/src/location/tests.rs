@@ -1,4 +1,4 @@
-//! Descriptions written byte by byte, over a frame whose state is made up.
+//! Evaluates descriptions written byte by byte over a made-up frame.
 
 use gimli::constants::*;
 use gimli::{Encoding, EndianSlice, Format, LittleEndian};
@@ -8,8 +8,8 @@ use crate::model::Value;
 
 const DWARF4: Encoding = Encoding { address_size: 4, format: Format::Dwarf32, version: 4 };
 
-/// Local 0 is 0x1000, local 1 is -5, local 2 is 2.5, local 3 is not known; the frame base is 0x2000, and memory holds at
-/// each address its own lowest byte.
+/// The frame: local 0 is 0x1000, local 1 is -5, local 2 is 2.5, local 3 is not known; the frame base is 0x2000, and
+/// memory holds at each address its own lowest byte.
 struct Fake {
     /// Whether the object has more than four bytes.
     wide: bool,
