@@ -17,7 +17,7 @@ use crate::invoke::{self, Ran};
 use crate::offered;
 use crate::program::{Code, Program};
 use crate::wasi::p2::Imports;
-use crate::wasi::{self, p1, p2, unknown};
+use crate::wasi::{self, p1, unknown};
 
 /// How long a guest may take to end: most host calls that wait end at once, but a few do not.
 pub const PATIENCE: Duration = Duration::from_secs(1);
@@ -125,11 +125,11 @@ async fn start(
         }
         Code::Component(component) => {
             let mut linker = component::Linker::new(component.engine());
-            wasi::link_component(&mut linker).map_err(|error| not_runnable(&error, args))?;
-            let imports = Imports::recorded(component, store.data().log.clone());
-            if mode != Mode::Fast {
-                p2::link(&mut linker, &imports).map_err(|error| not_runnable(&error, args))?;
-            }
+            let imports = match mode {
+                Mode::Fast => Imports::unnoted(component),
+                _ => Imports::recorded(component, store.data().log.clone()),
+            };
+            wasi::link_component(&mut linker, &imports).map_err(|error| not_runnable(&error, args))?;
             if mode != Mode::Recorded {
                 let waits_of = waits.clone();
                 let waiter = move |_: &Host| Waiter::Program(waits_of.clone());

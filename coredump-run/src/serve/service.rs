@@ -77,12 +77,13 @@ impl Service {
             return Err(Error::new(ErrorKind::WrongFile, "only a component can be served").in_file(&program.given));
         };
         let link = |mut linker: component::Linker<Host>| {
-            wasi::link_component(&mut linker)?;
+            let imports = Imports::unnoted(component);
+            wasi::link_component(&mut linker, &imports)?;
             if args.timeout.is_some() {
                 blocking::shadow_component(&mut linker, |host: &Host| Waiter::Until(host.deadline))?;
             }
             if args.unknown_imports_trap {
-                unknown::stand_in_component(&mut linker, component, &Imports::recorded(component, None))?;
+                unknown::stand_in_component(&mut linker, component, &imports)?;
             }
             Handler::new(linker.instantiate_pre(component)?)
         };

@@ -26,10 +26,10 @@ pub fn link_module(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// Offers WASI 0.2 and 0.3 to components, and `wasi:http` of both.
-pub fn link_component(linker: &mut component::Linker<Host>) -> wasmtime::Result<()> {
+/// Offers WASI 0.2 and 0.3 to a component, and `wasi:http` of both. Of WASI 0.2 it offers what `imports` has.
+pub fn link_component(linker: &mut component::Linker<Host>, imports: &p2::Imports) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
-    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    p2::link(linker, imports)?;
     wasmtime_wasi::p3::add_to_linker(linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     wasmtime_wasi_http::p3::add_to_linker(linker)?;

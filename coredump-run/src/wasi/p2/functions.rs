@@ -1,7 +1,7 @@
 //! Defines the functions of WASI 0.2: their parameters by the WIT, and whether they may wait.
 
 use wasmtime::Result;
-use wasmtime::component::{Linker, Resource};
+use wasmtime::component::{Linker, Resource, ResourceType};
 use wasmtime_wasi::cli::WasiCliView;
 use wasmtime_wasi::clocks::WasiClocksView;
 use wasmtime_wasi::filesystem::WasiFilesystemView;
@@ -55,13 +55,13 @@ macro_rules! resources {
         resources!(@$how $interface, $view, $resource, $ty, $host);
     )*};
     (@sync $interface:ident, $view:ident, $resource:literal, $ty:ty, $host:path) => {
-        $interface.resource::<$ty>($resource, |host, own| {
-            <_ as $host>::drop(&mut host.$view(), own)
+        $interface.resource($resource, ResourceType::host::<$ty>(), |host, own| {
+            <_ as $host>::drop(&mut host.$view(), Resource::new_own(own))
         })?;
     };
     (@waits $interface:ident, $view:ident, $resource:literal, $ty:ty, $host:path) => {
-        $interface.resource_waits::<$ty>($resource, |host, own| {
-            Box::pin(async move { <_ as $host>::drop(&mut host.$view(), own).await })
+        $interface.resource_waits($resource, ResourceType::host::<$ty>(), |host, own| {
+            Box::pin(async move { <_ as $host>::drop(&mut host.$view(), Resource::new_own(own)).await })
         })?;
     };
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use coredump_core::internals::recording::{self, Outcome};
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, ComponentNamedList, Lift, Linker, LinkerInstance, Lower, Resource, ResourceType};
+use wasmtime::component::{Component, ComponentNamedList, Lift, Linker, LinkerInstance, Lower, ResourceType};
 use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi::TrappableError;
 use wasmtime_wasi::p2::StreamError;
@@ -39,6 +39,8 @@ pub struct Imports {
 
 /// How a function gets its number in the recording.
 enum Numbers {
+    /// Its calls are not even noted.
+    Unnoted,
     /// It has no number.
     None,
     /// It gets the next number of the log.
@@ -48,6 +50,11 @@ enum Numbers {
 }
 
 impl Imports {
+    /// The imports of a component whose calls are not noted.
+    pub fn unnoted(component: &Component) -> Imports {
+        Imports { imported: imported(component), numbers: Numbers::Unnoted }
+    }
+
     /// The imports of a component that is recorded in `log`, or only has its calls noted.
     pub fn recorded(component: &Component, log: Option<Arc<Log>>) -> Imports {
         Imports { imported: imported(component), numbers: log.map_or(Numbers::None, Numbers::Recorded) }
@@ -69,7 +76,7 @@ impl Imports {
     /// The number of a function in the recording.
     fn number(&self, interface: &str, name: &str) -> Option<u32> {
         match &self.numbers {
-            Numbers::None => None,
+            Numbers::Unnoted | Numbers::None => None,
             Numbers::Recorded(log) => Some(log.number(interface, name)),
             Numbers::Replayed(names) => {
                 let same = |known: &(String, String)| (&*known.0, &*known.1) == (interface, name);
@@ -103,7 +110,8 @@ fn imported(component: &Component) -> HashSet<(String, String)> {
     imported
 }
 
-/// An interface in a linker.
+/// An interface in a linker. What offers a function takes it as a pointer: the engine's code around a function is so
+/// compiled once for all functions of the same parameters and results.
 pub struct Interface<'l> {
     imports: &'l Imports,
     name: &'static str,
@@ -116,7 +124,7 @@ impl Interface<'_> {
         &mut self,
         name: &str,
         parameters: &'static [&'static str],
-        call: impl Fn(&mut Host, P) -> Result<R> + Send + Sync + 'static,
+        call: fn(&mut Host, P) -> Result<R>,
     ) -> Result<()>
     where
         P: Values + ComponentNamedList + Lift + 'static,
@@ -128,6 +136,7 @@ impl Interface<'_> {
         let function = self.function::<P, R>(name, parameters);
         self.instance.func_wrap(name, move |mut store: Store<'_>, params: P| {
             let host = store.data_mut();
+            let Some(function) = &function else { return call(host, params) };
             let arguments = function.begin(host, &params);
             if host.playback.is_some() {
                 return function.replay(&mut store, arguments);
@@ -142,7 +151,7 @@ impl Interface<'_> {
         &mut self,
         name: &str,
         parameters: &'static [&'static str],
-        call: impl for<'a> Fn(&'a mut Host, P) -> Waiting<'a, R> + Copy + Send + Sync + 'static,
+        call: for<'a> fn(&'a mut Host, P) -> Waiting<'a, R>,
     ) -> Result<()>
     where
         P: Values + ComponentNamedList + Lift + Send + 'static,
@@ -156,6 +165,7 @@ impl Interface<'_> {
             let function = function.clone();
             Box::new(async move {
                 let host = store.data_mut();
+                let Some(function) = function else { return call(host, params).await };
                 let arguments = function.begin(host, &params);
                 if host.playback.is_some() {
                     return function.replay(&mut store, arguments);
@@ -167,54 +177,57 @@ impl Interface<'_> {
     }
 
     /// Offers a resource whose drop does not wait.
-    pub fn resource<T: 'static>(
-        &mut self,
-        name: &str,
-        drop: impl Fn(&mut Host, Resource<T>) -> Result<()> + Send + Sync + 'static,
-    ) -> Result<()> {
+    pub fn resource(&mut self, name: &str, ty: ResourceType, drop: fn(&mut Host, u32) -> Result<()>) -> Result<()> {
         if !self.imports.has(self.name, name) {
             return Ok(());
         }
         let function = self.function::<(u32,), ()>(&format!("[resource-drop]{name}"), &["this"]);
-        self.instance.resource(name, ResourceType::host::<T>(), move |mut store, own| {
+        self.instance.resource(name, ty, move |mut store, own| {
             let host = store.data_mut();
+            let Some(function) = &function else { return drop(host, own) };
             let arguments = function.begin(host, &(own,));
             if host.playback.is_some() {
                 return function.replay(&mut store, arguments);
             }
-            let result = drop(host, Resource::new_own(own));
+            let result = drop(host, own);
             function.end(host, arguments, result)
         })
     }
 
     /// Offers a resource whose drop may wait.
-    pub fn resource_waits<T: Send + 'static>(
+    pub fn resource_waits(
         &mut self,
         name: &str,
-        drop: impl for<'a> Fn(&'a mut Host, Resource<T>) -> Waiting<'a, ()> + Copy + Send + Sync + 'static,
+        ty: ResourceType,
+        drop: for<'a> fn(&'a mut Host, u32) -> Waiting<'a, ()>,
     ) -> Result<()> {
         if !self.imports.has(self.name, name) {
             return Ok(());
         }
         let function = self.function::<(u32,), ()>(&format!("[resource-drop]{name}"), &["this"]);
-        self.instance.resource_async(name, ResourceType::host::<T>(), move |mut store, own| {
+        self.instance.resource_async(name, ty, move |mut store, own| {
             let function = function.clone();
             Box::new(async move {
                 let host = store.data_mut();
+                let Some(function) = function else { return drop(host, own).await };
                 let arguments = function.begin(host, &(own,));
                 if host.playback.is_some() {
                     return function.replay(&mut store, arguments);
                 }
-                let result = drop(host, Resource::new_own(own)).await;
+                let result = drop(host, own).await;
                 function.end(store.data_mut(), arguments, result)
             })
         })
     }
 
-    fn function<P: Values, R: Values>(&self, name: &str, parameters: &'static [&'static str]) -> Arc<Function> {
+    /// What notes the calls of a function; `None` if nothing does.
+    fn function<P: Values, R: Values>(&self, name: &str, parameters: &'static [&'static str]) -> Option<Arc<Function>> {
+        if matches!(self.imports.numbers, Numbers::Unnoted) {
+            return None;
+        }
         let noted = ComponentFunction::new::<P, R>(self.name, name, parameters);
         let number = self.imports.number(self.name, name);
-        Arc::new(Function { noted: Arc::new(noted), files: FileCall::from_name(self.name, name), number })
+        Some(Arc::new(Function { noted: Arc::new(noted), files: FileCall::from_name(self.name, name), number }))
     }
 }
 
