@@ -11,7 +11,7 @@ use coredump_core::{Call, Dump, Frame, ResolvedFrame, Scope, Thread, model};
 
 use crate::args::Args;
 use crate::inner;
-use crate::page::{Page, Piece};
+use crate::page::{Page, TextRole};
 use crate::raw;
 use crate::source::{self, Sources};
 use crate::variables;
@@ -42,10 +42,10 @@ impl<'r> Frames<'r> {
 
     /// Prints a thread.
     pub fn thread(&mut self, page: &mut Page, thread: &Thread) -> io::Result<()> {
-        page.piece(Piece::Title, &format!("thread {}", thread.index()))?;
+        page.piece(TextRole::Title, &format!("thread {}", thread.index()))?;
         if !thread.name().is_empty() {
             page.plain(" \"")?;
-            page.piece(Piece::Title, thread.name())?;
+            page.piece(TextRole::Title, thread.name())?;
             page.plain("\"")?;
         }
         inner::current(page, thread)?;
@@ -64,7 +64,7 @@ impl<'r> Frames<'r> {
                     }
                 }
                 Part::Repeat { frames, period, times } => {
-                    page.piece(Piece::Faint, &repeated(&frames, period, times))?;
+                    page.piece(TextRole::Faint, &repeated(&frames, period, times))?;
                     page.end()?;
                 }
             }
@@ -90,15 +90,15 @@ impl<'r> Frames<'r> {
 
     fn rest(&self, page: &mut Page, thread: &model::Thread, hidden: usize) -> io::Result<()> {
         if thread.frames.is_empty() {
-            page.piece(Piece::Faint, "no frames")?;
+            page.piece(TextRole::Faint, "no frames")?;
             page.end()?;
         }
         if hidden > 0 {
-            page.piece(Piece::Faint, &format!("{hidden} older frames not shown"))?;
+            page.piece(TextRole::Faint, &format!("{hidden} older frames not shown"))?;
             page.end()?;
         }
         if thread.truncated {
-            page.piece(Piece::Faint, "older frames are not in the dump")?;
+            page.piece(TextRole::Faint, "older frames are not in the dump")?;
             page.end()?;
         }
         Ok(())
@@ -134,11 +134,11 @@ impl<'r> Frames<'r> {
         let number = frame.index;
         page.plain(format_args!("#{number:<width$} "))?;
         if let Some(offset) = frame.module_offset {
-            page.piece(Piece::Address, &format!("{offset:#0width$x} ", width = self.offset_width))?;
+            page.piece(TextRole::Address, &format!("{offset:#0width$x} ", width = self.offset_width))?;
         }
         let Some(module) = frame.module.filter(|_| self.dump.binaries().len() > 1) else { return Ok(()) };
         let name = self.dump.binaries().slot(module).map_or("?", |slot| short(&slot.name));
-        page.piece(Piece::Faint, name)?;
+        page.piece(TextRole::Faint, name)?;
         page.plain("!")
     }
 

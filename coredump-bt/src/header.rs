@@ -12,7 +12,7 @@ use coredump_core::model::{CoreDump, HostCall, Layout, Request};
 use coredump_core::reason::{CrashReason, ReasonSource};
 
 use crate::frames::short;
-use crate::page::{Page, Piece};
+use crate::page::{Page, TextRole};
 
 /// How many headers of a request are shown, and how many bytes of each.
 pub const HEADERS: usize = 40;
@@ -38,10 +38,10 @@ fn is_youngest(dump: &Dump, place: &CrashPlace) -> bool {
 /// Prints the header of a dump.
 pub fn render(page: &mut Page, input: &Input, opened: &Dump) -> io::Result<()> {
     let (dump, crash) = (opened.recorded(), opened.crash());
-    page.piece(Piece::Title, &format!("core dump of {}", program(input, dump)))?;
+    page.piece(TextRole::Title, &format!("core dump of {}", program(input, dump)))?;
     if let Some(producer) = &dump.producer {
         page.plain(" by ")?;
-        page.piece(Piece::Title, producer)?;
+        page.piece(TextRole::Title, producer)?;
     }
     if dump.layout != Layout::Standard {
         page.plain(format_args!(" ({} layout)", dump.layout.name()))?;
@@ -58,7 +58,7 @@ pub fn render(page: &mut Page, input: &Input, opened: &Dump) -> io::Result<()> {
         if place.frame > 0 {
             page.plain(format_args!("#{} ", place.frame))?;
         }
-        page.piece(Piece::Function, &place.function)?;
+        page.piece(TextRole::Function, &place.function)?;
         if let Some(location) = &place.location {
             page.plain(" at ")?;
             page.location(location)?;
@@ -67,7 +67,7 @@ pub fn render(page: &mut Page, input: &Input, opened: &Dump) -> io::Result<()> {
     }
     if let Some(signature) = &crash.signature {
         page.plain("signature: ")?;
-        page.piece(Piece::Title, signature)?;
+        page.piece(TextRole::Title, signature)?;
         page.end()?;
     }
     for (key, value) in &dump.process.annotations {
@@ -97,7 +97,7 @@ pub fn host_calls(page: &mut Page, calls: &[HostCall]) -> io::Result<()> {
         let (name, result) = (escape(&shorten(&call.name, HEADER)).into_owned(), shorten(result, HEADER));
         let line = format!("  {} {time:>11}  {name}({}) = ", if call.failed { '!' } else { ' ' }, args.join(", "));
         page.plain(line)?;
-        page.piece(if call.failed { Piece::Here } else { Piece::Faint }, &escape(&result))?;
+        page.piece(if call.failed { TextRole::Here } else { TextRole::Faint }, &escape(&result))?;
         page.end()?;
     }
     Ok(())
@@ -122,9 +122,9 @@ fn why(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
     let summary = reason.summary();
     let mut lines = summary.trim().lines();
     page.plain("reason: ")?;
-    page.piece(Piece::Here, lines.next().unwrap_or_default())?;
+    page.piece(TextRole::Here, lines.next().unwrap_or_default())?;
     if reason.source == ReasonSource::Inferred {
-        page.piece(Piece::Faint, " (inferred)")?;
+        page.piece(TextRole::Faint, " (inferred)")?;
     }
     page.end()?;
     lines.try_for_each(|line| page.plain(format_args!("    {}\n", escape_lines(line))))?;
@@ -140,7 +140,7 @@ fn why(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
     }
     match throw_note(reason) {
         Some(note) => {
-            page.piece(Piece::Faint, &format!("    {note}"))?;
+            page.piece(TextRole::Faint, &format!("    {note}"))?;
             page.end()
         }
         None => Ok(()),
@@ -222,7 +222,7 @@ fn omitted(page: &mut Page, count: usize, what: &str) -> io::Result<()> {
     if count == 0 {
         return Ok(());
     }
-    page.piece(Piece::Faint, &format!("    … {count} {what}"))?;
+    page.piece(TextRole::Faint, &format!("    … {count} {what}"))?;
     page.end()
 }
 

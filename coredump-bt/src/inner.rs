@@ -9,7 +9,7 @@ use coredump_core::runtimes::{InterpretedFrame, InterpretedVariable};
 use coredump_core::runtimes::{Runtime, Task};
 use coredump_core::{Dump, Location, ResolvedFrame, Thread};
 
-use crate::page::{Page, Piece};
+use crate::page::{Page, TextRole};
 use crate::short::short;
 
 /// How many characters of one argument are shown on a frame's line.
@@ -20,7 +20,7 @@ pub fn current(page: &mut Page, thread: &Thread) -> io::Result<()> {
     match thread.runtime().and_then(Runtime::current) {
         Some(task) => {
             page.plain(", ")?;
-            page.piece(Piece::Title, &format!("goroutine {}", task.id))?;
+            page.piece(TextRole::Title, &format!("goroutine {}", task.id))?;
             state(page, task)
         }
         None => Ok(()),
@@ -32,7 +32,7 @@ pub fn continued(page: &mut Page, thread: &Thread, width: usize) -> io::Result<(
     let mut first = true;
     for resolved in thread.continued() {
         if std::mem::take(&mut first) {
-            page.piece(Piece::Faint, "older frames, which the goroutine's own stack in memory holds:")?;
+            page.piece(TextRole::Faint, "older frames, which the goroutine's own stack in memory holds:")?;
             page.end()?;
         }
         frame(page, &resolved, width)?;
@@ -81,11 +81,11 @@ pub fn tasks(page: &mut Page, dump: &Dump) -> io::Result<()> {
     for group in groups(runtime) {
         let task = group[0];
         page.end()?;
-        page.piece(Piece::Title, &group_title(&group))?;
+        page.piece(TextRole::Title, &group_title(&group))?;
         state(page, task)?;
         if let Some(created) = &task.created_by {
             page.plain(", started by ")?;
-            page.piece(Piece::Function, &created.function)?;
+            page.piece(TextRole::Function, &created.function)?;
             at(page, created_at(task).as_ref())?;
         }
         page.end()?;
@@ -93,12 +93,12 @@ pub fn tasks(page: &mut Page, dump: &Dump) -> io::Result<()> {
         let width = frames.len().saturating_sub(1).to_string().len();
         frames.iter().try_for_each(|resolved| frame(page, resolved, width))?;
         if let Some(broken) = &task.broken {
-            page.piece(Piece::Faint, &format!("older frames are not known: {broken}"))?;
+            page.piece(TextRole::Faint, &format!("older frames are not known: {broken}"))?;
             page.end()?;
         }
     }
     if runtime.truncated {
-        page.piece(Piece::Faint, "more goroutines are not shown")?;
+        page.piece(TextRole::Faint, "more goroutines are not shown")?;
         page.end()?;
     }
     Ok(())
@@ -106,14 +106,14 @@ pub fn tasks(page: &mut Page, dump: &Dump) -> io::Result<()> {
 
 fn state(page: &mut Page, task: &Task) -> io::Result<()> {
     page.plain(" [")?;
-    page.piece(Piece::Value, task.wait_reason.as_deref().unwrap_or(&task.status))?;
+    page.piece(TextRole::Value, task.wait_reason.as_deref().unwrap_or(&task.status))?;
     page.plain("]")?;
     let waits = waits_for(task);
     if waits.is_empty() {
         return Ok(());
     }
     page.plain(" on ")?;
-    page.piece(Piece::Address, &waits)
+    page.piece(TextRole::Address, &waits)
 }
 
 /// Prints a frame of a runtime's stack: the calls inlined in it first.
@@ -143,7 +143,7 @@ pub fn interpreted(page: &mut Page, program: &Interpreted, frame: Option<usize>,
     let frames: Vec<_> = program.frames().filter(|(placed, _)| *placed == frame).map(|(_, frame)| frame).collect();
     if frame.is_none() && !frames.is_empty() {
         page.end()?;
-        page.piece(Piece::Title, &program.title)?;
+        page.piece(TextRole::Title, &program.title)?;
         page.end()?;
     }
     frames.into_iter().try_for_each(|frame| interpreted_frame(page, program.language, frame, locals))?;
@@ -152,13 +152,13 @@ pub fn interpreted(page: &mut Page, program: &Interpreted, frame: Option<usize>,
     }
     match &program.broken {
         Some(broken) => {
-            page.piece(Piece::Faint, &format!("older frames of {} are not known: {broken}", program.title))?;
+            page.piece(TextRole::Faint, &format!("older frames of {} are not known: {broken}", program.title))?;
             page.end()
         }
         None if !program.is_known => {
             page.end()?;
             page.piece(
-                Piece::Faint,
+                TextRole::Faint,
                 &format!("the layout of C{} is not known: its frames are not shown", program.title),
             )?;
             page.end()
@@ -168,13 +168,13 @@ pub fn interpreted(page: &mut Page, program: &Interpreted, frame: Option<usize>,
 }
 
 fn interpreted_frame(page: &mut Page, language: &str, frame: &InterpretedFrame, locals: bool) -> io::Result<()> {
-    page.piece(Piece::Faint, &format!("   {language} "))?;
-    page.piece(Piece::Function, &frame.function)?;
+    page.piece(TextRole::Faint, &format!("   {language} "))?;
+    page.piece(TextRole::Function, &frame.function)?;
     let mut parameters = frame.variables.iter().filter(|variable| variable.is_parameter).peekable();
     if parameters.peek().is_some() {
         page.plain(" (")?;
         while let Some(parameter) = parameters.next() {
-            page.piece(Piece::Name, &parameter.name)?;
+            page.piece(TextRole::Name, &parameter.name)?;
             page.plain("=")?;
             let value = parameter.value.as_deref().map(|value| short(value, MAX_ARGUMENT));
             value_of(page, value.as_deref())?;
@@ -191,9 +191,9 @@ fn interpreted_frame(page: &mut Page, language: &str, frame: &InterpretedFrame, 
 
 fn interpreted_variable(page: &mut Page, variable: &InterpretedVariable) -> io::Result<()> {
     page.plain("        ")?;
-    page.piece(Piece::Name, &variable.name)?;
+    page.piece(TextRole::Name, &variable.name)?;
     page.plain(": ")?;
-    page.piece(Piece::Faint, &variable.type_name)?;
+    page.piece(TextRole::Faint, &variable.type_name)?;
     page.plain(" = ")?;
     value_of(page, variable.value.as_deref())?;
     page.end()
@@ -201,7 +201,7 @@ fn interpreted_variable(page: &mut Page, variable: &InterpretedVariable) -> io::
 
 fn value_of(page: &mut Page, value: Option<&str>) -> io::Result<()> {
     match value {
-        Some(value) => page.piece(Piece::Value, value),
-        None => page.piece(Piece::Faint, "<unreadable>"),
+        Some(value) => page.piece(TextRole::Value, value),
+        None => page.piece(TextRole::Faint, "<unreadable>"),
     }
 }

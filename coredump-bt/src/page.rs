@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use coredump_core::cli::frame;
 use coredump_core::cli::output::Output;
 use coredump_core::cli::paint::Paint;
-pub use coredump_core::cli::paint::Piece;
+pub use coredump_core::cli::paint::TextRole;
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::cli::text::{escape, escape_lines};
 use coredump_core::{Call, Location};
@@ -30,7 +30,7 @@ impl Page {
     }
 
     /// Writes text that may come from a dump or a module, on one line.
-    pub fn piece(&mut self, piece: Piece, text: &str) -> io::Result<()> {
+    pub fn piece(&mut self, piece: TextRole, text: &str) -> io::Result<()> {
         write!(self.out, "{}", self.paint.paint(piece, escape(text)))
     }
 

@@ -3,11 +3,11 @@
 use std::fmt::Write;
 use std::io;
 
-use coredump_core::gc::View;
+use coredump_core::gc::ObjectView;
 use coredump_core::model::{RefTarget, Reference, Value};
 use coredump_core::{Dump, Frame, Limits};
 
-use crate::page::{Page, Piece};
+use crate::page::{Page, TextRole};
 
 /// Prints locals and operands of a frame.
 pub fn render(page: &mut Page, dump: &Dump, frame: &Frame) -> io::Result<()> {
@@ -23,33 +23,33 @@ pub fn render(page: &mut Page, dump: &Dump, frame: &Frame) -> io::Result<()> {
 
 fn values<'n>(
     page: &mut Page,
-    objects: &View<'_>,
+    objects: &ObjectView<'_>,
     what: &str,
     values: Option<&[Value]>,
     name: impl Fn(usize) -> Option<&'n str>,
 ) -> io::Result<()> {
     let Some(values) = values else {
         page.plain(format_args!("    {what}: "))?;
-        page.piece(Piece::Faint, "not recorded")?;
+        page.piece(TextRole::Faint, "not recorded")?;
         return page.end();
     };
     if values.is_empty() {
         page.plain(format_args!("    {what}: "))?;
-        page.piece(Piece::Faint, "empty")?;
+        page.piece(TextRole::Faint, "empty")?;
         return page.end();
     }
     for (index, value) in values.iter().enumerate() {
         page.plain(format_args!("    {what}[{index}]"))?;
         if let Some(name) = name(index) {
             page.plain(" $")?;
-            page.piece(Piece::Function, name)?;
+            page.piece(TextRole::Function, name)?;
         }
         page.plain(" = ")?;
-        page.piece(Piece::Faint, value.type_name().unwrap_or("missing"))?;
+        page.piece(TextRole::Faint, value.type_name().unwrap_or("missing"))?;
         let text = shown(objects, value);
         if !text.is_empty() {
             page.plain(" ")?;
-            page.piece(Piece::Address, &text)?;
+            page.piece(TextRole::Address, &text)?;
         }
         page.end()?;
     }
@@ -57,7 +57,7 @@ fn values<'n>(
 }
 
 /// An object with its fields, on one line.
-fn object(objects: &View<'_>, id: u32) -> String {
+fn object(objects: &ObjectView<'_>, id: u32) -> String {
     match objects.get(id) {
         Some(object) => format!("#{id} {}", objects.object_text(&object, Limits { depth: 1, ..Limits::default() })),
         None => format!("#{id}, which is not in the dump"),
@@ -65,7 +65,7 @@ fn object(objects: &View<'_>, id: u32) -> String {
 }
 
 /// A value without its type; for a reference to an object, the object in short.
-pub fn shown(objects: &View<'_>, value: &Value) -> String {
+pub fn shown(objects: &ObjectView<'_>, value: &Value) -> String {
     match value {
         Value::Ref(Reference { target: RefTarget::Object(id), .. }) => object(objects, *id),
         value => text(value),

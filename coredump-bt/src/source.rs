@@ -16,7 +16,7 @@ use coredump_core::cli::path_map::PathMap;
 use coredump_core::cli::sources;
 use coredump_core::{EmbeddedSource, Frame, Location};
 
-use crate::page::{Page, Piece};
+use crate::page::{Page, TextRole};
 
 /// How many lines are printed before a place, and after it.
 pub const AROUND: u32 = 2;
@@ -141,7 +141,7 @@ pub fn render(page: &mut Page, lines: &[Line]) -> io::Result<()> {
     for Line { number, text, is_here } in lines {
         let mark = if *is_here { '>' } else { ' ' };
         page.plain(format_args!("  {mark} {number:width$} "))?;
-        page.piece(if *is_here { Piece::Here } else { Piece::Faint }, text)?;
+        page.piece(if *is_here { TextRole::Here } else { TextRole::Faint }, text)?;
         page.end()?;
     }
     Ok(())

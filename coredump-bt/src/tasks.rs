@@ -6,7 +6,7 @@ use coredump_core::Dump;
 use coredump_core::tasks::{self, AsyncTask, Await, AwaitState, Tasks};
 
 use crate::args::Args;
-use crate::page::{Page, Piece};
+use crate::page::{Page, TextRole};
 use crate::variables;
 
 /// The message of a runtime in which all tasks wait and nothing can wake them.
@@ -27,12 +27,12 @@ pub fn all(page: &mut Page, args: &Args, dump: &Dump) -> io::Result<()> {
     let Tasks { list, truncated } = dump.tasks(limits);
     if list.is_empty() && args.tasks {
         page.end()?;
-        page.piece(Piece::Faint, &tasks::none_found(dump.binaries()))?;
+        page.piece(TextRole::Faint, &tasks::none_found(dump.binaries()))?;
         page.end()?;
     }
     list.iter().try_for_each(|task| one(page, task))?;
     if truncated {
-        page.piece(Piece::Faint, "more tasks are not shown")?;
+        page.piece(TextRole::Faint, "more tasks are not shown")?;
         page.end()?;
     }
     Ok(())
@@ -41,26 +41,26 @@ pub fn all(page: &mut Page, args: &Args, dump: &Dump) -> io::Result<()> {
 fn one(page: &mut Page, task: &AsyncTask) -> io::Result<()> {
     page.end()?;
     let id = task.id.map(|id| format!(" {id}")).unwrap_or_default();
-    page.piece(Piece::Title, &format!("task{id}"))?;
+    page.piece(TextRole::Title, &format!("task{id}"))?;
     if let Some(name) = &task.name {
         page.plain(" \"")?;
-        page.piece(Piece::Title, name)?;
+        page.piece(TextRole::Title, name)?;
         page.plain("\"")?;
     }
     if let Some(executor) = task.executor {
         page.plain(format_args!(" of {executor}"))?;
     }
     page.plain(" [")?;
-    page.piece(Piece::Value, task.state.name())?;
+    page.piece(TextRole::Value, task.state.name())?;
     page.plain("]")?;
     let leaves = task.leaves();
     for (nth, leaf) in leaves.iter().enumerate() {
         page.plain(if nth == 0 { ", waits for " } else { ", " })?;
-        page.piece(Piece::Function, &leaf.name)?;
+        page.piece(TextRole::Function, &leaf.name)?;
     }
     page.end()?;
     if let Some(note) = &task.note {
-        page.piece(Piece::Faint, &format!("    {note}"))?;
+        page.piece(TextRole::Faint, &format!("    {note}"))?;
         page.end()?;
     }
     task.future.as_ref().map_or(Ok(()), |future| awaiting(page, future, 1, ""))
@@ -68,10 +68,10 @@ fn one(page: &mut Page, task: &AsyncTask) -> io::Result<()> {
 
 fn awaiting(page: &mut Page, future: &Await, level: usize, mark: &str) -> io::Result<()> {
     page.plain(format_args!("{:width$}{mark}", "", width = level * 4 - mark.len()))?;
-    page.piece(Piece::Function, &future.name)?;
+    page.piece(TextRole::Function, &future.name)?;
     if let Some(state) = state(future) {
         page.plain(" [")?;
-        page.piece(Piece::Value, &state)?;
+        page.piece(TextRole::Value, &state)?;
         page.plain("]")?;
     }
     if let Some(location) = future.location.as_ref().filter(|_| future.state != AwaitState::Returned) {
@@ -79,7 +79,7 @@ fn awaiting(page: &mut Page, future: &Await, level: usize, mark: &str) -> io::Re
         page.location(location)?;
     }
     if let Some(note) = &future.note {
-        page.piece(Piece::Faint, &format!(": {note}"))?;
+        page.piece(TextRole::Faint, &format!(": {note}"))?;
     }
     page.end()?;
     future.variables.iter().try_for_each(|variable| variables::one(page, variable, level + 1))?;

@@ -8,7 +8,7 @@ use coredump_core::cli::frame;
 use coredump_core::cli::input::Input;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::trace::{Block, Locator, Mark, Scanner};
+use coredump_core::trace::{Locator, Mark, ScannedText, Scanner};
 use coredump_core::{Call, Dump, Frame, ResolvedFrame, Slot, Store};
 
 use crate::args::Args;
@@ -82,7 +82,7 @@ struct Printer<'p> {
 
 impl Printer<'_> {
     /// Prints a piece of the text, or a line for each of its traces.
-    fn block(&mut self, block: &Block<'_>, locator: &mut Locator<'_>) -> io::Result<()> {
+    fn block(&mut self, block: &ScannedText<'_>, locator: &mut Locator<'_>) -> io::Result<()> {
         let dumps: Vec<Dump> =
             block.traces.iter().map(|trace| Dump::of_trace(locator.locate(trace), self.store)).collect();
         self.traces += dumps.len();

@@ -5,7 +5,7 @@ use std::io;
 use coredump_core::{Limits, Scope, Status, Variable, VariableKind};
 
 use crate::args::Args;
-use crate::page::{Page, Piece};
+use crate::page::{Page, TextRole};
 use crate::short::short;
 
 /// How many characters of one argument are shown on a frame's line.
@@ -16,7 +16,7 @@ const MAX_INDENT: usize = 8;
 /// Prints `(dividend=600, divisor=0)`, or `(…)` if none of the values is known. Nothing if there is no parameter.
 pub fn arguments(page: &mut Page, scope: &Scope) -> io::Result<()> {
     let arguments = match known_arguments(scope) {
-        None => return page.piece(Piece::Faint, " (…)"),
+        None => return page.piece(TextRole::Faint, " (…)"),
         Some(arguments) if arguments.is_empty() => return Ok(()),
         Some(arguments) => arguments,
     };
@@ -25,7 +25,7 @@ pub fn arguments(page: &mut Page, scope: &Scope) -> io::Result<()> {
         if number > 0 {
             page.plain(", ")?;
         }
-        page.piece(Piece::Name, &parameter.label())?;
+        page.piece(TextRole::Name, &parameter.label())?;
         page.plain("=")?;
         value(page, parameter, text)?;
     }
@@ -56,18 +56,18 @@ pub fn all(page: &mut Page, scope: &Scope) -> io::Result<()> {
 /// Prints a variable, indented by its level, and what its pointers lead to below it.
 pub fn one(page: &mut Page, variable: &Variable, level: usize) -> io::Result<()> {
     page.plain(format_args!("{:width$}", "", width = level * 4))?;
-    page.piece(Piece::Name, &variable.label())?;
+    page.piece(TextRole::Name, &variable.label())?;
     if !variable.type_name.is_empty() {
         page.plain(": ")?;
-        page.piece(Piece::Faint, &variable.type_name)?;
+        page.piece(TextRole::Faint, &variable.type_name)?;
     }
     page.plain(" = ")?;
     value(page, variable, &variable.text())?;
     if level == 1 && variable.kind == VariableKind::Static {
-        page.piece(Piece::Faint, " [static]")?;
+        page.piece(TextRole::Faint, " [static]")?;
     }
     if variable.hidden {
-        page.piece(Piece::Faint, " [hidden]")?;
+        page.piece(TextRole::Faint, " [hidden]")?;
     }
     page.end()?;
     if level >= MAX_INDENT {
@@ -84,7 +84,7 @@ fn leads_on(part: &Variable) -> bool {
 }
 
 fn value(page: &mut Page, variable: &Variable, text: &str) -> io::Result<()> {
-    page.piece(if variable.status == Status::Ok { Piece::Value } else { Piece::Faint }, text)
+    page.piece(if variable.status == Status::Ok { TextRole::Value } else { TextRole::Faint }, text)
 }
 
 /// The limits for reading variables: little for a frame's line, and as the command line allows for all variables.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 
 use coredump_core::module::{Module as CoreModule, TypeKind};
-use coredump_core::objects::{Kind, Storage, Type, Writer};
+use coredump_core::objects::{ObjectKind, ObjectType, Storage, Writer};
 use wasm_encoder::Encode;
 use wasmtime::{ArrayType, Engine, FieldType, HeapType, Module, StorageType, StructType, Tag, ValType};
 
@@ -26,11 +26,11 @@ pub struct Types {
 }
 
 /// Types, each with its module and its index there.
-type Declared = HashMap<Key, Vec<(ObjectType, (u32, u32))>>;
+type Declared = HashMap<Key, Vec<(EngineType, (u32, u32))>>;
 
 /// A type that was met.
 struct Met {
-    ty: ObjectType,
+    ty: EngineType,
     known: DumpType,
 }
 
@@ -62,38 +62,38 @@ struct Key {
 
 /// A struct's or an array's type.
 #[derive(Clone)]
-enum ObjectType {
+enum EngineType {
     Struct(StructType),
     Array(ArrayType),
 }
 
-impl ObjectType {
+impl EngineType {
     fn key(&self) -> Key {
         let mut hasher = std::hash::DefaultHasher::new();
         match self {
-            ObjectType::Struct(ty) => {
+            EngineType::Struct(ty) => {
                 ty.hash(&mut hasher);
                 Key { group: hasher.finish(), fields: ty.fields().len() }
             }
-            ObjectType::Array(ty) => {
+            EngineType::Array(ty) => {
                 ty.hash(&mut hasher);
                 Key { group: hasher.finish(), fields: usize::MAX }
             }
         }
     }
 
-    fn is(&self, other: &ObjectType) -> bool {
+    fn is(&self, other: &EngineType) -> bool {
         match (self, other) {
-            (ObjectType::Struct(this), ObjectType::Struct(other)) => StructType::eq(this, other),
-            (ObjectType::Array(this), ObjectType::Array(other)) => ArrayType::eq(this, other),
+            (EngineType::Struct(this), EngineType::Struct(other)) => StructType::eq(this, other),
+            (EngineType::Array(this), EngineType::Array(other)) => ArrayType::eq(this, other),
             _ => false,
         }
     }
 
     fn fields(&self) -> Vec<Storage> {
         match self {
-            ObjectType::Struct(ty) => ty.fields().map(|field| storage(&field)).collect(),
-            ObjectType::Array(ty) => vec![storage(&ty.field_type())],
+            EngineType::Struct(ty) => ty.fields().map(|field| storage(&field)).collect(),
+            EngineType::Array(ty) => vec![storage(&ty.field_type())],
         }
     }
 }
@@ -116,16 +116,16 @@ impl Types {
 
     /// A struct's type.
     pub fn of_struct(&mut self, ty: StructType, writer: &mut Writer) -> DumpType {
-        self.known(ObjectType::Struct(ty), Kind::Struct, writer)
+        self.known(EngineType::Struct(ty), ObjectKind::Struct, writer)
     }
 
     /// An array's type.
     pub fn of_array(&mut self, ty: ArrayType, writer: &mut Writer) -> DumpType {
-        self.known(ObjectType::Array(ty), Kind::Array, writer)
+        self.known(EngineType::Array(ty), ObjectKind::Array, writer)
     }
 
-    fn known(&mut self, ty: ObjectType, kind: Kind, writer: &mut Writer) -> DumpType {
-        let last = usize::from(kind == Kind::Array);
+    fn known(&mut self, ty: EngineType, kind: ObjectKind, writer: &mut Writer) -> DumpType {
+        let last = usize::from(kind == ObjectKind::Array);
         if let Some(met) = self.last[last].as_ref().filter(|met| met.ty.is(&ty)) {
             return met.known.clone();
         }
@@ -134,7 +134,7 @@ impl Types {
         known
     }
 
-    fn among_all(&mut self, ty: &ObjectType, kind: Kind, writer: &mut Writer) -> DumpType {
+    fn among_all(&mut self, ty: &EngineType, kind: ObjectKind, writer: &mut Writer) -> DumpType {
         let key = ty.key();
         let met = self.met.entry(key).or_default();
         if let Some(position) = met.iter().position(|met| met.ty.is(ty)) {
@@ -147,7 +147,7 @@ impl Types {
         let declared = self.declared.get(&key).into_iter().flatten();
         let places = declared.filter(|(declared, _)| declared.is(ty)).map(|(_, place)| *place).collect();
         let fields = ty.fields();
-        let index = writer.add_type(&Type::new(kind, places, fields.clone()));
+        let index = writer.add_type(&ObjectType::new(kind, places, fields.clone()));
         let known = DumpType::new(index, fields);
         met.push(Met { ty: ty.clone(), known: known.clone() });
         known
@@ -164,7 +164,7 @@ impl Types {
         let number = tag.debug_index_in_store();
         let known = self.tags.entry(number).or_insert_with(|| {
             let places = catalog.tag(number).into_iter().collect();
-            let index = writer.add_type(&Type::new(Kind::Exception, places, fields.clone()));
+            let index = writer.add_type(&ObjectType::new(ObjectKind::Exception, places, fields.clone()));
             DumpType::new(index, fields)
         });
         known.clone()
@@ -172,7 +172,7 @@ impl Types {
 
     /// The type of what the host owns.
     pub fn of_host(&mut self, writer: &mut Writer) -> u32 {
-        *self.host.get_or_insert_with(|| writer.add_type(&Type::new(Kind::Extern, Vec::new(), Vec::new())))
+        *self.host.get_or_insert_with(|| writer.add_type(&ObjectType::new(ObjectKind::Extern, Vec::new(), Vec::new())))
     }
 }
 
@@ -193,7 +193,7 @@ pub fn storage(field: &FieldType) -> Storage {
 }
 
 /// The struct and array types of a module, with their indices.
-fn types_of(module: &[u8], engine: &Engine) -> Option<Vec<(u32, ObjectType)>> {
+fn types_of(module: &[u8], engine: &Engine) -> Option<Vec<(u32, EngineType)>> {
     let module = CoreModule::parse(module).ok()?;
     let kinds = module.type_kinds();
     let wanted: Vec<u32> = (0u32..)
@@ -206,8 +206,8 @@ fn types_of(module: &[u8], engine: &Engine) -> Option<Vec<(u32, ObjectType)>> {
     let parameter = |import: wasmtime::ImportType<'_>| {
         let parameter = import.ty().func()?.param(0)?;
         match parameter.as_ref()?.heap_type() {
-            HeapType::ConcreteStruct(ty) => Some(ObjectType::Struct(ty.clone())),
-            HeapType::ConcreteArray(ty) => Some(ObjectType::Array(ty.clone())),
+            HeapType::ConcreteStruct(ty) => Some(EngineType::Struct(ty.clone())),
+            HeapType::ConcreteArray(ty) => Some(EngineType::Array(ty.clone())),
             _ => None,
         }
     };

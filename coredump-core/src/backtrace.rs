@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use crate::binaries::{Binaries, Binary, Stop};
+use crate::binaries::{Binaries, Binary, StoppedAt};
 use crate::lang::go;
 use crate::limits::{MAX_NAME, MAX_SYMBOL, shorten};
 use crate::locate::branch;
@@ -269,9 +269,9 @@ impl<'r, 'a> Resolver<'r, 'a> {
         resolved.code_offset = frame.code_offset;
         resolved.module_offset = Some(place.module_offset);
         resolved.dwarf_pc = Some(place.dwarf_pc);
-        resolved.entered = place.stop == Stop::Entry;
+        resolved.entered = place.stop == StoppedAt::Entry;
         let mut frames = found.binary.lookup(function, place.module_offset);
-        if place.stop == Stop::Loop && frames.first().is_some_and(|frame| frame.location.is_none()) {
+        if place.stop == StoppedAt::Loop && frames.first().is_some_and(|frame| frame.location.is_none()) {
             frames = line_ahead(&found.binary, function, place.module_offset).unwrap_or(frames);
         }
         if let Some((own, inlined)) = frames.split_last() {
@@ -283,7 +283,7 @@ impl<'r, 'a> Resolver<'r, 'a> {
             resolved.inlines = inlined.iter().map(InlinedFrame::from).collect();
         }
         // A frame that stopped at an instruction needs no declaration, and finding one takes a search of all units.
-        if place.stop != Stop::Instruction && resolved.location.is_none() && resolved.inlines.is_empty() {
+        if place.stop != StoppedAt::Instruction && resolved.location.is_none() && resolved.inlines.is_empty() {
             resolved.declared = found.binary.declaration(function);
         }
         Some(resolved)

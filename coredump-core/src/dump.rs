@@ -41,7 +41,7 @@ pub struct Store(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    binaries: binaries::Store,
+    binaries: binaries::BinaryStore,
     signer: Signer,
 }
 
@@ -189,7 +189,7 @@ struct DumpWithBinaries {
 struct Views<'a> {
     resolver: Resolver<'a, 'a>,
     inspector: Inspector<'a>,
-    objects: gc::View<'a>,
+    objects: gc::ObjectView<'a>,
 }
 
 self_cell!(
@@ -207,7 +207,7 @@ fn located_in(recorded: &Arc<Recorded>, binaries: Binaries) -> Located {
         Views {
             resolver: Resolver::new(dump, binaries),
             inspector: Inspector::new(dump, binaries),
-            objects: gc::View::new(dump, binaries),
+            objects: gc::ObjectView::new(dump, binaries),
         }
     })
 }
@@ -306,7 +306,7 @@ impl Dump {
     }
 
     /// The objects of a garbage-collected program, with the names that its modules give types and fields.
-    pub fn objects(&self) -> &gc::View<'_> {
+    pub fn objects(&self) -> &gc::ObjectView<'_> {
         &self.located().borrow_dependent().objects
     }
 

@@ -173,14 +173,14 @@ pub struct Tasks {
 }
 
 /// A limit on the number of variables in all tasks.
-pub(crate) struct Room(Cell<usize>);
+pub(crate) struct VariableBudget(Cell<usize>);
 
-impl Room {
+impl VariableBudget {
     /// The note where no room was left.
     pub(crate) const NONE: &'static str = "its variables are left out: there are too many";
 
-    pub(crate) fn new() -> Room {
-        Room(Cell::new(MAX_VARIABLES))
+    pub(crate) fn new() -> VariableBudget {
+        VariableBudget(Cell::new(MAX_VARIABLES))
     }
 
     /// Calls `read` for variables, if there is room left; `None` if not.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use coredump_core::internals::backtrace::resolve;
-use coredump_core::internals::binaries::{Binaries, Store};
+use coredump_core::internals::binaries::{Binaries, BinaryStore};
 use coredump_core::internals::locate::Options;
 use coredump_core::internals::read::read;
 use coredump_core::module::{Module, nested};
@@ -35,7 +35,7 @@ fn custom_sections(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
 fn resolve_all(dump: &[u8], module: &[u8]) -> usize {
     let mut dump = read(dump).unwrap();
     dump.modules[0].embedded = Some(module);
-    let store = Store::new();
+    let store = BinaryStore::new();
     let options = Options { recorded_paths: false, trusted: false, ..Options::default() };
     let binaries = Binaries::locate(&store, &dump, &options);
     let threads = resolve(&dump, &binaries);

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use coredump_core::internals::binaries::{Binaries, Store};
+use coredump_core::internals::binaries::{Binaries, BinaryStore};
 use coredump_core::internals::files::Files;
 use coredump_core::internals::locate::Options;
 use coredump_core::internals::read::read;
@@ -147,7 +147,7 @@ fn a_frame_base_that_needs_itself_ends() {
     }
     let bytes = dump.finish();
     let mut dump = read(&bytes).unwrap();
-    let store = Store::new();
+    let store = BinaryStore::new();
     let binaries = Binaries::settle(&store, &bytes, &mut dump, &Options::default());
     let scopes = Inspector::new(&dump, &binaries).frame_variables(0, 0, &Limits::default());
     let note = scopes[0].variables[0].note.as_deref().unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use coredump_core::internals::backtrace::resolve;
-use coredump_core::internals::binaries::{Binaries, Store, Verification};
+use coredump_core::internals::binaries::{Binaries, BinaryStore, Verification};
 use coredump_core::internals::digest::of_bytes;
 use coredump_core::internals::locate::Options;
 use coredump_core::internals::read::read;
@@ -34,7 +34,7 @@ fn named(name: &str) -> Options {
 #[test]
 fn the_very_file_is_told_by_its_hash() {
     with_dump(|dump| {
-        let store = Store::new();
+        let store = BinaryStore::new();
         let binaries = Binaries::locate(&store, &dump, &named("sum-stripped"));
         assert_eq!(binaries.found(0).unwrap().verification, Verification::Sha256);
     });
@@ -52,7 +52,7 @@ fn a_file_that_nothing_was_written_to_since_is_not_hashed() {
         dump.modules[0].content_sha256 = None;
         let options = Options { named: vec![(None, file.clone())], recorded_paths: false, ..Options::default() };
         let found = |dump: &CoreDump<'_>| {
-            let store = Store::new();
+            let store = BinaryStore::new();
             Binaries::locate(&store, dump, &options).found(0).map(|found| found.verification)
         };
         assert_eq!(found(&dump), Some(Verification::Unchanged));
@@ -71,7 +71,7 @@ fn a_recorded_digest_is_looked_at_instead_of_the_sha_256() {
         let bytes = std::fs::read(fixture("modules/sum-stripped.wasm")).unwrap();
         dump.modules[0].content_sha256 = None;
         let found = |dump: &CoreDump<'_>| {
-            let store = Store::new();
+            let store = BinaryStore::new();
             let binaries = Binaries::locate(&store, dump, &named("sum-stripped"));
             let refused = binaries.slot(0).unwrap().refused.first().map(|refused| refused.reason.clone());
             binaries.found(0).map(|found| found.verification).ok_or(refused.unwrap_or_default())
@@ -86,7 +86,7 @@ fn a_recorded_digest_is_looked_at_instead_of_the_sha_256() {
 #[test]
 fn the_unstripped_build_of_what_ran_gives_lines() {
     with_dump(|dump| {
-        let store = Store::new();
+        let store = BinaryStore::new();
         let binaries = Binaries::locate(&store, &dump, &named("sum-O0"));
         assert_eq!(binaries.found(0).unwrap().verification, Verification::Content);
         let threads = resolve(&dump, &binaries);
@@ -99,7 +99,7 @@ fn another_build_is_refused_even_if_its_frames_would_fit() {
     with_dump(|mut dump| {
         // Code alike, but not what was recorded.
         dump.modules[0].content_sha256 = Some("00".repeat(32));
-        let store = Store::new();
+        let store = BinaryStore::new();
         let binaries = Binaries::locate(&store, &dump, &named("sum-O0"));
         assert!(binaries.found(0).is_none());
         let refused = &binaries.slot(0).unwrap().refused[0];

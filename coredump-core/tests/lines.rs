@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use coredump_core::internals::backtrace::{Location, resolve};
-use coredump_core::internals::binaries::{Binaries, Store};
+use coredump_core::internals::binaries::{Binaries, BinaryStore};
 use coredump_core::internals::locate::Options;
 use coredump_core::internals::mapped::Bytes;
 use coredump_core::internals::read::read;
@@ -72,7 +72,7 @@ fn every_frame_of_every_fixture_has_the_lines_other_tools_find() {
         }
         let expected = expected_lines(&std::fs::read_to_string(file).unwrap());
         let dump = read(&bytes).unwrap();
-        let store = Store::new();
+        let store = BinaryStore::new();
         let program = name.strip_suffix("-20").unwrap_or(name);
         let wasm = fixtures().join(format!("modules/{program}.wasm"));
         let options = Options { named: vec![(None, wasm.clone())], dump_path: Some(path), ..Options::default() };

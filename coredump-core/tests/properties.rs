@@ -70,7 +70,7 @@ proptest! {
         }
         dump.modules = vec![Default::default()];
         dump.modules[0].embedded = Some(&module);
-        let store = binaries::Store::new();
+        let store = binaries::BinaryStore::new();
         let options = Options { recorded_paths: false, trusted: false, ..Options::default() };
         let binaries = binaries::Binaries::locate(&store, &dump, &options);
         let threads = backtrace::resolve(&dump, &binaries);

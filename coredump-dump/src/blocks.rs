@@ -10,7 +10,7 @@ use coredump_core::heap::Block;
 use crate::heap::{complain, memories, not_recognised};
 use crate::heaps::Heaps;
 use crate::inspection::Inspection;
-use coredump_core::cli::paint::Piece;
+use coredump_core::cli::paint::TextRole;
 
 /// Lists the blocks: address, size, whether it is used, type or text, pointers to it, memory.
 pub fn blocks(inspection: &Inspection<'_>) -> Result<Exit> {
@@ -49,7 +49,7 @@ pub fn blocks(inspection: &Inspection<'_>) -> Result<Exit> {
                 left = rest;
                 let what = found.what(&graph, &types, &block);
                 let pointers = pointers.to(&block);
-                let address = paint.paint(Piece::Faint, format_args!("{:#010x}", block.address));
+                let address = paint.paint(TextRole::Faint, format_args!("{:#010x}", block.address));
                 let line = |out: &mut dyn Write| -> io::Result<()> {
                     let Block { size, state, .. } = block;
                     let (state, what) = (state.name(), escape(&what));

@@ -9,7 +9,7 @@ use coredump_core::error::{ErrorKind, Result};
 use coredump_core::memory::{Chunk, Memory};
 
 use crate::inspection::Inspection;
-use coredump_core::cli::paint::Piece;
+use coredump_core::cli::paint::TextRole;
 
 /// How many equal bytes in between may join two changes into one.
 const GAP: u64 = 8;
@@ -257,11 +257,11 @@ impl Changes<'_, '_> {
         let (old, new) = (shown(self.before, &range), shown(self.after, &range));
         if inspection.on_terminal() {
             let paint = inspection.paint();
-            let place = paint.paint(Piece::Faint, format_args!("{:#010x}", range.start));
-            let symbol = paint.paint(Piece::Name, symbol);
+            let place = paint.paint(TextRole::Faint, format_args!("{:#010x}", range.start));
+            let symbol = paint.paint(TextRole::Name, symbol);
             writeln!(out, "{place}  {region}  {symbol}  {len} bytes")?;
-            writeln!(out, "  {} {old}", paint.paint(Piece::Missing, "-"))?;
-            writeln!(out, "  {} {new}", paint.paint(Piece::New, "+"))
+            writeln!(out, "  {} {old}", paint.paint(TextRole::Missing, "-"))?;
+            writeln!(out, "  {} {new}", paint.paint(TextRole::New, "+"))
         } else {
             writeln!(out, "{}\t{:#010x}\t{len}\t{region}\t{symbol}\t{old}\t{new}", self.index, range.start)
         }

@@ -6,7 +6,7 @@ use coredump_core::cli::Exit;
 use coredump_core::cli::text::{escape, escape_bytes};
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::memory::Memory;
-use coredump_core::objects::{Kind, Storage};
+use coredump_core::objects::{ObjectKind, Storage};
 use coredump_core::search::{Bytes, Expression, Hit, Pattern, Words, search};
 
 use crate::address::{Extent, Range as AddressRange};
@@ -62,7 +62,7 @@ fn in_objects(inspection: &Inspection<'_>, needle: &[u8], hits: &mut Hits<'_, '_
     let Some((view, objects)) = objects::known(inspection) else { return };
     let wide: Option<Vec<u8>> =
         str::from_utf8(needle).ok().map(|text| text.encode_utf16().flat_map(u16::to_le_bytes).collect());
-    for object in objects.iter().filter(|object| object.kind() == Kind::Array) {
+    for object in objects.iter().filter(|object| object.kind() == ObjectKind::Array) {
         let (needle, width) = match (object.storage(0), &wide) {
             (Some(Storage::I8), _) => (needle, 1),
             (Some(Storage::I16), Some(wide)) => (&wide[..], 2),

@@ -10,7 +10,7 @@ use coredump_core::memory::{Memory, Unreadable};
 
 use crate::inspection::Inspection;
 use crate::unit::{Format, Unit};
-use coredump_core::cli::paint::Piece;
+use coredump_core::cli::paint::TextRole;
 
 /// How many bytes of a string are read.
 const TEXT: u64 = 64 * 1024;
@@ -66,14 +66,14 @@ fn show(
         complete &= read.text.is_ok();
         let (style, text) = match &read.text {
             Ok(text) => (None, text.clone()),
-            Err(Unreadable::NotCaptured { .. }) => (Some(Piece::Missing), "not captured".to_owned()),
-            Err(other) => (Some(Piece::Missing), other.to_string()),
+            Err(Unreadable::NotCaptured { .. }) => (Some(TextRole::Missing), "not captured".to_owned()),
+            Err(other) => (Some(TextRole::Missing), other.to_string()),
         };
         if aligned {
             if column == 0 {
                 let symbol = inspection.symbol(index, at).map(|symbol| format!(" <{}>", escape(&symbol)));
-                let symbol = paint.paint(Piece::Name, symbol.unwrap_or_default());
-                write!(out, "{}{symbol}:", paint.paint(Piece::Faint, format_args!("{at:#010x}")))?;
+                let symbol = paint.paint(TextRole::Name, symbol.unwrap_or_default());
+                write!(out, "{}{symbol}:", paint.paint(TextRole::Faint, format_args!("{at:#010x}")))?;
             }
             write!(out, "\t{}", style.map_or(text.clone(), |style| paint.paint(style, &text)))?;
             column = (column + 1) % per_line;

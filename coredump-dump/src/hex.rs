@@ -11,7 +11,7 @@ use coredump_core::error::Result;
 use coredump_core::memory::{Chunk, Memory};
 
 use crate::inspection::Inspection;
-use coredump_core::cli::paint::{Paint, Piece};
+use coredump_core::cli::paint::{Paint, TextRole};
 
 /// Bytes per row.
 const ROW: u64 = 16;
@@ -64,7 +64,7 @@ impl HexDump<'_> {
                 // Whole rows without a known byte become one line.
                 let len = if chunk.range().end == range.end { rest } else { rest / ROW * ROW };
                 let text = format!("{at:0width$x}: not captured: {len} bytes up to {:#x}", at + len);
-                writeln!(out, "{}", self.paint.paint(Piece::Missing, text))?;
+                writeln!(out, "{}", self.paint.paint(TextRole::Missing, text))?;
                 (previous, folded) = (None, false);
                 at += len;
                 continue;
@@ -77,7 +77,7 @@ impl HexDump<'_> {
             let last = range.end - at <= ROW;
             if self.squeeze && previous == Some(row) && !last {
                 if !folded {
-                    writeln!(out, "{}", self.paint.paint(Piece::Faint, "*"))?;
+                    writeln!(out, "{}", self.paint.paint(TextRole::Faint, "*"))?;
                 }
                 folded = true;
             } else {
@@ -108,7 +108,7 @@ impl HexDump<'_> {
     }
 
     fn write_row(&self, out: &mut impl Write, at: u64, width: usize, row: &Row) -> io::Result<()> {
-        let mut line = self.paint.paint(Piece::Faint, format_args!("{at:0width$x}:"));
+        let mut line = self.paint.paint(TextRole::Faint, format_args!("{at:0width$x}:"));
         let known = &row.bytes[..row.len];
         self.spans(&mut line, known, |byte| match byte {
             Some(byte) => format!(" {byte:02x}"),

@@ -9,7 +9,7 @@ use coredump_core::cli::text::escape;
 use coredump_core::error::Result;
 
 use crate::inspection::Inspection;
-use coredump_core::cli::paint::{Paint, Piece};
+use coredump_core::cli::paint::{Paint, TextRole};
 
 /// Counts and shows hits.
 pub struct Hits<'s, 'a> {
@@ -69,8 +69,8 @@ impl<'s, 'a> Hits<'s, 'a> {
                 (true, _) => Ok(()),
                 (false, false) => writeln!(self.out, "object\t#{id}\t{ty}\t{element}\t{preview}"),
                 (false, true) => {
-                    let place = self.paint.paint(Piece::Faint, format_args!("#{id} [{element}]"));
-                    writeln!(self.out, "{place}  {}  {preview}", self.paint.paint(Piece::Name, ty))
+                    let place = self.paint.paint(TextRole::Faint, format_args!("#{id} [{element}]"));
+                    writeln!(self.out, "{place}  {}  {preview}", self.paint.paint(TextRole::Name, ty))
                 }
             };
             if let Err(error) = written {
@@ -90,8 +90,8 @@ impl<'s, 'a> Hits<'s, 'a> {
             return writeln!(self.out, "{memory}\t{address:#010x}\t{region}\t{symbol}\t{preview}");
         }
         let memory = if self.several { format!("memory {memory}  ") } else { String::new() };
-        let address = self.paint.paint(Piece::Faint, format_args!("{address:#010x}"));
-        let symbol = self.paint.paint(Piece::Name, format_args!("{symbol:<24}"));
+        let address = self.paint.paint(TextRole::Faint, format_args!("{address:#010x}"));
+        let symbol = self.paint.paint(TextRole::Name, format_args!("{symbol:<24}"));
         writeln!(self.out, "{memory}{address}  {region:<12}  {symbol}  {preview}")
     }
 

@@ -14,7 +14,7 @@ use crate::content::{Content, LOOKED_AT};
 use crate::inspection::Inspection;
 use crate::list::MAX_PICTURED;
 use crate::svg;
-use coredump_core::cli::paint::{Paint, Piece};
+use coredump_core::cli::paint::{Paint, TextRole};
 
 /// Draws the memories: as SVG into a file, else for a terminal.
 pub fn map(inspection: &Inspection<'_>) -> Result<()> {
@@ -80,12 +80,12 @@ fn draw(out: &mut impl Write, map: &Map, room: usize, paint: Paint) -> io::Resul
     writeln!(
         out,
         "{}  {}",
-        paint.paint(Piece::Title, title),
-        paint.paint(Piece::Faint, format_args!("{} a cell{judged}, {} a row", bytes(map.cell), bytes(row)))
+        paint.paint(TextRole::Title, title),
+        paint.paint(TextRole::Faint, format_args!("{} a cell{judged}, {} a row", bytes(map.cell), bytes(row)))
     )?;
     writeln!(out)?;
     for (start, cells) in map.rows() {
-        let mut line = format!("{} ", paint.paint(Piece::Faint, format_args!("{start:#010x}")));
+        let mut line = format!("{} ", paint.paint(TextRole::Faint, format_args!("{start:#010x}")));
         for run in cells.chunk_by(|a, b| style(a) == style(b)) {
             let text: String = run.iter().map(|cell| glyph(cell.content)).collect();
             line.push_str(&paint.paint_as(style(&run[0]), text));
@@ -101,7 +101,7 @@ fn draw(out: &mut impl Write, map: &Map, room: usize, paint: Paint) -> io::Resul
                 // The last name needs no space for the count of those that follow.
                 let rest = if number + 1 < names.len() { ", 99 more".len() } else { 0 };
                 if number == 4 || len + rest > room {
-                    line.push_str(&paint.paint(Piece::Faint, format_args!("{comma}{} more", names.len() - number)));
+                    line.push_str(&paint.paint(TextRole::Faint, format_args!("{comma}{} more", names.len() - number)));
                     break;
                 }
                 room -= len;
@@ -119,7 +119,12 @@ fn legend(out: &mut impl Write, map: &Map, paint: Paint) -> io::Result<()> {
         .parts()
         .into_iter()
         .map(|(part, len)| {
-            format!("{} {} {}", paint.paint_as(colour(part), "██"), part.name(), paint.paint(Piece::Faint, bytes(len)))
+            format!(
+                "{} {} {}",
+                paint.paint_as(colour(part), "██"),
+                part.name(),
+                paint.paint(TextRole::Faint, bytes(len))
+            )
         })
         .collect();
     for line in parts.chunks(3) {
@@ -133,11 +138,11 @@ fn legend(out: &mut impl Write, map: &Map, paint: Paint) -> io::Result<()> {
         (Content::Data(4), "much data"),
     ];
     let mut glyphs: Vec<_> = glyphs.iter().map(|(content, name)| format!("{} {name}", glyph(*content))).collect();
-    glyphs.push(format!("{} not captured", paint.paint(Piece::Missing, glyph(Content::Missing))));
+    glyphs.push(format!("{} not captured", paint.paint(TextRole::Missing, glyph(Content::Missing))));
     writeln!(out, "  {}", glyphs.join("   "))?;
     let Count { captured, zero, missing } = map.count;
     let counts = format!("{} stored, {} zero, {} not captured", bytes(captured), bytes(zero), bytes(missing));
-    writeln!(out, "  {}\n", paint.paint(Piece::Faint, counts))
+    writeln!(out, "  {}\n", paint.paint(TextRole::Faint, counts))
 }
 
 fn glyph(content: Content) -> char {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use coredump_core::Limits;
 use coredump_core::cli::Exit;
 use coredump_core::error::{ErrorKind, Result};
-use coredump_core::gc::{Graph, Root, View, text_of};
-use coredump_core::objects::{Field, Id, Kind, Link, Object, Objects};
+use coredump_core::gc::{Graph, ObjectView, Root, text_of};
+use coredump_core::objects::{Field, Id, Link, Object, ObjectKind, Objects};
 
 use crate::inspection::Inspection;
 use crate::table::{Records, Table};
@@ -19,7 +19,7 @@ const REFERRERS: usize = 20;
 const LINE: Limits = Limits { depth: 1, elements: 8, text_only: true };
 
 /// The objects of a dump, if there are any. Reports what is wrong with them.
-pub fn known<'a>(inspection: &Inspection<'a>) -> Option<(&'a View<'a>, &'a Objects<'a>)> {
+pub fn known<'a>(inspection: &Inspection<'a>) -> Option<(&'a ObjectView<'a>, &'a Objects<'a>)> {
     inspection.binaries();
     let view = inspection.opened.objects();
     let objects = view.objects()?;
@@ -33,7 +33,7 @@ pub fn known<'a>(inspection: &Inspection<'a>) -> Option<(&'a View<'a>, &'a Objec
 }
 
 /// The objects, where nothing can be done without them.
-fn needed<'a>(inspection: &Inspection<'a>) -> Result<(&'a View<'a>, &'a Objects<'a>)> {
+fn needed<'a>(inspection: &Inspection<'a>) -> Result<(&'a ObjectView<'a>, &'a Objects<'a>)> {
     known(inspection).ok_or_else(|| {
         let error = inspection.error(ErrorKind::NotFound, "the dump holds no objects of a garbage-collected program");
         error.hint("coredump-run captures them; --memory none leaves them out")
@@ -89,7 +89,7 @@ fn is_named(label: &str, wanted: &str) -> bool {
 }
 
 /// An object in one line: the text that it is, or its fields.
-fn in_short(view: &View<'_>, object: &Object<'_>) -> String {
+fn in_short(view: &ObjectView<'_>, object: &Object<'_>) -> String {
     view.object_text(object, LINE)
 }
 
@@ -105,7 +105,7 @@ pub fn one(inspection: &Inspection<'_>, id: Id) -> Result<Exit> {
     fact("id", format!("#{id}"));
     fact("kind", object.kind().name().to_owned());
     fact("type", view.type_label(object.type_index));
-    if object.kind() == Kind::Array {
+    if object.kind() == ObjectKind::Array {
         fact("length", object.len.to_string());
     }
     fact("bytes", object.size().to_string());
@@ -189,7 +189,7 @@ pub fn types(inspection: &Inspection<'_>) -> Option<Records> {
 
 /// Objects and bytes by kind and name of their type, and a number of each type.
 pub fn counts(
-    view: &View<'_>,
+    view: &ObjectView<'_>,
     objects: &Objects<'_>,
     third: impl Fn(u32) -> u64,
 ) -> BTreeMap<(&'static str, String), [u64; 3]> {
@@ -211,7 +211,7 @@ pub fn counts(
 }
 
 /// An object's id and what it is.
-fn head(view: &View<'_>, id: Id) -> String {
+fn head(view: &ObjectView<'_>, id: Id) -> String {
     match view.get(id) {
         Some(object) => format!("#{id} {}", view.head(&object)),
         None => format!("#{id}"),
@@ -219,7 +219,7 @@ fn head(view: &View<'_>, id: Id) -> String {
 }
 
 /// The name of a field, or `[3]`.
-fn part(view: &View<'_>, object: &Object<'_>, index: usize) -> String {
+fn part(view: &ObjectView<'_>, object: &Object<'_>, index: usize) -> String {
     match view.field_name(object.type_index, index) {
         Some(name) => name.to_owned(),
         None => format!("[{index}]"),
@@ -227,7 +227,7 @@ fn part(view: &View<'_>, object: &Object<'_>, index: usize) -> String {
 }
 
 /// A value; a reference to an object with its id.
-fn value(view: &View<'_>, field: Field, limits: Limits) -> String {
+fn value(view: &ObjectView<'_>, field: Field, limits: Limits) -> String {
     let text = view.field_text(field, limits);
     match field {
         Field::Ref(Link::Object(id)) if view.get(id).is_some() => format!("#{id} {text}"),

@@ -2,7 +2,7 @@
 
 use coredump_core::cli::Exit;
 use coredump_core::error::{ErrorKind, Result};
-use coredump_core::heap::Step;
+use coredump_core::heap::ChainStep;
 
 use crate::address::{Address, Base};
 use crate::args::Kept;
@@ -56,14 +56,14 @@ pub fn path_to(inspection: &Inspection<'_>) -> Result<Exit> {
     };
     for step in steps {
         let (kind, place, value) = match step {
-            Step::Memory { address, value } => {
+            ChainStep::Memory { address, value } => {
                 let symbol = inspection.symbol(index, address);
                 let region = regions.at(address).map(|region| region.label().to_owned());
                 let place = symbol.or(region).unwrap_or_default();
                 ("memory", format!("{address:#010x} {place}"), value)
             }
-            Step::Value { place, value } => ("value", place, value),
-            Step::Block { block, offset, value } => {
+            ChainStep::Value { place, value } => ("value", place, value),
+            ChainStep::Block { block, offset, value } => {
                 let ty = block_at(block).and_then(|block| types.name(&graph, &block));
                 let ty = ty.map(|ty| format!(" {ty}")).unwrap_or_default();
                 ("block", format!("{block:#010x}+{offset:#x}{ty}"), value)

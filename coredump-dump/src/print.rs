@@ -8,7 +8,7 @@ use coredump_core::error::{ErrorKind, Result};
 use coredump_core::{ExpressionError, Frame, Limits, Status, Variable};
 
 use crate::inspection::Inspection;
-use coredump_core::cli::paint::Piece;
+use coredump_core::cli::paint::TextRole;
 
 /// How many frames are searched for a name.
 const FRAMES: usize = 64;
@@ -47,12 +47,12 @@ pub fn print(inspection: &Inspection<'_>) -> Result<Exit> {
     let paint = inspection.paint();
     inspection.write(|out| {
         for (expression, value) in &values {
-            let name = paint.paint(Piece::Name, escape(expression));
+            let name = paint.paint(TextRole::Name, escape(expression));
             let text = value.text();
             let text = escape(&text);
             match value.status {
                 Status::Ok => writeln!(out, "{name} = {text}")?,
-                _ => writeln!(out, "{name} = {}", paint.paint(Piece::Missing, text))?,
+                _ => writeln!(out, "{name} = {}", paint.paint(TextRole::Missing, text))?,
             }
         }
         Ok(())

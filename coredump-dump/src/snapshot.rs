@@ -10,8 +10,8 @@ use std::io::{self, Write};
 use coredump_core::cli::Exit;
 use coredump_core::cli::shorten;
 use coredump_core::error::{ErrorKind, Result};
-use coredump_core::gc::{Root, View, text_of};
-use coredump_core::objects::{Kind, Object, Objects};
+use coredump_core::gc::{ObjectView, Root, text_of};
+use coredump_core::objects::{Object, ObjectKind, Objects};
 
 use crate::inspection::Inspection;
 use crate::objects;
@@ -47,7 +47,7 @@ pub fn snapshot(inspection: &Inspection<'_>) -> Result<Exit> {
 }
 
 struct Snapshot<'s> {
-    view: &'s View<'s>,
+    view: &'s ObjectView<'s>,
     objects: &'s Objects<'s>,
     roots: Vec<Root>,
     texts: Texts,
@@ -101,7 +101,7 @@ impl Snapshot<'_> {
         for object in self.objects.iter() {
             for (index, id) in object.references().filter(|(_, id)| (1..=count).contains(id)) {
                 match (object.kind(), self.view.field_name(object.type_index, index)) {
-                    (Kind::Array, _) => writeln!(out, ",{},{index},{}", kind::ELEMENT, place(id))?,
+                    (ObjectKind::Array, _) => writeln!(out, ",{},{index},{}", kind::ELEMENT, place(id))?,
                     (_, Some(name)) => writeln!(out, ",{},{},{}", kind::PROPERTY, self.texts.place(name), place(id))?,
                     (_, None) => {
                         let name = self.texts.place(&index.to_string());
@@ -127,9 +127,9 @@ impl Snapshot<'_> {
             return (kind::STRING, self.texts.place(&shorten(&text, MAX_TEXT)));
         }
         let ty = match object.kind() {
-            Kind::Array => kind::ARRAY,
-            Kind::Struct | Kind::Exception => kind::OBJECT,
-            Kind::Extern => kind::NATIVE,
+            ObjectKind::Array => kind::ARRAY,
+            ObjectKind::Struct | ObjectKind::Exception => kind::OBJECT,
+            ObjectKind::Extern => kind::NATIVE,
         };
         (ty, self.texts.place(&self.view.type_label(object.type_index)))
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use coredump_core::cli::text::escape;
 
-use coredump_core::cli::paint::{Paint, Piece};
+use coredump_core::cli::paint::{Paint, TextRole};
 
 /// A table of records of one kind. A program gets each record at once; on a terminal, as many as fit a screen are
 /// shown, aligned.
@@ -76,7 +76,7 @@ impl<'o> Table<'o> {
             return Ok(());
         }
         let out = self.out;
-        writeln!(out, "{}", paint.paint(Piece::Title, self.title))?;
+        writeln!(out, "{}", paint.paint(TextRole::Title, self.title))?;
         let cells: Vec<Vec<_>> = self.rows.iter().map(|row| row.iter().map(|field| escape(field)).collect()).collect();
         let width = |column: usize| {
             let cells = cells.iter().filter_map(|row| Some(row.get(column)?.chars().count()));
@@ -97,7 +97,7 @@ impl<'o> Table<'o> {
         };
         if self.columns.iter().any(|name| !name.is_empty()) {
             let names = line(&mut self.columns.iter().map(|name| name.trim_start_matches('>')));
-            writeln!(out, "{}", paint.paint(Piece::Faint, names))?;
+            writeln!(out, "{}", paint.paint(TextRole::Faint, names))?;
         }
         for row in &cells {
             writeln!(out, "{}", line(&mut row.iter().map(|cell| &**cell)))?;
@@ -106,7 +106,7 @@ impl<'o> Table<'o> {
             writeln!(
                 out,
                 "  {}",
-                paint.paint(Piece::Faint, format_args!("… and {} more (a pipe gets all of them)", self.more))
+                paint.paint(TextRole::Faint, format_args!("… and {} more (a pipe gets all of them)", self.more))
             )?;
         }
         writeln!(out)

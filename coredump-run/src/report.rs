@@ -10,7 +10,7 @@ use coredump_core::cli::report::Report;
 use coredump_core::cli::text::{self, escape};
 use coredump_core::fold::{self, Part};
 use coredump_core::internals::backtrace::Resolver;
-use coredump_core::internals::binaries::Store;
+use coredump_core::internals::binaries::BinaryStore;
 use coredump_core::internals::signature::Signer;
 use coredump_core::model::{CoreDump, Frame, Reason};
 use coredump_core::reason::{self, CrashReason};
@@ -75,7 +75,7 @@ pub fn tell_of(title: &str, report: &Report, look: &Look, program: &Program, end
 /// The program's own message on its standard error, if it gave up by itself.
 fn words_said(reason: &Reason) -> Option<String> {
     let dump = CoreDump { reason: Some(reason.clone()), ..CoreDump::default() };
-    let store = Store::new();
+    let store = BinaryStore::new();
     let nowhere = Options { recorded_paths: false, trusted: false, ..Options::default() };
     let binaries = Binaries::locate(&store, &dump, &nowhere);
     let known = reason::find(&dump, &binaries, &Resolver::new(&dump, &binaries), &Signer::default());
@@ -102,7 +102,7 @@ fn crash_told(capture: &Capture, reason: &Reason, program: &Program, look: &Look
     let skeleton = || CoreDump { reason: Some(reason.clone()), ..capture.skeleton(&program.binary) };
     let (with_bytes, mut by_path) = (skeleton(), skeleton());
     by_path.modules.iter_mut().for_each(|module| module.embedded = None);
-    let store = Store::new();
+    let store = BinaryStore::new();
     // If the file is still the one that ran, its path leads to the files beside it (source maps, separate debug info).
     // The program's bytes are used in any case.
     let everywhere = Options { recorded_paths: !look.untrusted, trusted: !look.untrusted, ..Options::default() };

@@ -6,7 +6,7 @@
 //! something here.
 #![no_main]
 
-use coredump_core::internals::binaries::{Binaries, Store};
+use coredump_core::internals::binaries::{Binaries, BinaryStore};
 use coredump_core::internals::locate::Options;
 use coredump_core::internals::read::read;
 use coredump_core::internals::variables::{Inspector, Limits};
@@ -73,7 +73,7 @@ fuzz_target!(|bytes: &[u8]| {
 
     let dump = dump(&module);
     let mut model = read(&dump).expect("it is a dump");
-    let store = Store::new();
+    let store = BinaryStore::new();
     let options = Options { recorded_paths: false, ..Options::default() };
     let binaries = Binaries::settle(&store, &dump, &mut model, &options);
     let inspector = Inspector::new(&model, &binaries);

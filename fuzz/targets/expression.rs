@@ -1,7 +1,7 @@
 //! Evaluates an expression (the first line) in the youngest frames of a dump with an embedded module (the rest).
 #![no_main]
 
-use coredump_core::internals::binaries::{Binaries, Store};
+use coredump_core::internals::binaries::{Binaries, BinaryStore};
 use coredump_core::internals::locate::Options;
 use coredump_core::internals::read::read;
 use coredump_core::internals::variables::{Inspector, Limits};
@@ -12,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
     let (line, bytes) = (&bytes[..end], &bytes[end + 1..]);
     let Ok(expression) = std::str::from_utf8(line) else { return };
     let Ok(mut dump) = read(bytes) else { return };
-    let store = Store::new();
+    let store = BinaryStore::new();
     let options = Options { recorded_paths: false, trusted: false, ..Options::default() };
     let binaries = Binaries::settle(&store, bytes, &mut dump, &options);
     let inspector = Inspector::new(&dump, &binaries);

@@ -3,7 +3,7 @@
 #![no_main]
 
 use coredump_core::heap::{Graph, Heap, Roots, Survey, View, inventory, shapes};
-use coredump_core::internals::binaries::{Binaries, Store};
+use coredump_core::internals::binaries::{Binaries, BinaryStore};
 use coredump_core::internals::locate::Options;
 use coredump_core::internals::read::read;
 use coredump_core::regions::{Regions, changed_constants};
@@ -14,7 +14,7 @@ const MOST: u64 = 16 << 20;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(mut dump) = read(bytes) else { return };
-    let store = Store::new();
+    let store = BinaryStore::new();
     let options = Options { recorded_paths: false, trusted: false, ..Options::default() };
     let binaries = Binaries::settle(&store, bytes, &mut dump, &options);
     for (index, memory) in (0..2).zip(&dump.memories) {

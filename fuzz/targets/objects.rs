@@ -3,8 +3,8 @@
 #![no_main]
 
 use coredump_core::Limits;
-use coredump_core::gc::{Graph, Root, View, text_of};
-use coredump_core::internals::binaries::{Binaries, Store};
+use coredump_core::gc::{Graph, Root, ObjectView, text_of};
+use coredump_core::internals::binaries::{Binaries, BinaryStore};
 use coredump_core::internals::locate::Options;
 use coredump_core::model::CoreDump;
 use coredump_core::objects::{Link, Objects};
@@ -17,10 +17,10 @@ fuzz_target!(|bytes: &[u8]| {
     if let Some((_, offset)) = objects.problem() {
         assert!((7..=bytes.len() as u64 + 7).contains(&offset), "what is wrong has a place");
     }
-    let store = Store::default();
+    let store = BinaryStore::default();
     let binaries =
         Binaries::locate(&store, &dump, &Options { recorded_paths: false, trusted: false, ..Options::default() });
-    let view = View::new(&dump, &binaries);
+    let view = ObjectView::new(&dump, &binaries);
     let limits = Limits { depth: 3, elements: 8, text_only: true };
     let mut held = 0;
     for object in objects.iter() {

@@ -1,17 +1,17 @@
 //! Reads any bytes as a recording and as its log: reading ends, and no more is kept than is there.
 #![no_main]
 
-use coredump_core::internals::recording::{Event, Outcome, Reader, Recording};
+use coredump_core::internals::recording::{Event, Outcome, EventReader, Recording};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    events(Reader::new(bytes, 7), bytes.len());
+    events(EventReader::new(bytes, 7), bytes.len());
     if let Ok(recording) = Recording::read(bytes, 7) {
         events(recording.events(), recording.log.len());
     }
 });
 
-fn events(mut reader: Reader<'_>, size: usize) {
+fn events(mut reader: EventReader<'_>, size: usize) {
     let mut written = 0;
     loop {
         let before = reader.offset();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use coredump_core::internals::backtrace;
-use coredump_core::internals::binaries::{Binaries, Store};
+use coredump_core::internals::binaries::{Binaries, BinaryStore};
 use coredump_core::internals::locate::Options;
 use coredump_core::internals::read::read;
 use coredump_core::internals::variables::{Inspector, Limits};
@@ -61,7 +61,7 @@ fuzz_target!(|bytes: &[u8]| {
     std::fs::write(folder.join(file), contents).expect("the debug info is written");
 
     let mut dump = read(program.dump).expect("the fixture is a dump");
-    let store = Store::new();
+    let store = BinaryStore::new();
     let options = Options { recorded_paths: false, symbol_paths: vec![folder.clone()], ..Options::default() };
     let binaries = Binaries::settle(&store, program.dump, &mut dump, &options);
     backtrace::resolve(&dump, &binaries);

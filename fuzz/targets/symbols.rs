@@ -2,14 +2,14 @@
 #![no_main]
 
 use coredump_core::internals::backtrace;
-use coredump_core::internals::binaries::{Binaries, Store};
+use coredump_core::internals::binaries::{Binaries, BinaryStore};
 use coredump_core::internals::locate::Options;
 use coredump_core::internals::read::read;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(mut dump) = read(bytes) else { return };
-    let store = Store::new();
+    let store = BinaryStore::new();
     let binaries = Binaries::settle(
         &store,
         bytes,

@@ -1,7 +1,7 @@
 //! Reads the variables of the youngest frames of a dump with an embedded module.
 #![no_main]
 
-use coredump_core::internals::binaries::{Binaries, Store};
+use coredump_core::internals::binaries::{Binaries, BinaryStore};
 use coredump_core::internals::locate::Options;
 use coredump_core::internals::read::read;
 use coredump_core::internals::variables::{Inspector, Limits};
@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(mut dump) = read(bytes) else { return };
-    let store = Store::new();
+    let store = BinaryStore::new();
     let binaries = Binaries::settle(
         &store,
         bytes,

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Binary, Found, Refused, Slot, Store, Verification};
+use super::{Binary, BinaryStore, Found, Refused, Slot, Verification};
 use crate::limits::{MAX_HASHED, MAX_TRIED};
 use crate::locate::check::{self, Fit, Site};
 use crate::locate::{Convention, Options, Searched, stages};
@@ -18,7 +18,7 @@ const MAX_REFUSED: usize = 16;
 
 /// The search for one module's binary.
 pub(super) struct Finder<'d> {
-    store: &'d Store,
+    store: &'d BinaryStore,
     dump: &'d CoreDump<'d>,
     record: &'d ModuleRecord<'d>,
     sites: &'d [Site],
@@ -47,7 +47,7 @@ impl<'d> Finder<'d> {
     /// The search for the binary of `record`, whose frames stand at `sites`. `only` says that the dump has no other
     /// module.
     pub fn new(
-        store: &'d Store,
+        store: &'d BinaryStore,
         dump: &'d CoreDump<'d>,
         record: &'d ModuleRecord<'d>,
         sites: &'d [Site],

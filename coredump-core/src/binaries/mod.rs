@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-pub use store::{Binary, Store};
+pub use store::{Binary, BinaryStore};
 
 use crate::files::Search;
 use crate::limits::{MAX_LOCATED, MAX_TRIED};
@@ -18,7 +18,7 @@ use crate::locate::check::{self, Fit, Placed};
 use crate::locate::{Folders, Options};
 use crate::model::{CoreDump, Frame, Layout, ModuleRecord};
 use crate::module::Body;
-use crate::producers::Base;
+use crate::producers::OffsetBase;
 use find::{Finder, Left};
 
 /// How sure it is that a binary is the one that ran.
@@ -106,12 +106,12 @@ pub(crate) struct CodePlace {
     /// Whether it stands on a call instruction.
     pub at_call: bool,
     /// The kind of place at which it stopped.
-    pub stop: Stop,
+    pub stop: StoppedAt,
 }
 
 /// The kind of place at which a frame stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum StoppedAt {
     /// The instruction at its place: a call, or what trapped.
     Instruction,
     /// Its function was only entered: engines look there for interruptions and for room on their stack.
@@ -134,7 +134,7 @@ pub struct Binaries {
 impl Binaries {
     /// Finds and checks the binary of each module. A dump without a list of modules has one.
     #[doc(hidden)]
-    pub fn locate(store: &Store, dump: &CoreDump<'_>, options: &Options) -> Binaries {
+    pub fn locate(store: &BinaryStore, dump: &CoreDump<'_>, options: &Options) -> Binaries {
         Binaries::search_as(store, options);
         let count = dump.modules.len().max(1);
         let mut binaries = Binaries { slots: Vec::new(), instances: OnceLock::new(), warnings: Vec::new() };
@@ -171,7 +171,7 @@ impl Binaries {
     }
 
     /// Sets where files are looked for that modules name.
-    pub(crate) fn search_as(store: &Store, options: &Options) {
+    pub(crate) fn search_as(store: &BinaryStore, options: &Options) {
         let folders = options.symbol_paths.clone();
         let trusted = options.trusted;
         // The paths in a module that the dump embeds come from the dump: they are trusted only if its own are.
@@ -179,12 +179,12 @@ impl Binaries {
     }
 
     /// The folders that were listed.
-    pub(crate) fn folders(store: &Store) -> &Folders {
+    pub(crate) fn folders(store: &BinaryStore) -> &Folders {
         store.folders()
     }
 
     /// Warns of each file of `-m` that no module uses.
-    fn warn_of_unused(&mut self, store: &Store, options: &Options) {
+    fn warn_of_unused(&mut self, store: &BinaryStore, options: &Options) {
         for (name, path) in &options.named {
             // The file was named for one module in particular, and another file took its place.
             let mut refused =
@@ -295,16 +295,16 @@ impl Binaries {
         let reason = dump.reason.as_ref().map(|reason| reason.kind.as_str()).filter(|kind| !kind.is_empty());
         let entered = || {
             index == 0
-                && found.fit.convention.base == Base::Body
+                && found.fit.convention.base == OffsetBase::Body
                 && only_entered(dump, thread, frame, reason)
                 && (reason.is_some()
                     || dump.threads[thread].recurses_deeply()
                     || branch::calls_no_other(module, frame.function))
         };
         let place = match found.place(frame, index > 0) {
-            Some(place) if index == 0 && place.stop == Stop::Instruction => {
+            Some(place) if index == 0 && place.stop == StoppedAt::Instruction => {
                 match branch::within(module, frame.function?, place.module_offset) {
-                    Some(within) => CodePlace { stop: Stop::Loop, ..place.moved_to(within) },
+                    Some(within) => CodePlace { stop: StoppedAt::Loop, ..place.moved_to(within) },
                     None => place,
                 }
             }
@@ -314,7 +314,7 @@ impl Binaries {
         };
         let trapped =
             index == 0 && Some(thread) == dump.crashed_thread() && matches!(reason, None | Some("unreachable"));
-        if !trapped || place.at_call || place.stop != Stop::Instruction {
+        if !trapped || place.at_call || place.stop != StoppedAt::Instruction {
             return Some((place, Behind::NoBranch));
         }
         Some((place, branch::behind(module, frame.function?, place.module_offset)))
@@ -365,7 +365,7 @@ impl Found {
             code_offset: placed.offset,
             dwarf_pc: module_offset - module.code_section_start()?,
             at_call: placed.call.is_some(),
-            stop: if placed.entered { Stop::Entry } else { Stop::Instruction },
+            stop: if placed.entered { StoppedAt::Entry } else { StoppedAt::Instruction },
         })
     }
 }

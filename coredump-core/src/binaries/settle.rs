@@ -10,7 +10,7 @@ use crate::model::{CoreDump, Reading, Warning};
 use crate::producers;
 use crate::read::read_alternative;
 
-use super::{Binaries, Store};
+use super::{Binaries, BinaryStore};
 
 /// How many instances are repaired. No engine writes dumps with so many.
 const MAX_REPAIRED: usize = 1024;
@@ -21,7 +21,7 @@ const MAX_MEMORIES: usize = 100;
 impl Binaries {
     /// Finds the binaries of the dump that was read from `bytes`, and puts right in it what they show to be wrong.
     #[doc(hidden)]
-    pub fn settle<'a>(store: &Store, bytes: &'a [u8], dump: &mut CoreDump<'a>, options: &Options) -> Binaries {
+    pub fn settle<'a>(store: &BinaryStore, bytes: &'a [u8], dump: &mut CoreDump<'a>, options: &Options) -> Binaries {
         let mut binaries = Binaries::locate(store, dump, options);
         if !dump.alternatives.is_empty() {
             binaries = binaries.choose_layout(store, bytes, dump, options);
@@ -37,7 +37,7 @@ impl Binaries {
     /// agree best with the modules. Where the modules do not decide, a warning says so.
     fn choose_layout<'a>(
         mut self,
-        store: &Store,
+        store: &BinaryStore,
         bytes: &'a [u8],
         dump: &mut CoreDump<'a>,
         options: &Options,

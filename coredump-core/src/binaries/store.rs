@@ -24,7 +24,7 @@ use crate::symbols::{EmbeddedSource, Location, Neighbours, SourceFrame, Symbols,
 /// The binaries that were opened. Dumps and threads share it: each file is opened once, and each module's symbols are read
 /// once. Nothing is dropped from it before it is dropped itself.
 #[derive(Default)]
-pub struct Store {
+pub struct BinaryStore {
     folders: Folders,
     search: Locked<Arc<Search>>,
     by_path: Locked<HashMap<PathBuf, Arc<OnceLock<Opened>>>>,
@@ -91,10 +91,10 @@ self_cell!(
     }
 );
 
-impl Store {
+impl BinaryStore {
     /// An empty store.
-    pub fn new() -> Store {
-        Store::default()
+    pub fn new() -> BinaryStore {
+        BinaryStore::default()
     }
 
     /// Sets where the files that modules name are looked for, from now on.
@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn threads_share_a_store_and_what_is_read_in_it() {
         fn shared<T: Send + Sync>() {}
-        shared::<Store>();
+        shared::<BinaryStore>();
         shared::<Arc<Binary>>();
         shared::<crate::variables::Inspector<'_>>();
     }
@@ -338,7 +338,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.wasm");
         std::fs::write(&path, wat::parse_str("(module (func $f (export \"f\") unreachable))").unwrap()).unwrap();
-        let store = Store::new();
+        let store = BinaryStore::new();
         let open = || store.open(&path).as_ref().as_ref().unwrap()[0].clone();
         let opened = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();

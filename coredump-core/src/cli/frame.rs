@@ -3,12 +3,12 @@
 use std::io;
 use std::ops::Range;
 
-use super::paint::Piece;
+use super::paint::TextRole;
 use super::path_map::PathMap;
 use crate::backtrace::{Call, Location};
 
 /// Writes a piece of text, which may come from a dump or a module.
-pub type Write<'w> = &'w mut dyn FnMut(Piece, &str) -> io::Result<()>;
+pub type Write<'w> = &'w mut dyn FnMut(TextRole, &str) -> io::Result<()>;
 
 /// The name of a function of which not even the number is known.
 pub const UNKNOWN: &str = "unknown function";
@@ -17,19 +17,19 @@ pub const UNKNOWN: &str = "unknown function";
 /// of its declaration, marked as such, so that nobody takes it for the line at which it stood.
 pub fn function(call: &Call<'_>, paths: &PathMap, write: Write<'_>) -> io::Result<()> {
     match &call.function {
-        Some(name) => write(Piece::Function, name)?,
-        None => write(Piece::Faint, UNKNOWN)?,
+        Some(name) => write(TextRole::Function, name)?,
+        None => write(TextRole::Faint, UNKNOWN)?,
     }
     if let Some(offset) = call.offset {
-        write(Piece::Plain, &format!("+{offset:#x}"))?;
+        write(TextRole::Plain, &format!("+{offset:#x}"))?;
     }
     if call.entered {
-        write(Piece::Faint, " (just entered)")?;
+        write(TextRole::Faint, " (just entered)")?;
     }
     if let Some(declared) = call.declared {
-        write(Piece::Faint, " (declared at ")?;
+        write(TextRole::Faint, " (declared at ")?;
         location(declared, paths, write)?;
-        write(Piece::Faint, ")")?;
+        write(TextRole::Faint, ")")?;
     }
     Ok(())
 }
@@ -37,11 +37,11 @@ pub fn function(call: &Call<'_>, paths: &PathMap, write: Write<'_>) -> io::Resul
 /// Writes whether the call was inlined, and where it stood.
 pub fn place(call: &Call<'_>, paths: &PathMap, write: Write<'_>) -> io::Result<()> {
     if call.inlined {
-        write(Piece::Faint, " [inlined]")?;
+        write(TextRole::Faint, " [inlined]")?;
     }
     match call.location {
         Some(at) => {
-            write(Piece::Plain, " at ")?;
+            write(TextRole::Plain, " at ")?;
             location(at, paths, write)
         }
         None => Ok(()),
@@ -50,9 +50,9 @@ pub fn place(call: &Call<'_>, paths: &PathMap, write: Write<'_>) -> io::Result<(
 
 /// Writes `file:line:column`.
 pub fn location(location: &Location, paths: &PathMap, write: Write<'_>) -> io::Result<()> {
-    write(Piece::File, &paths.apply(&location.file))?;
+    write(TextRole::File, &paths.apply(&location.file))?;
     write(
-        Piece::Plain,
+        TextRole::Plain,
         &match location.column {
             Some(column) => format!(":{}:{column}", location.line),
             None => format!(":{}", location.line),

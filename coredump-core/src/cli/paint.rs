@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 /// The kind of a piece of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Piece {
+pub enum TextRole {
     /// A heading.
     Title,
     /// A function's name.
@@ -31,18 +31,18 @@ pub enum Piece {
     Plain,
 }
 
-impl Piece {
+impl TextRole {
     fn style(self) -> Style {
         match self {
-            Piece::Title => Style::new().bold(),
-            Piece::Function => AnsiColor::Yellow.on_default(),
-            Piece::File | Piece::New => AnsiColor::Green.on_default(),
-            Piece::Name => AnsiColor::Cyan.on_default(),
-            Piece::Address => AnsiColor::Blue.on_default(),
-            Piece::Faint => Style::new().dimmed(),
-            Piece::Missing => AnsiColor::Red.on_default(),
-            Piece::Here => AnsiColor::Red.on_default().bold(),
-            Piece::Value | Piece::Plain => Style::new(),
+            TextRole::Title => Style::new().bold(),
+            TextRole::Function => AnsiColor::Yellow.on_default(),
+            TextRole::File | TextRole::New => AnsiColor::Green.on_default(),
+            TextRole::Name => AnsiColor::Cyan.on_default(),
+            TextRole::Address => AnsiColor::Blue.on_default(),
+            TextRole::Faint => Style::new().dimmed(),
+            TextRole::Missing => AnsiColor::Red.on_default(),
+            TextRole::Here => AnsiColor::Red.on_default().bold(),
+            TextRole::Value | TextRole::Plain => Style::new(),
         }
     }
 }
@@ -56,7 +56,7 @@ pub struct Paint {
 
 impl Paint {
     /// `text` in the colour of its kind. Text from a dump must have been escaped before.
-    pub fn paint(self, piece: Piece, text: impl Display) -> String {
+    pub fn paint(self, piece: TextRole, text: impl Display) -> String {
         self.paint_as(piece.style(), text)
     }
 

@@ -1,13 +1,13 @@
 //! Numbers, sums and comparisons in expressions. Numbers have no width: a sum does not wrap as the program's would.
 
 use super::ExpressionError;
-use super::eval::{Evaluation, Worth};
+use super::eval::{Evaluator, Worth};
 use super::tree::{Binary, Node};
 use crate::catalog::types::{Kind, PointerKind};
 use crate::model;
 use crate::values::{Value, is_integral, is_signed, pointer_target};
 
-impl Evaluation<'_, '_, '_, '_> {
+impl Evaluator<'_, '_, '_, '_> {
     /// The value of a part of an expression as an integer.
     pub(super) fn integer(&self, node: &Node) -> Result<i128, ExpressionError> {
         self.number(self.node(node)?, node.column)

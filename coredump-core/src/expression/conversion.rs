@@ -1,16 +1,16 @@
 //! Casts of C++ between pointers or references to classes: the address moves to the base-class subobject, or to the
 //! enclosing object, of the other class (C++20, 7.3.12 and 7.6.1).
 
-use super::eval::Evaluation;
+use super::eval::Evaluator;
 use super::tree::Conversion;
 use crate::catalog::types::{Kind, PointerKind};
 use crate::catalog::units::Die;
 use crate::lang::cpp::CppValues;
-use crate::lang::cpp::classes::Part;
+use crate::lang::cpp::classes::Subobject;
 use crate::lang::table;
 use crate::values::{Source, Value, pointer_target};
 
-impl Evaluation<'_, '_, '_, '_> {
+impl Evaluator<'_, '_, '_, '_> {
     /// A pointer as one of type `ty`, where both point to classes; `None` for all others, whose address stays as it is.
     pub(super) fn moved_pointer(
         &self,
@@ -62,27 +62,27 @@ impl Evaluation<'_, '_, '_, '_> {
         };
         let name = |die| self.renderer.type_name(Some(die));
         match self.frame.part_of_class(object, to) {
-            Part::None => {}
-            Part::One(part) => return Ok(Some(part)),
-            Part::Several => return Err(format!("`{}` is a base of `{}` more than once", name(to), name(from))),
-            Part::Unknown(missing) => {
+            Subobject::None => {}
+            Subobject::One(part) => return Ok(Some(part)),
+            Subobject::Several => return Err(format!("`{}` is a base of `{}` more than once", name(to), name(from))),
+            Subobject::Unknown(missing) => {
                 return Err(format!("where its base `{}` lies is not known: {missing}", name(to)));
             }
         }
         match units.offset_of_part(to, from) {
-            Part::None => {}
-            Part::One(Some(offset)) => {
+            Subobject::None => {}
+            Subobject::One(Some(offset)) => {
                 let address = object.source.address().ok_or("this has no address")?;
                 let whole = address.checked_sub(offset).ok_or("outside of the memory")?;
                 return Ok(Some(Value::in_memory(Some(to), whole)));
             }
             // A virtual base: only the object itself says how far away it is.
-            Part::One(None) => {
+            Subobject::One(None) => {
                 let found = self.turned_out(object, to)?;
                 return found.map(Some).ok_or_else(|| format!("the object is not a `{}`", name(to)));
             }
-            Part::Several => return Err(format!("`{}` is a base of `{}` more than once", name(from), name(to))),
-            Part::Unknown(missing) => {
+            Subobject::Several => return Err(format!("`{}` is a base of `{}` more than once", name(from), name(to))),
+            Subobject::Unknown(missing) => {
                 return Err(format!("where its base `{}` lies is not known: {missing}", name(from)));
             }
         }
@@ -100,20 +100,20 @@ impl Evaluation<'_, '_, '_, '_> {
         let whole = CppValues(self.renderer).dynamic_object(object);
         let whole = whole.ok_or("of which class the object is, and where it begins, is not known for certain")?;
         match self.frame.part_of_class(&whole, to) {
-            Part::None => Ok(None),
-            Part::One(part) => Ok(Some(part)),
-            Part::Several => {
+            Subobject::None => Ok(None),
+            Subobject::One(part) => Ok(Some(part)),
+            Subobject::Several => {
                 // The class has several such bases: the one that this object is a part of is meant.
                 let from = object.ty.ok_or("this is not an object")?;
                 match self.frame.units.offset_of_part(to, from) {
-                    Part::One(Some(offset)) => {
+                    Subobject::One(Some(offset)) => {
                         let whole = object.source.address().and_then(|address| address.checked_sub(offset));
                         Ok(whole.map(|whole| Value::in_memory(Some(to), whole)))
                     }
                     _ => Err(format!("`{}` is a base of it more than once", self.renderer.type_name(Some(to)))),
                 }
             }
-            Part::Unknown(missing) => Err(format!("where the part lies is not known: {missing}")),
+            Subobject::Unknown(missing) => Err(format!("where the part lies is not known: {missing}")),
         }
     }
 
@@ -135,11 +135,11 @@ impl Evaluation<'_, '_, '_, '_> {
         if units.is_same_class(first, second) {
             return Ok((one, other));
         }
-        if !matches!(units.offset_of_part(second, first), Part::None) {
+        if !matches!(units.offset_of_part(second, first), Subobject::None) {
             let moved = self.moved_pointer(&other, one.ty, Conversion::Usual)?.unwrap_or(other);
             return Ok((one, moved));
         }
-        if !matches!(units.offset_of_part(first, second), Part::None) {
+        if !matches!(units.offset_of_part(first, second), Subobject::None) {
             let moved = self.moved_pointer(&one, other.ty, Conversion::Usual)?.unwrap_or(one);
             return Ok((moved, other));
         }

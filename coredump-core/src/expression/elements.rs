@@ -1,7 +1,7 @@
 //! Elements in expressions: of arrays, pointers and containers by their index, and of maps by their keys.
 
 use super::ExpressionError;
-use super::eval::Evaluation;
+use super::eval::Evaluator;
 use super::tree::{Node, NodeKind};
 use crate::catalog::types::Kind;
 use crate::catalog::units::Die;
@@ -15,7 +15,7 @@ const ENTRIES: u64 = 1 << 16;
 /// How many references and smart pointers are followed to a value that has elements.
 const FOLLOWED: u32 = 8;
 
-impl Evaluation<'_, '_, '_, '_> {
+impl Evaluator<'_, '_, '_, '_> {
     pub(super) fn element(&self, inner: &Node, index: &Node) -> Result<Value, ExpressionError> {
         let fail = |message| ExpressionError::new(index.column, message);
         let value = self.indexed(self.value(inner)?);

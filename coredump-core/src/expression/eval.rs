@@ -33,12 +33,12 @@ pub(super) enum Worth {
 pub fn evaluate(renderer: &Renderer<'_, '_, '_>, text: &str) -> Result<Variable, ExpressionError> {
     let frame = renderer.frame;
     let node = parse(text, &|name| lookup::type_named(frame, name).is_some())?;
-    let other = Evaluation { renderer, frame }.language(&node);
+    let other = Evaluator { renderer, frame }.language(&node);
     let other = other.map(|language| Renderer::new(frame, renderer.limits, language));
     let renderer = other.as_ref().unwrap_or(renderer);
     // A name alone gives the variable itself, with its location.
     let die = match &node.kind {
-        NodeKind::Name(path) => (Evaluation { renderer, frame }).named(path).and_then(|named| match named {
+        NodeKind::Name(path) => (Evaluator { renderer, frame }).named(path).and_then(|named| match named {
             Named::Variable(die, kind) => Some((die, kind)),
             Named::Member(_) => None,
         }),
@@ -53,11 +53,11 @@ pub fn evaluate(renderer: &Renderer<'_, '_, '_>, text: &str) -> Result<Variable,
     }
     if let NodeKind::AtEntry(name) = &node.kind {
         let (value, location) =
-            (Evaluation { renderer, frame }).at_entry(name).map_err(|why| ExpressionError::new(node.column, why))?;
+            (Evaluator { renderer, frame }).at_entry(name).map_err(|why| ExpressionError::new(node.column, why))?;
         let kind = VariableKind::Parameter;
         return Ok(Variable { kind, location, at: When::Entry, ..renderer.variable(name.as_str(), &value) });
     }
-    let mut variable = match (Evaluation { renderer, frame }).node(&node)? {
+    let mut variable = match (Evaluator { renderer, frame }).node(&node)? {
         Worth::Value(value) => object(renderer, &value),
         Worth::Number(number) => plain("integer", number.to_string()),
         Worth::Truth(truth) => plain("bool", truth.to_string()),
@@ -107,12 +107,12 @@ fn register(value: &model::Value) -> Variable {
     plain(value.type_name().unwrap_or("unknown"), text)
 }
 
-pub(super) struct Evaluation<'e, 'r, 'f, 's> {
+pub(super) struct Evaluator<'e, 'r, 'f, 's> {
     pub(super) renderer: &'e Renderer<'r, 'f, 's>,
     pub(super) frame: &'e Frame<'f, 's>,
 }
 
-impl<'s> Evaluation<'_, '_, '_, 's> {
+impl<'s> Evaluator<'_, '_, '_, 's> {
     pub(super) fn node(&self, node: &Node) -> Result<Worth, ExpressionError> {
         let fail = |message: String| ExpressionError::new(node.column, message);
         let frame = self.frame;

@@ -2,12 +2,12 @@
 //! makes one, and a cast makes one a pointer to members of a base or of a derived class.
 
 use super::ExpressionError;
-use super::eval::Evaluation;
+use super::eval::Evaluator;
 use super::lookup;
 use super::tree::{Conversion, Node, NodeKind};
 use crate::catalog::types::{Kind, Member, Offset};
 use crate::catalog::units::Die;
-use crate::lang::cpp::classes::Part;
+use crate::lang::cpp::classes::Subobject;
 use crate::lang::table;
 use crate::values::{Source, Value};
 
@@ -17,7 +17,7 @@ const NESTED: u32 = 16;
 /// How many pointers are followed to the object.
 const FOLLOWED: u32 = 4;
 
-impl<'s> Evaluation<'_, '_, '_, 's> {
+impl<'s> Evaluator<'_, '_, '_, 's> {
     pub(super) fn through(&self, object: &Node, pointer: &Node) -> Result<Value, ExpressionError> {
         let units = &self.frame.units;
         let fail = |message: String| ExpressionError::new(pointer.column, message);
@@ -38,13 +38,15 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         }
         let mut object = object;
         for _ in 0..FOLLOWED {
-            match class.map_or(Part::None, |class| self.frame.part_of_class(&object, class)) {
-                Part::None => {}
-                Part::One(part) => return Ok(Value { ty: *target, source: part.source.at(offset) }),
-                Part::Several => {
+            match class.map_or(Subobject::None, |class| self.frame.part_of_class(&object, class)) {
+                Subobject::None => {}
+                Subobject::One(part) => return Ok(Value { ty: *target, source: part.source.at(offset) }),
+                Subobject::Several => {
                     return Err(fail("the class whose members it points to is a base more than once".into()));
                 }
-                Part::Unknown(missing) => return Err(fail(format!("where the object lies is not known: {missing}"))),
+                Subobject::Unknown(missing) => {
+                    return Err(fail(format!("where the object lies is not known: {missing}")));
+                }
             }
             let Some(pointee) = self.followed(&object) else { break };
             object = pointee;
@@ -151,11 +153,15 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         let name = |class| self.renderer.type_name(Some(class));
         for (whole, part, forwards) in [(to, from, true), (from, to, false)] {
             let offset = match units.offset_of_part(whole, part) {
-                Part::None => continue,
-                Part::One(Some(offset)) => i64::try_from(offset).map_err(|_| "the offset is too large".to_owned())?,
-                Part::One(None) => return Err(format!("`{}` is a virtual base of `{}`", name(part), name(whole))),
-                Part::Several => return Err(format!("`{}` is a base of `{}` more than once", name(part), name(whole))),
-                Part::Unknown(missing) => {
+                Subobject::None => continue,
+                Subobject::One(Some(offset)) => {
+                    i64::try_from(offset).map_err(|_| "the offset is too large".to_owned())?
+                }
+                Subobject::One(None) => return Err(format!("`{}` is a virtual base of `{}`", name(part), name(whole))),
+                Subobject::Several => {
+                    return Err(format!("`{}` is a base of `{}` more than once", name(part), name(whole)));
+                }
+                Subobject::Unknown(missing) => {
                     return Err(format!("where its base `{}` lies is not known: {missing}", name(part)));
                 }
             };
@@ -183,7 +189,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         };
         let (Some((first, method)), Some((second, _))) = (class(one), class(other)) else { return Ok(None) };
         // A member of a base is also a member of the derived class.
-        let derived = matches!(self.frame.units.offset_of_part(first, second), Part::One(_));
+        let derived = matches!(self.frame.units.offset_of_part(first, second), Subobject::One(_));
         let (one, other) = match derived {
             true => (one.clone(), self.moved_member(other, one.ty, Conversion::Usual)?),
             false => (self.moved_member(one, other.ty, Conversion::Usual)?, other.clone()),

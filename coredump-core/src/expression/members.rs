@@ -3,11 +3,11 @@
 use std::cell::Cell;
 
 use super::ExpressionError;
-use super::eval::Evaluation;
+use super::eval::Evaluator;
 use super::lookup;
 use super::tree::Node;
 use crate::catalog::types::{Kind, Member};
-use crate::lang::cpp::classes::Part;
+use crate::lang::cpp::classes::Subobject;
 use crate::values::{Source, Value};
 
 /// How deep bases and anonymous members are nested in which a member is looked for.
@@ -21,7 +21,7 @@ struct Owned {
     owner: Value,
 }
 
-impl Evaluation<'_, '_, '_, '_> {
+impl Evaluator<'_, '_, '_, '_> {
     pub(super) fn member(&self, column: usize, inner: &Node, path: &[String]) -> Result<Value, ExpressionError> {
         let fail = |message| ExpressionError::new(column, message);
         let mut value = self.value(inner)?;
@@ -60,10 +60,10 @@ impl Evaluation<'_, '_, '_, '_> {
         }
         let wanted = lookup::type_named(self.frame, class).flatten().ok_or_else(|| format!("no type `{class}`"))?;
         match self.frame.part_of_class(object, wanted) {
-            Part::None => Ok(None),
-            Part::One(part) => self.find_member(&part, name),
-            Part::Several => Err(format!("`{class}` is a base more than once")),
-            Part::Unknown(missing) => Err(format!("where its base `{class}` lies is not known: {missing}")),
+            Subobject::None => Ok(None),
+            Subobject::One(part) => self.find_member(&part, name),
+            Subobject::Several => Err(format!("`{class}` is a base more than once")),
+            Subobject::Unknown(missing) => Err(format!("where its base `{class}` lies is not known: {missing}")),
         }
     }
 
@@ -122,10 +122,10 @@ impl Evaluation<'_, '_, '_, '_> {
         let hides = |one: &Owned, other: &Owned| {
             let part = other.owner.ty.map(|class| self.frame.part_of_class(&one.owner, class));
             match part {
-                Some(Part::One(part)) => part.source.address() == other.owner.source.address(),
+                Some(Subobject::One(part)) => part.source.address() == other.owner.source.address(),
                 // The place of the object is not known, so neither is that of its subobjects: the member has no value,
                 // whichever is meant.
-                Some(Part::Unknown(_)) => matches!(other.owner.source, Source::Missing(_)),
+                Some(Subobject::Unknown(_)) => matches!(other.owner.source, Source::Missing(_)),
                 _ => false,
             }
         };

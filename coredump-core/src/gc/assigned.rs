@@ -17,7 +17,7 @@ const MAX_STATE: usize = 1 << 26;
 
 /// Whether a local has been assigned to where a function stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum State {
+pub enum Assignment {
     /// No assignment can have been run, or its scope is another part of the function.
     Unset,
     /// It may have been assigned to.
@@ -66,7 +66,7 @@ pub fn empty_locals(module: &Module<'_>, function: u32, offset: u64) -> Vec<u32>
     let mut locals = module.locals_without_default(function).unwrap_or_default();
     if !locals.is_empty() {
         let states = states(module, function, offset).unwrap_or_default();
-        locals.retain(|local| states.get(*local as usize) != Some(&State::Set));
+        locals.retain(|local| states.get(*local as usize) != Some(&Assignment::Set));
     }
     locals
 }
@@ -88,7 +88,7 @@ struct Walk {
 
 /// The state of each local of a function of which execution stands at an instruction's file offset, of parameters too. None if
 /// its code cannot be followed.
-pub fn states(module: &Module<'_>, function: u32, offset: u64) -> Option<Vec<State>> {
+pub fn states(module: &Module<'_>, function: u32, offset: u64) -> Option<Vec<Assignment>> {
     let parameters = module.signature(function)?.params.len();
     let count = module.local_types(function)?.len();
     if count > MAX_LOCALS {
@@ -123,11 +123,11 @@ pub fn states(module: &Module<'_>, function: u32, offset: u64) -> Option<Vec<Sta
         })
     };
     let state = |local: u32| match () {
-        () if (local as usize) < parameters => State::Set,
-        () if walk.scopes.get(&local).is_none_or(|scope| !open.contains(scope)) => State::Unset,
-        () if set.contains(local) => State::Set,
-        () if reached(local) => State::Perhaps,
-        () => State::Unset,
+        () if (local as usize) < parameters => Assignment::Set,
+        () if walk.scopes.get(&local).is_none_or(|scope| !open.contains(scope)) => Assignment::Unset,
+        () if set.contains(local) => Assignment::Set,
+        () if reached(local) => Assignment::Perhaps,
+        () => Assignment::Unset,
     };
     Some((0..count as u32).map(state).collect())
 }

@@ -3,11 +3,11 @@
 
 use std::ops::Range;
 
-use super::View;
+use super::ObjectView;
 use super::locals::{Local, empty, part_of};
-use super::meaning::{Form, Part, Reading};
+use super::meaning::{FieldReading, ObjectForm, Reading};
 use crate::expression::{ExpressionError, Node, NodeKind, parse};
-use crate::objects::{Field, Kind, Link, Object};
+use crate::objects::{Field, Link, Object, ObjectKind};
 use crate::values::{Limits, Variable};
 
 /// Entries of a map that are compared with a key at a time.
@@ -24,7 +24,7 @@ const COMPANION: &str = "Companion";
 /// Why a part of an expression has no value.
 type Failed = ExpressionError;
 
-impl View<'_> {
+impl ObjectView<'_> {
     /// The value of an expression in a frame. None where the dump holds no objects.
     pub fn evaluate(
         &self,
@@ -66,7 +66,14 @@ impl View<'_> {
     }
 
     /// Some of an object's elements, or of a map's entries.
-    fn slice(&self, name: String, part: Part, object: &Object<'_>, window: Range<u64>, limits: Limits) -> Variable {
+    fn slice(
+        &self,
+        name: String,
+        part: FieldReading,
+        object: &Object<'_>,
+        window: Range<u64>,
+        limits: Limits,
+    ) -> Variable {
         let end = window.end.min(window.start.saturating_add(limits.elements.into()));
         let mut left = MAX_PARTS;
         let parts = self.parts(part, object, window.start..end, limits).into_iter();
@@ -82,25 +89,25 @@ impl View<'_> {
 }
 
 struct Evaluation<'e, 'd> {
-    view: &'e View<'d>,
+    view: &'e ObjectView<'d>,
     thread: usize,
     frame: usize,
     locals: &'e [Local],
 }
 
 impl<'d> Evaluation<'_, 'd> {
-    fn node(&self, node: &Node) -> Result<Part, Failed> {
+    fn node(&self, node: &Node) -> Result<FieldReading, Failed> {
         let fail = |message: String| ExpressionError::new(node.column, message);
         match &node.kind {
             NodeKind::Number(number) => {
                 let number = i64::try_from(*number).map_err(|_| fail("too large".to_owned()))?;
-                Ok(Part::new(Field::I64(number)))
+                Ok(FieldReading::new(Field::I64(number)))
             }
             NodeKind::Name(path) => self.named(path).map_err(fail),
             NodeKind::Register(name) => self.register(name).ok_or_else(|| fail(format!("no `{name}` here"))),
             NodeKind::Character(char) => {
                 let unit = u16::try_from(u32::from(*char)).map_err(|_| fail("not one unit of UTF-16".to_owned()))?;
-                Ok(Part::new(Field::I16(unit)).read(Reading::Character))
+                Ok(FieldReading::new(Field::I16(unit)).read(Reading::Character))
             }
             NodeKind::Member(inner, path) => {
                 let member = self.node(inner).and_then(|whole| self.member(whole, &path.join("::")).map_err(fail));
@@ -124,8 +131,8 @@ impl<'d> Evaluation<'_, 'd> {
                 .map_err(fail)
             }
             NodeKind::Negative(inner) => match self.node(inner)?.field {
-                Field::I64(number) => Ok(Part::new(Field::I64(number.wrapping_neg()))),
-                Field::I32(number) => Ok(Part::new(Field::I32(number.wrapping_neg()))),
+                Field::I64(number) => Ok(FieldReading::new(Field::I64(number.wrapping_neg()))),
+                Field::I32(number) => Ok(FieldReading::new(Field::I32(number.wrapping_neg()))),
                 _ => Err(fail("not an integer".to_owned())),
             },
             _ => Err(fail("of objects, expressions are names, members and elements".to_owned())),
@@ -148,7 +155,7 @@ impl<'d> Evaluation<'_, 'd> {
         self.locals.iter().rev().find(|local| local.name.as_deref() == Some(name.as_str()))
     }
 
-    fn named(&self, path: &[String]) -> Result<Part, String> {
+    fn named(&self, path: &[String]) -> Result<FieldReading, String> {
         if let Some(local) = self.local(path) {
             return match local.part {
                 Some(part) if !local.perhaps_unset => Ok(part),
@@ -180,7 +187,7 @@ impl<'d> Evaluation<'_, 'd> {
     }
 
     /// The only instance of an object by its class, which may be declared in other classes, or an entry of an enumeration.
-    fn singleton(&self, path: &[&str]) -> Option<Part> {
+    fn singleton(&self, path: &[&str]) -> Option<FieldReading> {
         let (last, outer) = path.split_last()?;
         let holder = format!("{last}_instance");
         // An entry's class is the enumeration, or one of its own.
@@ -195,7 +202,7 @@ impl<'d> Evaluation<'_, 'd> {
     }
 
     /// The globals of the frame's instance that have names, with their values.
-    fn globals(&self) -> Option<impl Iterator<Item = (&'d str, Part)>> {
+    fn globals(&self) -> Option<impl Iterator<Item = (&'d str, FieldReading)>> {
         let (dump, view) = (self.view.dump, self.view);
         let frame = dump.threads.get(self.thread)?.frames.get(self.frame)?;
         let number = view.binaries.module_of(dump, frame)?;
@@ -211,16 +218,16 @@ impl<'d> Evaluation<'_, 'd> {
     }
 
     /// A global by its name, by the end of it after a package, or as the holder of an object's only instance.
-    fn global(&self, name: &str) -> Option<Part> {
+    fn global(&self, name: &str) -> Option<FieldReading> {
         let holder = format!("{name}_instance");
-        let fits = |(found, _): &(&str, Part)| ends_path(found, name) || ends_path(found, &holder);
+        let fits = |(found, _): &(&str, FieldReading)| ends_path(found, name) || ends_path(found, &holder);
         let exact = self.globals()?.find(|(found, _)| *found == name || *found == holder);
         let mut found = self.globals()?.filter(fits);
         exact.or_else(|| found.next().filter(|_| found.next().is_none())).map(|(_, part)| part)
     }
 
     /// `$local0`, `$global1`.
-    fn register(&self, name: &str) -> Option<Part> {
+    fn register(&self, name: &str) -> Option<FieldReading> {
         let dump = self.view.dump;
         let frame = dump.threads.get(self.thread)?.frames.get(self.frame)?;
         let name = name.trim_start_matches('$');
@@ -233,7 +240,7 @@ impl<'d> Evaluation<'_, 'd> {
     }
 
     /// The object that a value is, once the holders around it are taken off.
-    fn object(&self, part: Part) -> Result<Object<'d>, String> {
+    fn object(&self, part: FieldReading) -> Result<Object<'d>, String> {
         let mut part = part;
         for _ in 0..PLACES {
             let id = match part.field {
@@ -244,14 +251,14 @@ impl<'d> Evaluation<'_, 'd> {
             };
             let object = self.view.get(id).ok_or_else(|| format!("object #{id} is not in the dump"))?;
             match self.view.meaning(&object, 0..0).map(|meaning| meaning.form) {
-                Some(Form::Other(inner)) => part = inner,
+                Some(ObjectForm::Other(inner)) => part = inner,
                 _ => return Ok(object),
             }
         }
         Err("it is a place of a place of a place".to_owned())
     }
 
-    fn member(&self, whole: Part, name: &str) -> Result<Part, String> {
+    fn member(&self, whole: FieldReading, name: &str) -> Result<FieldReading, String> {
         if let Some((class, field, inner)) = self.view.value_of(whole) {
             return match field == name {
                 true => Ok(inner),
@@ -262,14 +269,14 @@ impl<'d> Evaluation<'_, 'd> {
     }
 
     /// A field of an object that only holds another value, and is written as that.
-    fn own_member(&self, whole: Part, name: &str) -> Option<Part> {
+    fn own_member(&self, whole: FieldReading, name: &str) -> Option<FieldReading> {
         let Field::Ref(Link::Object(id)) = whole.field else { return None };
         let object = self.view.get(id)?;
-        let is_holder = matches!(self.view.meaning(&object, 0..0)?.form, Form::Other(_));
+        let is_holder = matches!(self.view.meaning(&object, 0..0)?.form, ObjectForm::Other(_));
         last_of(&self.view.members(&object), name).filter(|_| is_holder)
     }
 
-    fn member_of_object(&self, whole: Part, name: &str) -> Result<Part, String> {
+    fn member_of_object(&self, whole: FieldReading, name: &str) -> Result<FieldReading, String> {
         let object = self.object(whole)?;
         let meaning = self.view.meaning(&object, 0..0);
         let members = meaning.as_ref().map(|meaning| meaning.members.clone()).unwrap_or_default();
@@ -283,32 +290,31 @@ impl<'d> Evaluation<'_, 'd> {
             return self.view.delegated(delegate).or_else(of_map).ok_or_else(unknown);
         }
         let form = meaning.map(|meaning| meaning.form);
-        if let (Some(Form::Entries { open: "", parts, .. }), "key" | "value") = (&form, name)
+        if let (Some(ObjectForm::Entries { open: "", parts, .. }), "key" | "value") = (&form, name)
             && let Some((key, value)) = parts.first()
         {
             return Ok(if name == "key" { *key } else { *value });
         }
-        let len = match form {
-            Some(Form::Elements { len, open: "[", .. } | Form::Entries { len, open: "{" | "[", .. })
-                if name == "size" =>
-            {
-                Some(len)
-            }
-            Some(Form::Text(text)) if name == "length" => Some(text.len),
-            None if object.kind() == Kind::Array && name == "length" => Some(object.len),
-            _ => None,
-        };
+        let len =
+            match form {
+                Some(
+                    ObjectForm::Elements { len, open: "[", .. } | ObjectForm::Entries { len, open: "{" | "[", .. },
+                ) if name == "size" => Some(len),
+                Some(ObjectForm::Text(text)) if name == "length" => Some(text.len),
+                None if object.kind() == ObjectKind::Array && name == "length" => Some(object.len),
+                _ => None,
+            };
         let len = len.and_then(|len| i64::try_from(len).ok());
-        len.map(|len| Part::new(Field::I64(len))).ok_or_else(|| {
+        len.map(|len| FieldReading::new(Field::I64(len))).ok_or_else(|| {
             let class = self.view.class_of(&object).unwrap_or_else(|| self.view.type_label(object.type_index));
             format!("`{class}` has no member `{name}`")
         })
     }
 
-    fn element(&self, whole: Part, index: Part) -> Result<Part, String> {
+    fn element(&self, whole: FieldReading, index: FieldReading) -> Result<FieldReading, String> {
         let object = self.object(whole)?;
         let form = self.view.meaning(&object, 0..0).map(|meaning| meaning.form);
-        if let Some(Form::Entries { .. }) = form {
+        if let Some(ObjectForm::Entries { .. }) = form {
             // A key has its box, whatever the value has.
             if self.view.value_of(index).is_some() {
                 let wanted = self.view.value_text(index, KEY);
@@ -334,27 +340,27 @@ impl<'d> Evaluation<'_, 'd> {
         let behind = |len: u64| format!("it has {len} elements");
         let window = number..number.saturating_add(1);
         match (form, self.view.meaning_of(whole, &object, window).map(|meaning| meaning.form)) {
-            (_, Some(Form::Elements { parts, len, .. })) => parts.first().copied().ok_or_else(|| behind(len)),
-            (_, Some(Form::Text(text))) => {
+            (_, Some(ObjectForm::Elements { parts, len, .. })) => parts.first().copied().ok_or_else(|| behind(len)),
+            (_, Some(ObjectForm::Text(text))) => {
                 let unit =
                     text.units.first().filter(|_| text.whole && number < text.len).ok_or_else(|| behind(text.len))?;
-                Ok(Part::new(Field::I16(*unit)).read(Reading::Character))
+                Ok(FieldReading::new(Field::I16(*unit)).read(Reading::Character))
             }
             (None, _) => {
                 let index = usize::try_from(number).ok();
-                index.and_then(|index| object.get(index)).map(Part::raw).ok_or_else(|| behind(object.len))
+                index.and_then(|index| object.get(index)).map(FieldReading::raw).ok_or_else(|| behind(object.len))
             }
             _ => Err("it has no elements".to_owned()),
         }
     }
 
     /// The value of a map's entry whose key is the wanted one.
-    fn entry(&self, whole: Part, is_wanted: &dyn Fn(Part) -> bool) -> Result<Part, String> {
+    fn entry(&self, whole: FieldReading, is_wanted: &dyn Fn(FieldReading) -> bool) -> Result<FieldReading, String> {
         let object = self.object(whole)?;
         let mut start = 0;
         loop {
             let form = self.view.meaning(&object, start..start + ENTRIES).map(|meaning| meaning.form);
-            let Some(Form::Entries { parts, .. }) = form else { return Err("it is no map".to_owned()) };
+            let Some(ObjectForm::Entries { parts, .. }) = form else { return Err("it is no map".to_owned()) };
             if let Some((_, value)) = parts.iter().find(|(key, _)| is_wanted(*key)) {
                 return Ok(*value);
             }
@@ -366,39 +372,39 @@ impl<'d> Evaluation<'_, 'd> {
     }
 
     /// The name of an enumeration's entry that is a key.
-    fn constant_of(&self, part: Part) -> Option<String> {
+    fn constant_of(&self, part: FieldReading) -> Option<String> {
         let meaning = self.view.meaning(&self.object(part).ok()?, 0..0)?;
         let named = meaning.members.iter().any(|(name, _)| name == "ordinal");
         match meaning.form {
-            Form::Plain(name) => named.then_some(name),
+            ObjectForm::Plain(name) => named.then_some(name),
             _ => None,
         }
     }
 
     /// A text that is a key.
-    fn text_of(&self, part: Part) -> Option<String> {
+    fn text_of(&self, part: FieldReading) -> Option<String> {
         let object = self.object(part).ok()?;
         match self.view.meaning(&object, 0..0)?.form {
-            Form::Text(_) => self.view.string(&object),
-            Form::Plain(name) => Some(name),
+            ObjectForm::Text(_) => self.view.string(&object),
+            ObjectForm::Plain(name) => Some(name),
             _ => None,
         }
     }
 
     /// A number that is a key, in its box or without.
-    fn plain(&self, part: Part) -> Option<String> {
+    fn plain(&self, part: FieldReading) -> Option<String> {
         if let Some(text) = self.view.part_text(part) {
             return Some(text);
         }
         match self.view.meaning(&self.object(part).ok()?, 0..0)?.form {
-            Form::Plain(text) => Some(text),
+            ObjectForm::Plain(text) => Some(text),
             _ => None,
         }
     }
 }
 
 /// The member of a name. A superclass's members come first: of several, the class's own hides the others.
-fn last_of(members: &[(String, Part)], name: &str) -> Option<Part> {
+fn last_of(members: &[(String, FieldReading)], name: &str) -> Option<FieldReading> {
     members.iter().rev().find(|(own, _)| own == name).map(|(_, part)| *part)
 }
 

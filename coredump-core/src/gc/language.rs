@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::View;
-use super::meaning::{Form, Meaning, Part, Reading, Thrown};
+use super::ObjectView;
+use super::meaning::{FieldReading, Meaning, ObjectForm, Reading, Thrown};
 use super::plain::{number, text_of};
 use crate::lang::kotlin;
-use crate::objects::{Field, Kind, Link, Object};
+use crate::objects::{Field, Link, Object, ObjectKind};
 
 /// Value classes that are followed within each other.
 const VALUES: usize = 8;
@@ -14,7 +14,7 @@ const VALUES: usize = 8;
 /// Longest text that is given out as a whole, in units.
 const MAX_STRING: u64 = 1 << 16;
 
-impl View<'_> {
+impl ObjectView<'_> {
     /// The meaning of an object in its program's language, with the elements of a window; `None` where the language is not known.
     pub fn meaning(&self, object: &Object<'_>, window: Range<u64>) -> Option<Meaning> {
         self.kotlin.meaning(&self.named, object, window)
@@ -26,7 +26,7 @@ impl View<'_> {
     }
 
     /// A number, a truth value or a character as its language writes it; none of a reference.
-    pub(crate) fn part_text(&self, part: Part) -> Option<String> {
+    pub(crate) fn part_text(&self, part: FieldReading) -> Option<String> {
         let part = self.beneath(part);
         match part.reading {
             Reading::Raw if !matches!(part.field, Field::Ref(_)) => Some(number(part.field)),
@@ -36,7 +36,7 @@ impl View<'_> {
 
     /// The parts of a value of a value class: the class, the name of its only field, and that field. `None` for a value that is no
     /// such, or has its box.
-    pub(super) fn value_of(&self, part: Part) -> Option<(&str, &str, Part)> {
+    pub(super) fn value_of(&self, part: FieldReading) -> Option<(&str, &str, FieldReading)> {
         let Reading::Value { module, ty } = part.reading else { return None };
         let (class, field) = kotlin::value_class(&self.named, module, ty)?;
         // A value class that may be null needs no box where what it is made of is an object.
@@ -48,7 +48,7 @@ impl View<'_> {
     }
 
     /// The value that value classes are made of in the end.
-    pub(super) fn beneath(&self, part: Part) -> Part {
+    pub(super) fn beneath(&self, part: FieldReading) -> FieldReading {
         let mut part = part;
         // A value class may be made of another one.
         for _ in 0..VALUES {
@@ -70,39 +70,39 @@ impl View<'_> {
     }
 
     /// The value of a property that its `delegate` keeps.
-    pub(super) fn delegated(&self, delegate: Part) -> Option<Part> {
+    pub(super) fn delegated(&self, delegate: FieldReading) -> Option<FieldReading> {
         self.kotlin.delegated(&self.named, delegate)
     }
 
     /// Whether a value is an object of a class.
-    pub(super) fn is_of(&self, part: Part, class: &str) -> bool {
+    pub(super) fn is_of(&self, part: FieldReading, class: &str) -> bool {
         self.kotlin.is_of(&self.named, part, class)
     }
 
     /// The meaning of the object that a value refers to. An array of numbers is read as the value says: Kotlin's arrays of unsigned
     /// numbers are objects of the others' classes, unless they are boxed.
-    pub(super) fn meaning_of(&self, part: Part, object: &Object<'_>, window: Range<u64>) -> Option<Meaning> {
+    pub(super) fn meaning_of(&self, part: FieldReading, object: &Object<'_>, window: Range<u64>) -> Option<Meaning> {
         let mut meaning = self.meaning(object, window)?;
-        if let (Form::Elements { parts, .. }, Reading::Unsigned) = (&mut meaning.form, part.reading) {
+        if let (ObjectForm::Elements { parts, .. }, Reading::Unsigned) = (&mut meaning.form, part.reading) {
             parts.iter_mut().for_each(|element| element.reading = Reading::Unsigned);
         }
         Some(meaning)
     }
 
     /// Returns the named members of an object.
-    pub fn members(&self, object: &Object<'_>) -> Vec<(String, Part)> {
+    pub fn members(&self, object: &Object<'_>) -> Vec<(String, FieldReading)> {
         self.kotlin.class(&self.named, object).map(|_| self.kotlin.members(&self.named, object)).unwrap_or_else(|| {
             let name =
                 |index| self.field_name(object.type_index, index).map_or_else(|| format!("[{index}]"), str::to_owned);
-            let fields = object.fields().enumerate().filter(|_| object.kind() == Kind::Struct);
-            fields.map(|(index, field)| (name(index), Part::raw(field))).collect()
+            let fields = object.fields().enumerate().filter(|_| object.kind() == ObjectKind::Struct);
+            fields.map(|(index, field)| (name(index), FieldReading::raw(field))).collect()
         })
     }
 
     /// The text that an object is, without quotes, if it is one and all of it is in the dump.
     pub fn string(&self, object: &Object<'_>) -> Option<String> {
         match self.meaning(object, 0..MAX_STRING).map(|meaning| meaning.form) {
-            Some(Form::Text(text)) => {
+            Some(ObjectForm::Text(text)) => {
                 (text.whole && text.len <= MAX_STRING).then(|| String::from_utf16_lossy(&text.units))
             }
             Some(_) => None,

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::View;
-use super::assigned::{self, State};
-use super::meaning::{Form, Part, Reading};
+use super::ObjectView;
+use super::assigned::{self, Assignment};
+use super::meaning::{FieldReading, ObjectForm, Reading};
 use super::named::clean;
 use crate::lang::kotlin;
 use crate::model::{Frame, Reference, Value};
 use crate::module::Module;
-use crate::objects::{Field, Id, Kind, Link, Object};
+use crate::objects::{Field, Id, Link, Object, ObjectKind};
 use crate::variables::{Limits, Scope, Status, Variable, VariableKind, When};
 
 /// Parts of the variables of one frame that are listed.
@@ -25,7 +25,7 @@ pub(super) struct Local {
     /// Its name, else none.
     pub name: Option<String>,
     /// Its value; none where the dump does not hold it.
-    pub part: Option<Part>,
+    pub part: Option<FieldReading>,
     /// Whether it is one of the function's parameters.
     pub parameter: bool,
     /// Whether it may not have been assigned to, and holds what all locals begin with.
@@ -44,10 +44,10 @@ struct FunctionLocals<'d> {
 
 struct Language {
     readings: HashMap<u32, Reading>,
-    states: Option<Vec<State>>,
+    states: Option<Vec<Assignment>>,
 }
 
-impl<'d> View<'d> {
+impl<'d> ObjectView<'d> {
     /// The locals of a frame that have names, and those that refer to objects; parameters first. None where the dump holds no
     /// objects or no locals. Where the program's language is known, only those that are variables of it in scope.
     pub fn locals(&self, thread: usize, frame: usize, limits: Limits) -> Option<Scope> {
@@ -104,7 +104,7 @@ impl<'d> View<'d> {
     }
 
     /// Values with their parts, as variables.
-    pub(crate) fn variables(&self, values: Vec<(String, Part)>, limits: Limits) -> Vec<Variable> {
+    pub(crate) fn variables(&self, values: Vec<(String, FieldReading)>, limits: Limits) -> Vec<Variable> {
         let mut left = MAX_PARTS;
         let one = |(name, part)| self.part(name, part, limits, limits.depth, &mut Vec::new(), &mut left);
         values.into_iter().map(one).collect()
@@ -114,7 +114,7 @@ impl<'d> View<'d> {
     pub(super) fn part(
         &self,
         name: String,
-        part: Part,
+        part: FieldReading,
         limits: Limits,
         depth: u32,
         open: &mut Vec<Id>,
@@ -160,33 +160,34 @@ impl<'d> View<'d> {
     /// window; `limits` bound the keys.
     pub(super) fn parts(
         &self,
-        whole: Part,
+        whole: FieldReading,
         object: &Object<'_>,
         window: Range<u64>,
         limits: Limits,
-    ) -> Vec<(String, Part)> {
+    ) -> Vec<(String, FieldReading)> {
         let start = window.start;
         let places = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let (first, count) = (places(start), places(window.end.saturating_sub(start)));
         let Some(meaning) = self.meaning_of(whole, object, window) else {
             let name = |index| match object.kind() {
-                Kind::Struct => self.field_name(object.type_index, index).map(str::to_owned),
+                ObjectKind::Struct => self.field_name(object.type_index, index).map(str::to_owned),
                 _ => None,
             };
             let fields = object.fields().enumerate().skip(first).take(count);
-            let named = |(index, field)| (name(index).unwrap_or_else(|| format!("[{index}]")), Part::raw(field));
+            let named =
+                |(index, field)| (name(index).unwrap_or_else(|| format!("[{index}]")), FieldReading::raw(field));
             return fields.map(named).collect();
         };
         match meaning.form {
-            Form::Elements { parts, .. } => {
+            ObjectForm::Elements { parts, .. } => {
                 (start..).zip(parts).map(|(index, part)| (format!("[{index}]"), part)).collect()
             }
-            Form::Entries { parts, .. } => {
+            ObjectForm::Entries { parts, .. } => {
                 let shallow = Limits { depth: 1, ..limits };
                 let key = |part| format!("[{}]", self.value_text(part, shallow));
                 parts.into_iter().map(|(part, value)| (key(part), value)).collect()
             }
-            Form::Other(Part { field: Field::Ref(Link::Object(id)), .. }) if id != object.id => {
+            ObjectForm::Other(FieldReading { field: Field::Ref(Link::Object(id)), .. }) if id != object.id => {
                 // The object only holds another one, whose parts are shown as its own.
                 self.get(id).map(|other| self.members(&other)).unwrap_or_default()
             }
@@ -215,20 +216,20 @@ impl FunctionLocals<'_> {
         };
         let states = self.language.as_ref().and_then(|language| language.states.as_deref());
         let state = states.and_then(|states| states.get(index)).copied().unwrap_or_default();
-        if self.language.is_some() && !parameter && state == State::Unset {
+        if self.language.is_some() && !parameter && state == Assignment::Unset {
             return None;
         }
         let part = part_of(value, reading);
         let initial = part.is_none_or(|part| is_initial(part.field));
         let perhaps_unset =
-            self.language.is_some() && !parameter && state == State::Perhaps && initial && part.is_some();
+            self.language.is_some() && !parameter && state == Assignment::Perhaps && initial && part.is_some();
         let name = name.map(|name| clean(kotlin::local_name(name).filter(|_| self.language.is_some()).unwrap_or(name)));
         Some(Local { index, name, part, parameter, perhaps_unset, ty: value.type_name().unwrap_or_default() })
     }
 }
 
 /// The value of a local or a global.
-pub(super) fn part_of(value: &Value, reading: Reading) -> Option<Part> {
+pub(super) fn part_of(value: &Value, reading: Reading) -> Option<FieldReading> {
     let field = match *value {
         Value::Missing => return None,
         Value::I32(value) => Field::I32(value),
@@ -236,7 +237,7 @@ pub(super) fn part_of(value: &Value, reading: Reading) -> Option<Part> {
         Value::F32(bits) => Field::F32(bits),
         Value::F64(bits) => Field::F64(bits),
         Value::V128(bytes) => Field::V128(bytes),
-        Value::Ref(Reference { ref target, .. }) => Field::Ref(View::link(target)),
+        Value::Ref(Reference { ref target, .. }) => Field::Ref(ObjectView::link(target)),
     };
     // Only integers are read in one way or another, which the code decides.
     let reading = match (field, reading) {
@@ -244,7 +245,7 @@ pub(super) fn part_of(value: &Value, reading: Reading) -> Option<Part> {
         (Field::Ref(_), Reading::Unsigned) | (_, Reading::Raw | Reading::Value { .. }) => reading,
         _ => Reading::Signed,
     };
-    Some(Part { field, reading })
+    Some(FieldReading { field, reading })
 }
 
 /// Whether a value is what all locals begin with.
@@ -256,7 +257,7 @@ fn is_initial(field: Field) -> bool {
 }
 
 /// The type of a number in a word.
-fn type_word(part: Part) -> &'static str {
+fn type_word(part: FieldReading) -> &'static str {
     match (part.field, part.reading) {
         (_, Reading::Truth) => "Boolean",
         (_, Reading::Character) => "Char",

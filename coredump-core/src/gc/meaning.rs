@@ -9,24 +9,24 @@ pub struct Meaning {
     /// Its class, with the package.
     pub class: String,
     /// How it is written.
-    pub form: Form,
+    pub form: ObjectForm,
     /// Its named members; elements are in the form.
-    pub members: Vec<(String, Part)>,
+    pub members: Vec<(String, FieldReading)>,
 }
 
 /// How an object is written. Of elements and entries only those of a window are here.
 #[derive(Clone, Debug)]
-pub enum Form {
+pub enum ObjectForm {
     /// As it is: `7`, `'x'`, `GREEN`.
     Plain(String),
     /// In quotes.
-    Text(Text),
+    Text(ObjectText),
     /// Elements between `open` and `close`.
     Elements {
         /// The text before them.
         open: &'static str,
         /// The elements of the window.
-        parts: Vec<Part>,
+        parts: Vec<FieldReading>,
         /// How many there are in all.
         len: u64,
         /// The text after them.
@@ -37,7 +37,7 @@ pub enum Form {
         /// The text before them.
         open: &'static str,
         /// The entries of the window.
-        parts: Vec<(Part, Part)>,
+        parts: Vec<(FieldReading, FieldReading)>,
         /// How many there are in all.
         len: u64,
         /// The text after them.
@@ -46,13 +46,13 @@ pub enum Form {
     /// The name, and the members in parentheses.
     Record(String),
     /// It is only the place of another value: of a variable that a lambda captured.
-    Other(Part),
+    Other(FieldReading),
 }
 
 /// A text, as far as it was asked for.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Text {
+pub struct ObjectText {
     /// The characters, in UTF-16.
     pub units: Vec<u16>,
     /// The length of the whole text, in such units.
@@ -63,7 +63,7 @@ pub struct Text {
 
 /// A value, and how its bits are read.
 #[derive(Clone, Copy, Debug)]
-pub struct Part {
+pub struct FieldReading {
     /// The value.
     pub field: Field,
     /// How a number is to be read.
@@ -100,20 +100,20 @@ pub enum Reading {
     Unknown,
 }
 
-impl Part {
+impl FieldReading {
     /// A value of which no language is known.
-    pub fn raw(field: Field) -> Part {
-        Part { field, reading: Reading::Raw }
+    pub fn raw(field: Field) -> FieldReading {
+        FieldReading { field, reading: Reading::Raw }
     }
 
     /// A value of Kotlin that reads as a number with a sign, if it is one.
-    pub fn new(field: Field) -> Part {
-        Part { field, reading: Reading::Signed }
+    pub fn new(field: Field) -> FieldReading {
+        FieldReading { field, reading: Reading::Signed }
     }
 
     /// Replaces the way in which the number is read.
-    pub fn read(self, reading: Reading) -> Part {
-        Part { reading, ..self }
+    pub fn read(self, reading: Reading) -> FieldReading {
+        FieldReading { reading, ..self }
     }
 }
 

@@ -19,18 +19,18 @@ use std::sync::OnceLock;
 use crate::binaries::Binaries;
 use crate::lang::kotlin::{self, Kotlin};
 use crate::model::{CoreDump, RefTarget, Warning};
-use crate::objects::{self, Id, Kind, Link, Object, Objects, Type};
+use crate::objects::{self, Id, Link, Object, ObjectKind, ObjectType, Objects};
 
 pub use assigned::empty_locals;
 pub use graph::{Dominators, Graph};
 use named::{Named, clean};
 
-pub use meaning::{Form, Meaning, Part, Reading, Text, Thrown};
+pub use meaning::{FieldReading, Meaning, ObjectForm, ObjectText, Reading, Thrown};
 pub use plain::text_of;
 pub use roots::Root;
 
 /// The objects of a dump, with names. Nothing is read before it is asked for.
-pub struct View<'d> {
+pub struct ObjectView<'d> {
     dump: &'d CoreDump<'d>,
     binaries: &'d Binaries,
     named: Named<'d>,
@@ -38,10 +38,16 @@ pub struct View<'d> {
     kotlin: Kotlin,
 }
 
-impl<'d> View<'d> {
+impl<'d> ObjectView<'d> {
     /// The objects of `dump`, whose modules' binaries are `binaries`.
-    pub fn new(dump: &'d CoreDump<'d>, binaries: &'d Binaries) -> View<'d> {
-        View { dump, binaries, named: Named::new(dump, binaries), classes: OnceLock::new(), kotlin: Kotlin::default() }
+    pub fn new(dump: &'d CoreDump<'d>, binaries: &'d Binaries) -> ObjectView<'d> {
+        ObjectView {
+            dump,
+            binaries,
+            named: Named::new(dump, binaries),
+            classes: OnceLock::new(),
+            kotlin: Kotlin::default(),
+        }
     }
 
     /// The objects, if the dump has any.
@@ -129,15 +135,15 @@ impl<'d> View<'d> {
 }
 
 /// A type without a name, by its index.
-fn nameless(ty: &Type) -> String {
+fn nameless(ty: &ObjectType) -> String {
     let element = || ty.fields.first().map_or("?", |element| element.name());
     match (ty.kind, ty.places.first()) {
-        (Kind::Extern, _) => "extern".to_owned(),
-        (Kind::Struct, Some((_, index))) => format!("struct type {index}"),
-        (Kind::Array, Some((_, index))) => format!("array type {index}"),
-        (Kind::Exception, Some((_, index))) => format!("exception tag {index}"),
-        (Kind::Struct, None) => format!("struct of {} fields", ty.fields.len()),
-        (Kind::Array, None) => format!("array of {}", element()),
-        (Kind::Exception, None) => "exception".to_owned(),
+        (ObjectKind::Extern, _) => "extern".to_owned(),
+        (ObjectKind::Struct, Some((_, index))) => format!("struct type {index}"),
+        (ObjectKind::Array, Some((_, index))) => format!("array type {index}"),
+        (ObjectKind::Exception, Some((_, index))) => format!("exception tag {index}"),
+        (ObjectKind::Struct, None) => format!("struct of {} fields", ty.fields.len()),
+        (ObjectKind::Array, None) => format!("array of {}", element()),
+        (ObjectKind::Exception, None) => "exception".to_owned(),
     }
 }

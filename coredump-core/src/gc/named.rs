@@ -9,7 +9,7 @@ use crate::binaries::Binaries;
 use crate::limits::shorten;
 use crate::model::CoreDump;
 use crate::module::Module;
-use crate::objects::{Id, Kind, Object, Objects, Type};
+use crate::objects::{Id, Object, ObjectKind, ObjectType, Objects};
 use crate::symbols::demangle;
 use crate::text;
 
@@ -90,7 +90,7 @@ impl<'d> Named<'d> {
         })
     }
 
-    fn names_of(&self, ty: &Type) -> TypeNames {
+    fn names_of(&self, ty: &ObjectType) -> TypeNames {
         let modules = ty.places.iter().filter_map(|&(module, index)| {
             // A name from a file that only bears the right name is none.
             let found = self.binaries.found(module)?;
@@ -98,7 +98,7 @@ impl<'d> Named<'d> {
         });
         let modules: Vec<(&Module<'_>, u32)> = modules.collect();
         let own = modules.iter().filter_map(|(module, index)| match ty.kind {
-            Kind::Exception => module.tag_name(*index),
+            ObjectKind::Exception => module.tag_name(*index),
             _ => module.type_name(*index),
         });
         let mut distinct: Vec<&str> = Vec::new();
@@ -120,7 +120,7 @@ impl<'d> Named<'d> {
             names.all(|name| name == first).then(|| clean(first))
         };
         let fields = match ty.kind {
-            Kind::Struct => (0..ty.fields.len()).map(field).collect(),
+            ObjectKind::Struct => (0..ty.fields.len()).map(field).collect(),
             _ => Vec::new(),
         };
         TypeNames { own: (!own.is_empty()).then(|| own.join(" | ")), fields }

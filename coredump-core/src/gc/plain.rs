@@ -1,11 +1,11 @@
 //! Numbers and texts as Wasm has them, where no language says how they are written.
 
-use crate::objects::{Field, Kind, Object, Storage};
+use crate::objects::{Field, Object, ObjectKind, Storage};
 
 /// The text that an array is, if its elements are 8 or 16 bits wide, all of them are in the dump, and all are characters
 /// that a person reads. One that ends with zeros is text up to them.
 pub fn text_of(object: &Object<'_>) -> Option<String> {
-    let all = object.kind() == Kind::Array && object.held() as u64 == object.len;
+    let all = object.kind() == ObjectKind::Array && object.held() as u64 == object.len;
     let bytes = object.bytes();
     let text = match object.storage(0).filter(|_| all)? {
         Storage::I8 => String::from_utf8(trimmed(bytes, 1).to_vec()).ok()?,

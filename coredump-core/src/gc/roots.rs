@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::View;
+use super::ObjectView;
 use super::named::clean;
 use crate::model::{RefTarget, Reference, Value};
 use crate::objects::Id;
@@ -28,7 +28,7 @@ enum Holder {
     Element(usize, usize),
 }
 
-impl View<'_> {
+impl ObjectView<'_> {
     /// All objects that a root holds, each once, those that frames hold first; a root of each.
     pub fn roots(&self) -> Vec<Root> {
         let mut places: Vec<(Holder, Id)> = Vec::new();

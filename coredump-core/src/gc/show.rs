@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use super::View;
-use super::meaning::{Form, Meaning, Part, Text};
+use super::ObjectView;
+use super::meaning::{FieldReading, Meaning, ObjectForm, ObjectText};
 use super::named::clean;
 use super::plain::{number, text_of};
 use crate::lang::kotlin::quoted;
-use crate::objects::{Field, Id, Kind, Link, Object};
+use crate::objects::{Field, Id, Link, Object, ObjectKind};
 use crate::text::escape;
 use crate::variables::Limits;
 
@@ -17,7 +17,7 @@ const CHARACTERS: u64 = 8;
 /// Bytes of one line, from which on parts are left out.
 const MAX_LINE: usize = 64 << 10;
 
-impl View<'_> {
+impl ObjectView<'_> {
     /// Writes the target of a reference in one line. An object is shown with its fields, and the objects that these refer to, as
     /// deep as `limits` says; from there on by its id: `struct $Order #7`.
     pub fn text(&self, link: Link, limits: Limits) -> String {
@@ -27,7 +27,7 @@ impl View<'_> {
     }
 
     /// A value in one line, as its language writes it.
-    pub(crate) fn value_text(&self, part: Part, limits: Limits) -> String {
+    pub(crate) fn value_text(&self, part: FieldReading, limits: Limits) -> String {
         let mut line = Line { view: self, limits, text: String::new(), open: Vec::new() };
         line.part(part, limits.depth);
         line.text
@@ -52,10 +52,10 @@ impl View<'_> {
         let name = self.type_name(object.type_index);
         let name = name.map_or(String::new(), |name| format!(" {}", sigils(name)));
         match object.kind() {
-            Kind::Struct => format!("struct{name}"),
-            Kind::Array => format!("array{name} of {}", object.len),
-            Kind::Exception => format!("exception{name}"),
-            Kind::Extern => "extern".to_owned(),
+            ObjectKind::Struct => format!("struct{name}"),
+            ObjectKind::Array => format!("array{name} of {}", object.len),
+            ObjectKind::Exception => format!("exception{name}"),
+            ObjectKind::Extern => "extern".to_owned(),
         }
     }
 }
@@ -68,7 +68,7 @@ fn sigils(names: &str) -> String {
 
 /// A line that is being written.
 struct Line<'v, 'd> {
-    view: &'v View<'d>,
+    view: &'v ObjectView<'d>,
     limits: Limits,
     text: String,
     /// The objects that the place is in, from the outside in.
@@ -78,13 +78,13 @@ struct Line<'v, 'd> {
 impl Line<'_, '_> {
     fn field(&mut self, field: Field, depth: u32) {
         match field {
-            Field::Ref(link) => self.link(Part::raw(field), link, depth),
+            Field::Ref(link) => self.link(FieldReading::raw(field), link, depth),
             field => self.text.push_str(&number(field)),
         }
     }
 
     /// Writes the target of a value that is a reference.
-    fn link(&mut self, part: Part, link: Link, depth: u32) {
+    fn link(&mut self, part: FieldReading, link: Link, depth: u32) {
         match link {
             Link::Null => self.text.push_str("null"),
             Link::I31(value) => self.add(format_args!("i31 {value}")),
@@ -97,7 +97,7 @@ impl Line<'_, '_> {
                 None => self.add(format_args!("#{id}, which is not in the dump")),
                 Some(object) if self.open.contains(&id) => {
                     let name = match self.view.meaning(&object, 0..0).map(|meaning| meaning.form) {
-                        Some(Form::Record(name)) => escape(&name).into_owned(),
+                        Some(ObjectForm::Record(name)) => escape(&name).into_owned(),
                         _ => self.view.head(&object),
                     };
                     self.add(format_args!("{name} #{id}"));
@@ -107,7 +107,7 @@ impl Line<'_, '_> {
         }
     }
 
-    fn object(&mut self, part: Part, object: &Object<'_>, depth: u32) {
+    fn object(&mut self, part: FieldReading, object: &Object<'_>, depth: u32) {
         let window = u64::from(self.limits.elements) * CHARACTERS;
         if let Some(meaning) = self.view.meaning_of(part, object, 0..window) {
             self.open.push(object.id);
@@ -126,9 +126,9 @@ impl Line<'_, '_> {
         };
         self.open.push(object.id);
         match object.kind() {
-            Kind::Extern => self.add(format_args!(" #{}", object.id)),
-            Kind::Array => self.array(object, deeper),
-            Kind::Struct | Kind::Exception => {
+            ObjectKind::Extern => self.add(format_args!(" #{}", object.id)),
+            ObjectKind::Array => self.array(object, deeper),
+            ObjectKind::Struct | ObjectKind::Exception => {
                 self.text.push_str(" {");
                 for (index, field) in object.fields().enumerate() {
                     if index > 0 {
@@ -165,19 +165,19 @@ impl Line<'_, '_> {
     fn meaning(&mut self, object: &Object<'_>, meaning: Meaning, depth: u32) {
         let deeper = depth.checked_sub(1).filter(|_| self.text.len() < MAX_LINE);
         match (meaning.form, deeper) {
-            (Form::Plain(text), _) => self.text.push_str(&text),
-            (Form::Text(text), _) => self.quoted(&text),
-            (Form::Other(part), _) => self.part(part, depth),
-            (Form::Elements { open, len: 0, close, .. }, _) => self.add(format_args!("{open}{close}")),
-            (Form::Elements { open, close, .. }, None) => self.add(format_args!("{open}…{close}")),
-            (Form::Elements { open, parts, len, close }, Some(deeper)) => {
+            (ObjectForm::Plain(text), _) => self.text.push_str(&text),
+            (ObjectForm::Text(text), _) => self.quoted(&text),
+            (ObjectForm::Other(part), _) => self.part(part, depth),
+            (ObjectForm::Elements { open, len: 0, close, .. }, _) => self.add(format_args!("{open}{close}")),
+            (ObjectForm::Elements { open, close, .. }, None) => self.add(format_args!("{open}…{close}")),
+            (ObjectForm::Elements { open, parts, len, close }, Some(deeper)) => {
                 self.text.push_str(open);
                 self.parts(parts, len, |line, part| line.part(part, deeper));
                 self.text.push_str(close);
             }
-            (Form::Entries { open, len: 0, close, .. }, _) => self.add(format_args!("{open}{close}")),
-            (Form::Entries { open, close, .. }, None) => self.add(format_args!("{open}…{close}")),
-            (Form::Entries { open, parts, len, close }, Some(deeper)) => {
+            (ObjectForm::Entries { open, len: 0, close, .. }, _) => self.add(format_args!("{open}{close}")),
+            (ObjectForm::Entries { open, close, .. }, None) => self.add(format_args!("{open}…{close}")),
+            (ObjectForm::Entries { open, parts, len, close }, Some(deeper)) => {
                 self.text.push_str(open);
                 self.parts(parts, len, |line, (key, value)| {
                     line.part(key, deeper);
@@ -186,9 +186,9 @@ impl Line<'_, '_> {
                 });
                 self.text.push_str(close);
             }
-            (Form::Record(name), _) if meaning.members.is_empty() => self.add(format_args!("{}", escape(&name))),
-            (Form::Record(name), None) => self.add(format_args!("{} #{}", escape(&name), object.id)),
-            (Form::Record(name), Some(deeper)) => {
+            (ObjectForm::Record(name), _) if meaning.members.is_empty() => self.add(format_args!("{}", escape(&name))),
+            (ObjectForm::Record(name), None) => self.add(format_args!("{} #{}", escape(&name), object.id)),
+            (ObjectForm::Record(name), Some(deeper)) => {
                 self.add(format_args!("{}(", escape(&name)));
                 let len = meaning.members.len() as u64;
                 self.parts(meaning.members, len, |line, (name, part)| {
@@ -219,7 +219,7 @@ impl Line<'_, '_> {
         }
     }
 
-    fn part(&mut self, part: Part, depth: u32) {
+    fn part(&mut self, part: FieldReading, depth: u32) {
         let mut part = part;
         let mut open = 0;
         while let Some((class, field, inner)) = self.view.value_of(part).filter(|_| open < self.limits.depth) {
@@ -238,7 +238,7 @@ impl Line<'_, '_> {
         (0..open).for_each(|_| self.text.push(')'));
     }
 
-    fn beneath(&mut self, part: Part, depth: u32) {
+    fn beneath(&mut self, part: FieldReading, depth: u32) {
         match (part.field, self.view.part_text(part)) {
             (_, Some(text)) => self.text.push_str(&text),
             (Field::Ref(link), None) => self.link(part, link, depth),
@@ -246,7 +246,7 @@ impl Line<'_, '_> {
         }
     }
 
-    fn quoted(&mut self, text: &Text) {
+    fn quoted(&mut self, text: &ObjectText) {
         self.text.push_str(&quoted(&text.units));
         if !text.whole {
             self.text.push_str("… of which the rest is not known");

@@ -16,7 +16,7 @@ use super::block::{Block, Damage, State};
 use super::links::{Link, Lists, broken_link, with_faults};
 use super::resume::resumes;
 use super::view::View;
-use super::{Allocator, Blocks, FoundHeap, Kind};
+use super::{Allocator, AllocatorKind, Blocks, FoundHeap};
 
 /// The lowest bits of a chunk's size: the chunk before is used, this one is used, a flag that the program may set.
 const PREVIOUS_USED: u64 = 1;
@@ -198,7 +198,7 @@ impl Dlmalloc {
             let (state, map) = state;
             heap.small_map = map.map(|map| state.start + map);
             return Some(FoundHeap {
-                kind: if in_c { Kind::Dlmalloc } else { Kind::RustDlmalloc },
+                kind: if in_c { AllocatorKind::Dlmalloc } else { AllocatorKind::RustDlmalloc },
                 ranges: heap.ranges.clone(),
                 state: vec![state],
                 allocator: Box::new(heap),

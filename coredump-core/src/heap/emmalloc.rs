@@ -12,7 +12,7 @@ use super::block::{Block, Damage, State};
 use super::links::{Link, Lists, broken_link, with_faults};
 use super::resume::resumes;
 use super::view::View;
-use super::{Allocator, Blocks, FoundHeap, Kind};
+use super::{Allocator, AllocatorKind, Blocks, FoundHeap};
 
 /// Sentinels, and bytes of each.
 const SENTINELS: u64 = 64;
@@ -69,7 +69,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
     sorted.sort_by_key(|piece| piece.start);
     let heap = Emmalloc { sentinels, pieces, sorted };
     Some(FoundHeap {
-        kind: Kind::Emmalloc,
+        kind: AllocatorKind::Emmalloc,
         ranges: heap.pieces.clone(),
         state: std::iter::once(sentinels..sentinels + SENTINELS * SENTINEL).collect(),
         allocator: Box::new(heap),

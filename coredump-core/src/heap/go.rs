@@ -11,9 +11,9 @@ use std::ops::Range;
 
 use super::apart::Apart;
 use super::block::{Block, Damage, State};
-use super::go_types::{Reader, Room};
+use super::go_types::{GoTypeReader, ObjectRoom};
 use super::view::View;
-use super::{Allocator, Blocks, FoundHeap, Kind};
+use super::{Allocator, AllocatorKind, Blocks, FoundHeap};
 use crate::variables::Shapes;
 
 /// The first words of the table of functions.
@@ -115,7 +115,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
         last.end = if touches { last.end.max(next.end) } else { last.end };
         touches
     });
-    Some(FoundHeap { kind: Kind::Go, ranges, state: Vec::new(), allocator: Box::new(heap) })
+    Some(FoundHeap { kind: AllocatorKind::Go, ranges, state: Vec::new(), allocator: Box::new(heap) })
 }
 
 fn word_of(view: &View<'_>, at: u64, offset: u64) -> Option<u64> {
@@ -229,7 +229,7 @@ impl Span {
     }
 
     /// The room of the object with this index, if that is in use. `sizes` is where the table of all sizes is.
-    fn room(&self, view: &View<'_>, typed: bool, sizes: u64, index: u64) -> Option<Room> {
+    fn room(&self, view: &View<'_>, typed: bool, sizes: u64, index: u64) -> Option<ObjectRoom> {
         self.state(view, index).ok().filter(|state| *state == State::Used && index < self.count)?;
         let start = self.start + index * self.size;
         let smaller = match u64::from(self.class >> 1) {
@@ -237,7 +237,7 @@ impl Span {
             number => u64::from(view.u16(sizes + 2 * (number - 1))?),
         };
         let scanned = self.class & 1 == 0;
-        Some(Room { start, end: start + self.size, smaller, scanned, typed, record: self.record })
+        Some(ObjectRoom { start, end: start + self.size, smaller, scanned, typed, record: self.record })
     }
 }
 
@@ -255,7 +255,7 @@ impl Allocator for Go {
             let span = spans[..spans.partition_point(|span| span.start <= at)].last()?;
             span.room(view, typed, sizes, (at - span.start).checked_div(span.size)?)
         };
-        let mut reader = Reader::new(view, self.data, room)?;
+        let mut reader = GoTypeReader::new(view, self.data, room)?;
         let rooms =
             || spans.iter().flat_map(|span| (0..span.count).filter_map(|index| span.room(view, typed, sizes, index)));
         rooms().for_each(|room| reader.says(&room));

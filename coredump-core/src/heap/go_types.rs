@@ -62,7 +62,7 @@ const LOOKED_AT: u64 = 1 << 24;
 
 /// The room of an object that is in use.
 #[derive(Clone, Copy, Debug)]
-pub struct Room {
+pub struct ObjectRoom {
     /// Where it begins.
     pub start: u64,
     /// Where it ends.
@@ -77,7 +77,7 @@ pub struct Room {
     pub record: u64,
 }
 
-impl Room {
+impl ObjectRoom {
     fn size(&self) -> u64 {
         self.end - self.start
     }
@@ -125,7 +125,7 @@ enum Leads {
 }
 
 /// Finds types.
-pub struct Reader<'v, R> {
+pub struct GoTypeReader<'v, R> {
     view: &'v View<'v>,
     /// Where descriptions lie.
     descriptions: Range<u64>,
@@ -142,13 +142,13 @@ pub struct Reader<'v, R> {
     left: Cell<u64>,
 }
 
-impl<'v, R: Fn(u64) -> Option<Room>> Reader<'v, R> {
+impl<'v, R: Fn(u64) -> Option<ObjectRoom>> GoTypeReader<'v, R> {
     /// For the program whose module data is at `data`.
     pub fn new(view: &'v View<'v>, data: u64, room: R) -> Option<Self> {
         let bound = |offset: u64| view.u64(data.checked_add(offset)?).filter(|&at| at <= view.memory().size);
         let start = bound(TYPES)?;
         let descriptions = start..ENDS.into_iter().filter_map(bound).find(|&end| end > start)?;
-        Some(Reader {
+        Some(GoTypeReader {
             view,
             descriptions,
             room,
@@ -163,7 +163,7 @@ impl<'v, R: Fn(u64) -> Option<Room>> Reader<'v, R> {
     }
 
     /// Looks whether an object says its type.
-    pub fn says(&mut self, room: &Room) {
+    pub fn says(&mut self, room: &ObjectRoom) {
         let view = self.view;
         let description = if room.has_header() {
             view.u64(room.start)
@@ -184,7 +184,7 @@ impl<'v, R: Fn(u64) -> Option<Room>> Reader<'v, R> {
     }
 
     /// Looks for interfaces in an object of which nothing says the type.
-    pub fn holds(&mut self, room: &Room) {
+    pub fn holds(&mut self, room: &ObjectRoom) {
         if room.scanned && !self.known.contains_key(&room.start) {
             self.interfaces(room.object()..room.end);
         }
@@ -298,7 +298,7 @@ impl<'v, R: Fn(u64) -> Option<Room>> Reader<'v, R> {
     }
 
     /// The room of an object of a type whose size its description does not tell, if a pointer leads to its beginning.
-    fn whole(&mut self, at: u64, description: u64) -> Option<Room> {
+    fn whole(&mut self, at: u64, description: u64) -> Option<ObjectRoom> {
         let name = self.get(description)?.name;
         let room = (self.room)(at).filter(|room| room.object() == at)?;
         self.note(at, room.end - at, name);
@@ -324,7 +324,7 @@ impl<'v, R: Fn(u64) -> Option<Room>> Reader<'v, R> {
         if extent + (at - room.start) <= room.smaller || shared {
             return;
         }
-        let Reader { known, names, .. } = self;
+        let GoTypeReader { known, names, .. } = self;
         let is_array_of =
             |array: usize, element: usize| names[array].strip_prefix("[]") == Some(names[element].as_str());
         match known.get_mut(&room.start) {
@@ -426,7 +426,7 @@ impl<'v, R: Fn(u64) -> Option<Room>> Reader<'v, R> {
 
     /// The index of a name.
     fn index(&mut self, name: String) -> usize {
-        let Reader { names, indices, .. } = self;
+        let GoTypeReader { names, indices, .. } = self;
         *indices.entry(name).or_insert_with_key(|name| {
             names.push(name.clone());
             names.len() - 1

@@ -39,7 +39,7 @@ pub struct Roots {
 
 /// A pointer in a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum ChainStep {
     /// A word outside of the heaps.
     Memory {
         /// Its address.
@@ -83,14 +83,14 @@ const WAITING: usize = 256;
 pub(super) const AHEAD: usize = 32;
 
 /// Looks at where these blocks begin, and at what is known of them.
-pub(super) fn touch(view: &View<'_>, starts: &Starts, parts: &[Part]) {
+pub(super) fn touch(view: &View<'_>, starts: &Starts, parts: &[BlockPart]) {
     starts.touch_granules(parts.iter().map(|part| part.granule));
     view.touch(parts.iter().map(|part| starts.address(part.granule) + part.from));
 }
 
 /// A part of a block, in bytes from its start.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Part {
+pub(super) struct BlockPart {
     pub granule: u32,
     pub from: u64,
     pub to: u64,
@@ -108,17 +108,17 @@ pub(super) fn in_parts<C, F: Send>(
     context: &mut C,
     granules: &[u32],
     contents: impl Fn(&C, u32) -> Range<u64>,
-    read: impl Fn(&C, &[Part]) -> F + Sync,
+    read: impl Fn(&C, &[BlockPart]) -> F + Sync,
     mut apply: impl FnMut(&mut C, F),
 ) where
     C: Sync,
 {
-    let mut parts: Vec<Part> = Vec::new();
+    let mut parts: Vec<BlockPart> = Vec::new();
     let mut bytes = 0;
-    let mut flush = |context: &mut C, parts: &mut Vec<Part>, bytes: &mut u64| {
+    let mut flush = |context: &mut C, parts: &mut Vec<BlockPart>, bytes: &mut u64| {
         // Halves of about as many bytes each, whoever reads them: what is found first does not depend on that.
         let mut left = *bytes / 2;
-        let is_first = |part: &&Part| {
+        let is_first = |part: &&BlockPart| {
             let first = left > 0;
             left = left.saturating_sub(part.to - part.from + 1);
             first
@@ -137,7 +137,7 @@ pub(super) fn in_parts<C, F: Send>(
         let mut from = 0;
         loop {
             let to = (from + PART).min(end - start);
-            parts.push(Part { granule, from, to });
+            parts.push(BlockPart { granule, from, to });
             bytes += to - from + 1;
             if bytes >= PARTS {
                 flush(context, &mut parts, &mut bytes);
@@ -428,7 +428,7 @@ impl<'h, 'v> Graph<'h, 'v> {
             if batch.is_empty() {
                 return;
             }
-            let read = |starts: &Starts, parts: &[Part]| {
+            let read = |starts: &Starts, parts: &[BlockPart]| {
                 let (view, mut front) = (View::new(memory), Front::new(starts));
                 for group in parts.chunks(AHEAD) {
                     touch(&view, starts, group);
@@ -456,7 +456,8 @@ impl<'h, 'v> Graph<'h, 'v> {
         for heap in self.heaps.iter() {
             let blocks = heap.blocks(self.view).filter_map(Result::ok);
             for block in blocks.filter(|block| block.state == State::Used) {
-                let managed = heap.allocator.collected() && (block.class.is_some() || heap.kind == super::Kind::Go);
+                let managed =
+                    heap.allocator.collected() && (block.class.is_some() || heap.kind == super::AllocatorKind::Go);
                 if !managed && self.starts.open_at(block.address).is_some() {
                     each(&block);
                 }
@@ -466,7 +467,7 @@ impl<'h, 'v> Graph<'h, 'v> {
     }
 
     /// A shortest chain of pointers from a root to the block that holds `address`, the root first; `None` if there is none.
-    pub fn path_to(&mut self, roots: &Roots, address: u64) -> Option<Vec<Step>> {
+    pub fn path_to(&mut self, roots: &Roots, address: u64) -> Option<Vec<ChainStep>> {
         let mut at = self.starts.containing(address)?;
         let mut parents = vec![NONE; self.starts.len()];
         self.mark(roots, |starts, granule, parent| parents[starts.rank(granule)] = parent);
@@ -484,16 +485,16 @@ impl<'h, 'v> Graph<'h, 'v> {
             }
             let block = self.starts.address(parent);
             let (address, value) = self.pointer_into(self.contents(parent), at)?;
-            steps.push(Step::Block { block, offset: address - block, value });
+            steps.push(ChainStep::Block { block, offset: address - block, value });
             at = parent;
         }
         let root = roots.values.iter().find(|(value, _)| self.starts.containing(*value) == Some(at));
         steps.push(match root {
-            Some((value, place)) => Step::Value { place: place.clone(), value: *value },
+            Some((value, place)) => ChainStep::Value { place: place.clone(), value: *value },
             None => {
                 let ranges = roots.ranges.iter().chain(&self.unknown);
                 let (address, value) = ranges.cloned().find_map(|range| self.pointer_into(range, at))?;
-                Step::Memory { address, value }
+                ChainStep::Memory { address, value }
             }
         });
         steps.reverse();
@@ -562,7 +563,7 @@ mod tests {
         let granules: Vec<u32> = (0..200).collect();
         let mut halves: Vec<u64> = Vec::new();
         let mut order = Vec::new();
-        let read = |_: &Vec<u64>, parts: &[Part]| parts.to_vec();
+        let read = |_: &Vec<u64>, parts: &[BlockPart]| parts.to_vec();
         in_parts(&mut halves, &granules, contents, read, |halves, parts| {
             halves.push(parts.iter().map(|part| part.to - part.from).sum::<u64>());
             order.extend(parts.iter().map(|part| (part.granule, part.from)));

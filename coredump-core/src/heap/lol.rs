@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::block::{Block, Damage, State};
 use super::hints::Hints;
 use super::view::View;
-use super::{Allocator, Blocks, FoundHeap, Kind};
+use super::{Allocator, AllocatorKind, Blocks, FoundHeap};
 use crate::memory::Memory;
 
 /// Bytes of a page of memory: the heap begins with one.
@@ -63,7 +63,7 @@ pub fn find(view: &View<'_>, hints: &Hints, places: &[Range<u64>], before: Optio
     }
     let (at, heap) = best?;
     Some(FoundHeap {
-        kind: Kind::LolAlloc,
+        kind: AllocatorKind::LolAlloc,
         ranges: std::iter::once(heap.range.clone()).collect(),
         state: std::iter::once(at..at + 4).collect(),
         allocator: Box::new(heap),

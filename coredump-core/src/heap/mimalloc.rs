@@ -18,7 +18,7 @@ use std::ops::Range;
 use super::apart;
 use super::block::{Block, Damage, State};
 use super::view::View;
-use super::{Allocator, Blocks, FoundHeap, Kind};
+use super::{Allocator, AllocatorKind, Blocks, FoundHeap};
 
 /// Queues of a thread: for blocks of one size each, for huge blocks, for full pages.
 const SIZES: u64 = 73;
@@ -482,7 +482,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
         heap.add(view, loose);
     }
     let (ranges, state) = heap.places(view);
-    Some(FoundHeap { kind: Kind::Mimalloc, ranges, state, allocator: Box::new(heap) })
+    Some(FoundHeap { kind: AllocatorKind::Mimalloc, ranges, state, allocator: Box::new(heap) })
 }
 
 /// The heap of an older release with its table of queues at an address.

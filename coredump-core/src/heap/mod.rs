@@ -37,7 +37,7 @@ mod zig_debug;
 use std::ops::Range;
 
 pub use block::{Block, Damage, State};
-pub use graph::{Graph, Pointers, Roots, Step};
+pub use graph::{ChainStep, Graph, Pointers, Roots};
 pub use preview::preview;
 pub use survey::{Class, Count, Survey};
 pub use types::{Totals, Types, inventory};
@@ -62,7 +62,7 @@ const MAX_GLOBALS: usize = 4096;
 
 /// An allocator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum AllocatorKind {
     /// Doug Lea's malloc in C: wasi-libc, emscripten.
     Dlmalloc,
     /// The Rust crate `dlmalloc`: wasm32-unknown-unknown.
@@ -89,33 +89,36 @@ pub enum Kind {
     Mimalloc,
 }
 
-impl Kind {
+impl AllocatorKind {
     /// The stable name, as it appears in JSON.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Dlmalloc => "dlmalloc",
-            Kind::RustDlmalloc => "dlmalloc-rs",
-            Kind::Emmalloc => "emmalloc",
-            Kind::Zig => "zig",
-            Kind::ZigMalloc => "zig-malloc",
-            Kind::AssemblyScript => "assemblyscript",
-            Kind::AssemblyScriptStub => "assemblyscript-stub",
-            Kind::Go => "go",
-            Kind::Talc => "talc",
-            Kind::WeeAlloc => "wee_alloc",
-            Kind::LolAlloc => "lol_alloc",
-            Kind::Mimalloc => "mimalloc",
+            AllocatorKind::Dlmalloc => "dlmalloc",
+            AllocatorKind::RustDlmalloc => "dlmalloc-rs",
+            AllocatorKind::Emmalloc => "emmalloc",
+            AllocatorKind::Zig => "zig",
+            AllocatorKind::ZigMalloc => "zig-malloc",
+            AllocatorKind::AssemblyScript => "assemblyscript",
+            AllocatorKind::AssemblyScriptStub => "assemblyscript-stub",
+            AllocatorKind::Go => "go",
+            AllocatorKind::Talc => "talc",
+            AllocatorKind::WeeAlloc => "wee_alloc",
+            AllocatorKind::LolAlloc => "lol_alloc",
+            AllocatorKind::Mimalloc => "mimalloc",
         }
     }
 
     /// Whether a request is served from any free block that is large enough: others keep blocks for requests of about their size.
     pub fn serves_from_any(self) -> bool {
         match self {
-            Kind::Dlmalloc | Kind::RustDlmalloc | Kind::Emmalloc => true,
-            Kind::AssemblyScript | Kind::Talc | Kind::LolAlloc => true,
-            Kind::Zig | Kind::ZigMalloc | Kind::Go | Kind::WeeAlloc | Kind::Mimalloc | Kind::AssemblyScriptStub => {
-                false
-            }
+            AllocatorKind::Dlmalloc | AllocatorKind::RustDlmalloc | AllocatorKind::Emmalloc => true,
+            AllocatorKind::AssemblyScript | AllocatorKind::Talc | AllocatorKind::LolAlloc => true,
+            AllocatorKind::Zig
+            | AllocatorKind::ZigMalloc
+            | AllocatorKind::Go
+            | AllocatorKind::WeeAlloc
+            | AllocatorKind::Mimalloc
+            | AllocatorKind::AssemblyScriptStub => false,
         }
     }
 }
@@ -172,7 +175,7 @@ trait Allocator: Sync {
 
 /// A heap as an allocator's file found it.
 struct FoundHeap {
-    kind: Kind,
+    kind: AllocatorKind,
     ranges: Vec<Range<u64>>,
     state: Vec<Range<u64>>,
     allocator: Box<dyn Allocator>,
@@ -187,7 +190,7 @@ impl FoundHeap {
 /// A heap: what one allocator keeps in one memory.
 pub struct Heap {
     /// The allocator.
-    pub kind: Kind,
+    pub kind: AllocatorKind,
     /// The parts of the memory that the allocator hands out blocks of, by address.
     pub ranges: Vec<Range<u64>>,
     /// Where the allocator's own state lies, as far as that is outside of the ranges.

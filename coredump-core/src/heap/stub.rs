@@ -6,7 +6,7 @@
 
 use super::block::{Block, Damage, State};
 use super::view::View;
-use super::{Allocator, Blocks, FoundHeap, Kind};
+use super::{Allocator, AllocatorKind, Blocks, FoundHeap};
 
 /// Bytes of the words in front of an object.
 const OBJECT: u64 = 16;
@@ -46,7 +46,7 @@ pub fn find(view: &View<'_>, base: Option<u64>, globals: &[u64]) -> Option<Found
         ends.take(STARTS).find_map(|last| goes_on(view, end, last, &mut left).map(|_| Stub { start, end: last }))
     })?;
     Some(FoundHeap {
-        kind: Kind::AssemblyScriptStub,
+        kind: AllocatorKind::AssemblyScriptStub,
         ranges: std::iter::once(heap.start..heap.end).collect(),
         state: Vec::new(),
         allocator: Box::new(heap),

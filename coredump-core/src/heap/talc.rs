@@ -13,7 +13,7 @@ use super::apart;
 use super::block::{Block, Damage, State};
 use super::links::{Link, Lists, broken_link};
 use super::view::View;
-use super::{Allocator, Blocks, FoundHeap, Kind};
+use super::{Allocator, AllocatorKind, Blocks, FoundHeap};
 
 /// Bytes of a page of memory.
 const PAGE: u64 = 65536;
@@ -55,7 +55,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
         heap
     })?;
     Some(FoundHeap {
-        kind: Kind::Talc,
+        kind: AllocatorKind::Talc,
         ranges: heap.pieces.clone(),
         state: std::iter::once(heap.heads.clone()).collect(),
         allocator: Box::new(heap),

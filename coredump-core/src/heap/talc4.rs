@@ -12,7 +12,7 @@ use std::ops::Range;
 use super::block::{Block, Damage, State};
 use super::links::{Link, Lists, broken_link, with_faults};
 use super::view::View;
-use super::{Allocator, Blocks, FoundHeap, Kind};
+use super::{Allocator, AllocatorKind, Blocks, FoundHeap};
 
 /// Bytes of a page of memory.
 const PAGE: u64 = 65536;
@@ -74,7 +74,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
     pieces.reverse();
     let heap = Talc4 { width, heads, pieces };
     (!heap.pieces.is_empty()).then(|| FoundHeap {
-        kind: Kind::Talc,
+        kind: AllocatorKind::Talc,
         ranges: heap.pieces.iter().map(|piece| piece.range.clone()).collect(),
         state: Vec::new(),
         allocator: Box::new(heap),

@@ -15,7 +15,7 @@ use super::block::{Block, Damage, State};
 use super::links::{Link, Lists, broken_link, with_faults};
 use super::resume::resumes;
 use super::view::View;
-use super::{Allocator, Blocks, FoundHeap, Kind};
+use super::{Allocator, AllocatorKind, Blocks, FoundHeap};
 
 /// First levels, and second levels of each.
 const FIRST: u64 = 23;
@@ -60,7 +60,7 @@ pub fn find(view: &View<'_>, root: Option<u64>, places: &[Range<u64>], white: Op
         })
     })?;
     Some(FoundHeap {
-        kind: Kind::AssemblyScript,
+        kind: AllocatorKind::AssemblyScript,
         ranges: std::iter::once(heap.root..heap.tail + 4).collect(),
         state: Vec::new(),
         allocator: Box::new(heap),

@@ -5,13 +5,13 @@ use std::ops::Range;
 
 use super::bits::Bits;
 use super::block::{Block, State};
-use super::graph::{AHEAD, Graph, Part, Teller, contents, in_parts, touch};
+use super::graph::{AHEAD, BlockPart, Graph, Teller, contents, in_parts, touch};
 use super::starts::{Queue, Starts};
 use super::survey::{Count, Survey};
 use super::told::Told;
 use super::{Heap, View};
 use crate::memory::Memory;
-use crate::variables::{ErasedBy, Grown, Members, Parts, Pointer, Root, Shape, Shapes, Target};
+use crate::variables::{ErasedBy, Grown, Members, Parts, Pointer, Shape, Shapes, Target, TypedVariable};
 
 /// Elements of one block that are followed.
 const MAX_ELEMENTS: u64 = 1 << 24;
@@ -408,7 +408,7 @@ impl<'r> Reader<'r> {
     }
 
     /// Follows the pointers in a part of a block, as often as its type fits into it.
-    fn part(&mut self, shape: &Shape, part: Part) {
+    fn part(&mut self, shape: &Shape, part: BlockPart) {
         let Scene { shapes, dense, .. } = *self.scene;
         let contents = self.contents(part.granule);
         let mut values = |shape: &Shape, range: Range<u64>| {
@@ -628,7 +628,7 @@ impl<'s> Types<'s> {
     fn follow(
         graph: &Graph<'_, '_>,
         shapes: &'s Shapes,
-        roots: &[Root],
+        roots: &[TypedVariable],
         objects: impl FnOnce(&Starts, &mut Walk<'s>, &Scene<'_>, &View<'_>),
     ) -> Types<'s> {
         let of = if shapes.all.is_empty() { Vec::new() } else { vec![0; graph.len()] };
@@ -687,7 +687,7 @@ impl<'s> Types<'s> {
             if batch.is_empty() && walk.tables.is_empty() {
                 return walk.types;
             }
-            let read = |walk: &Walk<'_>, parts: &[Part]| {
+            let read = |walk: &Walk<'_>, parts: &[BlockPart]| {
                 let view = View::new(scene.memory);
                 let mut reader = Reader::new(scene, &view);
                 for group in parts.chunks(AHEAD) {

@@ -14,7 +14,7 @@ use super::bits::Bits;
 use super::block::{Block, Damage, State};
 use super::links::with_faults;
 use super::view::View;
-use super::{Allocator, Blocks, FoundHeap, Kind};
+use super::{Allocator, AllocatorKind, Blocks, FoundHeap};
 
 /// Bytes of a page of memory, of which pieces are made.
 const PAGE: u64 = 65536;
@@ -73,7 +73,7 @@ pub fn find(view: &View<'_>, start: Option<u64>, places: &[Range<u64>]) -> Optio
     let mut heap = Wee { width, pieces, heads: Vec::new() };
     heap.heads = heap.heads(view, places);
     (sound > 0).then(|| FoundHeap {
-        kind: Kind::WeeAlloc,
+        kind: AllocatorKind::WeeAlloc,
         ranges: heap.pieces.clone(),
         state: heap.heads.clone(),
         allocator: Box::new(heap),

@@ -15,8 +15,8 @@ use super::bits::Bits;
 use super::block::{Block, Damage, State};
 use super::hints::Hints;
 use super::view::View;
-use super::zig_debug::{Bucket, Large, Table};
-use super::{Allocator, Blocks, FoundHeap, Kind};
+use super::zig_debug::{Bucket, Large, LargeTable};
+use super::{Allocator, AllocatorKind, Blocks, FoundHeap};
 
 /// Bytes of a page of slots.
 const PAGE: u64 = 65536;
@@ -237,11 +237,11 @@ impl Zig {
                 Page::Unknown => (self.pages.end - page, self.pages.end),
                 Page::FreeRun(_) => continue,
             };
-            if slot < Table::smallest(self.layout.width) {
+            if slot < LargeTable::smallest(self.layout.width) {
                 continue;
             }
             for at in (page..end).step_by(slot as usize).filter(|at| !self.free.contains(*at)) {
-                if let Some(table) = Table::at(view, at, at + slot, in_use, &mut work) {
+                if let Some(table) = LargeTable::at(view, at, at + slot, in_use, &mut work) {
                     self.large.extend(table.blocks.into_iter().map(|block| (block.address, block)));
                     self.tables.insert(at, table.len);
                 }
@@ -257,7 +257,7 @@ impl Zig {
 
     fn found(self) -> FoundHeap {
         FoundHeap {
-            kind: if self.malloc { Kind::ZigMalloc } else { Kind::Zig },
+            kind: if self.malloc { AllocatorKind::ZigMalloc } else { AllocatorKind::Zig },
             ranges: std::iter::once(self.pages.clone()).collect(),
             state: std::iter::once(self.layout.state..self.layout.state + self.layout.len()).collect(),
             allocator: Box::new(self),

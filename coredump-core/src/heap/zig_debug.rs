@@ -124,7 +124,7 @@ const VALUE_WORDS: std::ops::RangeInclusive<u64> = 2..=8;
 
 /// A table of larger blocks.
 #[derive(Debug)]
-pub struct Table {
+pub struct LargeTable {
     /// Bytes from its start to the end of its last value.
     pub len: u64,
     /// The blocks.
@@ -144,7 +144,7 @@ pub struct Large {
     pub freed: bool,
 }
 
-impl Table {
+impl LargeTable {
     /// Bytes of the smallest table: its head, and a byte, a key and a value for each place.
     pub fn smallest(width: u64) -> u64 {
         3 * width + u64::from(*CAPACITIES.start()) * (1 + 3 * width)
@@ -152,7 +152,7 @@ impl Table {
 
     /// The table that begins at `at` and ends before `end`, if there is one; without a block only if it may be `empty`. `work`
     /// is what may be spent on it yet, in bytes.
-    pub fn at(view: &View<'_>, at: u64, end: u64, empty: bool, work: &mut u64) -> Option<Table> {
+    pub fn at(view: &View<'_>, at: u64, end: u64, empty: bool, work: &mut u64) -> Option<LargeTable> {
         let width = view.width();
         let (values, keys) = (view.word(at)?, view.word(at + width)?);
         let capacity = view.u32(at + 2 * width).filter(|capacity| CAPACITIES.contains(capacity))?;
@@ -183,7 +183,7 @@ impl Table {
         if blocks.iter().all(is_flag) {
             blocks.iter_mut().for_each(|block| block.freed = block.last.is_some_and(|last| last & 1 == 1));
         }
-        Some(Table { len: values + capacity * words * width - at, blocks })
+        Some(LargeTable { len: values + capacity * words * width - at, blocks })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::values::{Source, Value};
 /// The contents of a structure of a language's library.
 pub enum Meaning {
     /// Characters.
-    Text(Text),
+    Text(StringData),
     /// Elements in an order.
     Elements(Elements),
     /// Keys and their values.
@@ -21,7 +21,7 @@ pub enum Meaning {
 }
 
 /// A string.
-pub struct Text {
+pub struct StringData {
     /// Where its first character is.
     pub source: Source,
     /// The number of characters.
@@ -30,9 +30,9 @@ pub struct Text {
     pub character: Option<Die>,
 }
 
-impl From<Contiguous> for Text {
-    fn from(found: Contiguous) -> Text {
-        Text { source: Source::Memory(found.address), len: found.len, character: found.element }
+impl From<Contiguous> for StringData {
+    fn from(found: Contiguous) -> StringData {
+        StringData { source: Source::Memory(found.address), len: found.len, character: found.element }
     }
 }
 

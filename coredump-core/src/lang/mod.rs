@@ -36,7 +36,7 @@ use crate::catalog::units::{Die, Units};
 use crate::limits::{MAX_NAME, shorten};
 use crate::location::Missing;
 use crate::values::{Source, Value};
-pub use meaning::{Elements, Entries, Meaning, Text};
+pub use meaning::{Elements, Entries, Meaning, StringData};
 use names::Room;
 pub use names::type_name;
 use renderer::cut;

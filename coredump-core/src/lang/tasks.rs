@@ -15,7 +15,7 @@ pub fn find(
     dump: &CoreDump<'_>,
     binaries: &Binaries,
     interpreter: Option<&Interpreter>,
-    objects: &gc::View<'_>,
+    objects: &gc::ObjectView<'_>,
     limits: Option<Limits>,
 ) -> Tasks {
     let inspector = Inspector::new(dump, binaries);

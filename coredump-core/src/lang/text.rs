@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::renderer::{LONGEST, Renderer, Shown};
-use super::{Lang, Text};
+use super::{Lang, StringData};
 use crate::location::Missing;
 use crate::values::{Source, Value};
 
@@ -45,7 +45,7 @@ impl Renderer<'_, '_, '_> {
     }
 
     /// A string of characters of one, two or four bytes.
-    pub(super) fn characters(&self, text: &Text) -> Result<String, Missing> {
+    pub(super) fn characters(&self, text: &StringData) -> Result<String, Missing> {
         let unknown = || Missing::Malformed("a string of an unknown layout".into());
         let prefix = self.lang.character(self, text.character);
         // A type without a size is that of a string as a whole, in bytes: Rust's `Path`.

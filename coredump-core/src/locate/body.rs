@@ -34,7 +34,7 @@ impl<'s> Code<'s> {
 
 /// A call instruction. Offsets are in bytes from the body's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Call {
+pub struct CallInstruction {
     /// Offset of its first byte.
     pub start: u32,
     /// Offset after its last byte: the return address.
@@ -55,7 +55,7 @@ pub struct Instructions {
     /// Whether the body contains a tail call; true also if it could not be decoded to its end.
     pub tail_calls: bool,
     boundaries: Vec<u64>,
-    calls: Vec<Call>,
+    calls: Vec<CallInstruction>,
 }
 
 impl Instructions {
@@ -79,7 +79,7 @@ impl Instructions {
             };
             tail_calls |= is_tail_call(&operator);
             if target.is_some() || transfers(&operator) {
-                calls.push(Call { start, end, target });
+                calls.push(CallInstruction { start, end, target });
             }
             start = end;
         }
@@ -94,13 +94,13 @@ impl Instructions {
     }
 
     /// The call that begins at `offset`.
-    pub fn call_at(&self, offset: u32) -> Option<Call> {
+    pub fn call_at(&self, offset: u32) -> Option<CallInstruction> {
         let index = self.calls.binary_search_by_key(&offset, |call| call.start).ok()?;
         Some(self.calls[index])
     }
 
     /// The call that returns to `offset`.
-    pub fn call_before(&self, offset: u32) -> Option<Call> {
+    pub fn call_before(&self, offset: u32) -> Option<CallInstruction> {
         let index = self.calls.binary_search_by_key(&offset, |call| call.end).ok()?;
         Some(self.calls[index])
     }
@@ -145,8 +145,8 @@ mod tests {
         assert_eq!((body.first, body.decoded), (3, 15));
         let begins: Vec<_> = (0..16).filter(|&at| body.begins_at(at)).collect();
         assert_eq!(begins, [3, 6, 7, 9, 11, 14]);
-        assert_eq!(body.call_at(7), Some(Call { start: 7, end: 9, target: Some(0) }));
-        assert_eq!(body.call_before(14), Some(Call { start: 11, end: 14, target: None }));
+        assert_eq!(body.call_at(7), Some(CallInstruction { start: 7, end: 9, target: Some(0) }));
+        assert_eq!(body.call_before(14), Some(CallInstruction { start: 11, end: 14, target: None }));
         assert_eq!((body.call_at(9), body.call_before(7)), (None, None));
     }
 }

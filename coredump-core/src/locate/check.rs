@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use super::body::{Code, Instructions};
 use crate::model::{CoreDump, Frame};
 use crate::module::Body;
-use crate::producers::{Base, bases, confuses_functions};
+use crate::producers::{OffsetBase, bases, confuses_functions};
 
 /// Where a caller's code offset points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,7 +24,7 @@ pub enum CallOffset {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Convention {
     /// The byte that they count from.
-    pub base: Base,
+    pub base: OffsetBase,
     /// Where a caller's offset points.
     pub call: CallOffset,
 }
@@ -41,15 +41,15 @@ impl Convention {
     /// `Ok(None)` means that the producer did not record the offset.
     pub fn offset(self, instructions: &Instructions, body: Body, code_offset: Option<u32>, caller: bool) -> Outcome {
         let Some(raw) = code_offset.filter(|&raw| raw != u32::MAX) else { return Ok(None) };
-        if self.base == Base::Body && raw == 0 {
+        if self.base == OffsetBase::Body && raw == 0 {
             // Wasmtime writes 0 for an offset that it does not know, as on entry to a function. Offset 0 of a body is
             // never an instruction, because the declaration of locals comes first.
             return Ok(None);
         }
         let offset = match self.base {
-            Base::Body => u64::from(raw),
-            Base::FirstInstruction => u64::from(raw) + u64::from(instructions.first),
-            Base::CodeSection => {
+            OffsetBase::Body => u64::from(raw),
+            OffsetBase::FirstInstruction => u64::from(raw) + u64::from(instructions.first),
+            OffsetBase::CodeSection => {
                 let start = instructions.from_section.ok_or("its module has no code section")?;
                 let before = || format!("its code offset {raw:#x} is before the function");
                 u64::from(raw.checked_sub(start).ok_or_else(before)?)

@@ -6,7 +6,7 @@ use gimli::AttributeValue;
 use gimli::constants::*;
 
 use super::constants::is_expression;
-use super::forms::{Form, Part, form, locals_only, parts};
+use super::forms::{DescriptionForm, PieceExpression, form, locals_only, parts};
 use super::frame::Frame;
 use super::listed::{Listed, entries, inexact};
 use crate::catalog::types::Kind;
@@ -23,7 +23,7 @@ const CONSTANT: usize = 3;
 /// A variable that is described in parts.
 struct InParts<'s> {
     die: Die,
-    parts: Vec<Part<'s>>,
+    parts: Vec<PieceExpression<'s>>,
     /// The address at which this description begins, if the variable was described otherwise up to there.
     changed: Option<u64>,
 }
@@ -90,7 +90,8 @@ impl<'s> Frame<'_, 's> {
         let gimli::Operation::WasmLocal { index } = crate::location::parse(&mut rest, encoding).ok()? else {
             return None;
         };
-        let address = matches!(form(&expression.0, encoding)?, Form::AddressInLocal | Form::Local);
+        let address =
+            matches!(form(&expression.0, encoding)?, DescriptionForm::AddressInLocal | DescriptionForm::Local);
         let variable = self.units.entry(die)?.tag == DW_TAG_variable;
         let why = "it is written to its place when the function returns";
         (variable && address && index < parameters && self.is_optimised()).then(|| Missing::NotCaptured(why.into()))
@@ -125,7 +126,10 @@ impl<'s> Frame<'_, 's> {
         let is_made = |die: Die, unit: u32, list: Attr<'s>| {
             let leads = |unit: UnitRef<'_, 's>| {
                 let address = |(_, expression): &Listed<'s>| {
-                    matches!(form(expression, unit.encoding()), Some(Form::AddressInLocal | Form::Local))
+                    matches!(
+                        form(expression, unit.encoding()),
+                        Some(DescriptionForm::AddressInLocal | DescriptionForm::Local)
+                    )
                 };
                 entries(unit, list).is_ok_and(|(all, _)| !all.is_empty() && all.iter().all(address))
             };
@@ -155,7 +159,10 @@ impl<'s> Frame<'_, 's> {
             }
             let unit = self.units.unit(unit)?;
             let leads = |(_, expression): &Listed<'s>| {
-                matches!(form(expression, unit.encoding()), Some(Form::AddressInLocal | Form::Local))
+                matches!(
+                    form(expression, unit.encoding()),
+                    Some(DescriptionForm::AddressInLocal | DescriptionForm::Local)
+                )
             };
             let (all, _) = entries(unit, list).ok()?;
             (!all.iter().all(leads)).then_some(())

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use gimli::Operation;
 
-use super::forms::{Form, form, locals};
+use super::forms::{DescriptionForm, form, locals};
 use super::frame::Frame;
 use super::listed::{Listed, entries};
 use super::operation::parse;
@@ -52,7 +52,7 @@ impl<'s> Frame<'_, 's> {
         let expression = all[last.first()?.0].1;
         if last.iter().all(|&(entry, _)| all[entry].1.slice() == expression.slice()) {
             // LLVM puts descriptions of constants in the order of the source, not of the code.
-            let constant = matches!(form(&expression, unit.encoding()), Some(Form::Number));
+            let constant = matches!(form(&expression, unit.encoding()), Some(DescriptionForm::Number));
             let differs = || all.iter().any(|(_, other)| other.slice() != expression.slice());
             let early = (constant && differs()) || self.is_counted(&all, last.first()?.0, unit.encoding());
             let written = |local: u32| between.passed.iter().any(|(at, _)| self.is_written(local, *at));
@@ -64,7 +64,7 @@ impl<'s> Frame<'_, 's> {
         // Paths on which it was described otherwise may meet where one local holds it.
         let in_local = |entry: usize| {
             let expression = all[entry].1;
-            let value = matches!(form(&expression, unit.encoding()), Some(Form::ValueInLocal));
+            let value = matches!(form(&expression, unit.encoding()), Some(DescriptionForm::ValueInLocal));
             value.then_some((expression, *locals(&expression, unit.encoding()).first()?))
         };
         let (expression, local) = last.iter().find_map(|&(entry, _)| in_local(entry))?;

@@ -4,7 +4,7 @@ use crate::catalog::units::Bytes;
 use crate::location::parse;
 
 /// The form of a description that may be true beyond the code it is given for.
-pub enum Form {
+pub enum DescriptionForm {
     /// A local holds the object's address.
     AddressInLocal,
     /// A local holds the object.
@@ -16,15 +16,15 @@ pub enum Form {
 }
 
 /// Returns the form of a description, if it has one of these.
-pub fn form(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Form> {
+pub fn form(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<DescriptionForm> {
     use gimli::Operation::{SignedConstant, StackValue, UnsignedConstant, WasmLocal};
     let mut rest = *expression;
     let mut next = || parse(&mut rest, encoding).ok();
     let form = match (next()?, next()) {
-        (WasmLocal { .. }, None) if encoding.version < 4 => Form::Local,
-        (WasmLocal { .. }, None) => Form::AddressInLocal,
-        (WasmLocal { .. }, Some(StackValue)) => Form::ValueInLocal,
-        (UnsignedConstant { .. } | SignedConstant { .. }, Some(StackValue)) => Form::Number,
+        (WasmLocal { .. }, None) if encoding.version < 4 => DescriptionForm::Local,
+        (WasmLocal { .. }, None) => DescriptionForm::AddressInLocal,
+        (WasmLocal { .. }, Some(StackValue)) => DescriptionForm::ValueInLocal,
+        (UnsignedConstant { .. } | SignedConstant { .. }, Some(StackValue)) => DescriptionForm::Number,
         _ => return None,
     };
     gimli::Reader::is_empty(&rest).then_some(form)
@@ -116,20 +116,20 @@ pub fn locals(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Vec<u32> {
 
 /// A piece of an object, in bits, and its description.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Part<'s> {
+pub struct PieceExpression<'s> {
     pub start: u64,
     pub size: u64,
     pub expression: Bytes<'s>,
 }
 
 /// Splits a description into those of the pieces of its object; none for an object that is whole.
-pub fn parts<'s>(expression: &Bytes<'s>, encoding: gimli::Encoding) -> Vec<Part<'s>> {
+pub fn parts<'s>(expression: &Bytes<'s>, encoding: gimli::Encoding) -> Vec<PieceExpression<'s>> {
     let (mut rest, mut begin, mut start, mut parts) = (*expression, 0, 0u64, Vec::new());
     loop {
         let at = expression.len() - gimli::Reader::len(&rest);
         match parse(&mut rest, encoding) {
             Ok(gimli::Operation::Piece { size_in_bits: size, .. }) => {
-                parts.push(Part { start, size, expression: expression.range(begin..at) });
+                parts.push(PieceExpression { start, size, expression: expression.range(begin..at) });
                 start = start.saturating_add(size);
                 begin = expression.len() - gimli::Reader::len(&rest);
             }

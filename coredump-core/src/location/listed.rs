@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use gimli::{AttributeValue, Encoding};
 
-use super::forms::{Form, Part, Worth, form, locals, on_stack, parts, shape, worth};
+use super::forms::{DescriptionForm, PieceExpression, Worth, form, locals, on_stack, parts, shape, worth};
 use super::frame::Frame;
 use super::trust::{Object, Since, Trust, rewritten};
 use crate::catalog::units::{Attr, Bytes, UnitRef, is_of_old_llvm};
@@ -73,17 +73,17 @@ impl<'s> Frame<'_, 's> {
         let earlier = before.max_by_key(|(range, _)| range.start);
         Ok(earlier.and_then(|(range, expression)| {
             let form = match form(expression, unit.encoding())? {
-                Form::Local if object == Object::Large => Form::AddressInLocal,
-                Form::Local => Form::ValueInLocal,
+                DescriptionForm::Local if object == Object::Large => DescriptionForm::AddressInLocal,
+                DescriptionForm::Local => DescriptionForm::ValueInLocal,
                 form => form,
             };
             let (constant, only) = (object == Object::Constant, all.len() == 1);
             let up_to_here = || Trust::Within(range.start..self.pc.saturating_add(1), Since::default());
             match form {
-                Form::Local => None,
-                Form::AddressInLocal => only.then_some((*expression, Trust::Unwritten)),
-                Form::ValueInLocal => constant.then(|| (*expression, up_to_here())),
-                Form::Number => (constant && only).then_some((*expression, Trust::Unwritten)),
+                DescriptionForm::Local => None,
+                DescriptionForm::AddressInLocal => only.then_some((*expression, Trust::Unwritten)),
+                DescriptionForm::ValueInLocal => constant.then(|| (*expression, up_to_here())),
+                DescriptionForm::Number => (constant && only).then_some((*expression, Trust::Unwritten)),
             }
         }))
     }
@@ -105,7 +105,7 @@ impl<'s> Frame<'_, 's> {
     /// is a constant, or was computed just before by code past which that instruction may have been moved down.
     fn is_early(&self, all: &[Listed<'_>], at: usize, encoding: Encoding) -> bool {
         let (range, expression) = &all[at];
-        if matches!(form(expression, encoding), Some(Form::Number)) {
+        if matches!(form(expression, encoding), Some(DescriptionForm::Number)) {
             return all.iter().any(|(_, other)| other.slice() != expression.slice());
         }
         // If all entries name the same local, the variable changes with it.
@@ -234,7 +234,7 @@ impl<'s> Frame<'_, 's> {
 /// loop.
 fn is_counted_in_part<'s>(all: &[Listed<'s>], at: usize, encoding: Encoding) -> bool {
     use gimli::Operation::{PlusConstant, StackValue, WasmLocal};
-    let added = |part: &Part<'s>| match shape(&part.expression, encoding)[..] {
+    let added = |part: &PieceExpression<'s>| match shape(&part.expression, encoding)[..] {
         [WasmLocal { .. }, PlusConstant { value }, StackValue] => Some((part.start, part.size, value)),
         _ => None,
     };

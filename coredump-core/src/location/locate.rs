@@ -4,7 +4,7 @@
 use gimli::constants::*;
 use gimli::{AttributeValue, DieReference, UnitOffset};
 
-use super::forms::{Form, Worth, form, locals, locals_only, worth};
+use super::forms::{DescriptionForm, Worth, form, locals, locals_only, worth};
 use super::listed::inexact;
 use super::trust::{Object, Trust, rewritten};
 use crate::catalog::types::{Kind, PointerKind};
@@ -222,7 +222,8 @@ impl<'s> Frame<'_, 's> {
         let parameters = self.binary.module().signature(self.frame.function?)?.params.len() as u32;
         let mut rest = expression.0;
         let gimli::Operation::WasmLocal { index } = location::parse(&mut rest, encoding).ok()? else { return None };
-        let leads = matches!(form(&expression.0, encoding), Some(Form::AddressInLocal)) && index < parameters;
+        let leads =
+            matches!(form(&expression.0, encoding), Some(DescriptionForm::AddressInLocal)) && index < parameters;
         if !leads || self.rewritten || !self.is_own_parameter(die) {
             return None;
         }
@@ -282,8 +283,8 @@ impl<'s> Frame<'_, 's> {
         let (number, value) = self.units.inherited(die, DW_AT_location)?;
         let unit = self.units.unit(number)?;
         let expression = self.at_beginning(unit, value)?;
-        let leads =
-            unit.encoding().version >= 4 && matches!(form(&expression, unit.encoding()), Some(Form::AddressInLocal));
+        let leads = unit.encoding().version >= 4
+            && matches!(form(&expression, unit.encoding()), Some(DescriptionForm::AddressInLocal));
         let ty = self.units.type_of(die);
         let structure = self.units.peeled(ty).is_some_and(|(_, ty)| matches!(ty.kind, Kind::Struct(_)));
         let local = *locals(&expression, unit.encoding()).first()?;

@@ -12,7 +12,7 @@ use gimli::constants::*;
 use gimli::{AttributeValue, UnitOffset};
 use wasmparser::Operator;
 
-use super::forms::{Form, form, is_operand, locals_only};
+use super::forms::{DescriptionForm, form, is_operand, locals_only};
 use super::frame::Frame;
 use crate::catalog::types::{Kind, Offset, Struct};
 use crate::catalog::units::Die;
@@ -396,7 +396,7 @@ impl<'s> Frame<'_, 's> {
             let expression = self.at_beginning(unit, value)?;
             // LLVM 14 describes some in the place of another.
             let elsewhere = self.doubt(die, number, value).is_some();
-            if matches!(form(&expression, unit.encoding()), Some(Form::Number)) {
+            if matches!(form(&expression, unit.encoding()), Some(DescriptionForm::Number)) {
                 return Some(Described::Constant);
             }
             match locals_only(&expression, unit.encoding()) {

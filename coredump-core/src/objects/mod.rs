@@ -31,7 +31,7 @@ pub type Id = u32;
 
 /// The sort of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ObjectKind {
     /// A struct.
     Struct,
     /// An array.
@@ -42,14 +42,14 @@ pub enum Kind {
     Extern,
 }
 
-impl Kind {
+impl ObjectKind {
     /// The stable name, as it appears in JSON.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Struct => "struct",
-            Kind::Array => "array",
-            Kind::Exception => "exn",
-            Kind::Extern => "extern",
+            ObjectKind::Struct => "struct",
+            ObjectKind::Array => "array",
+            ObjectKind::Exception => "exn",
+            ObjectKind::Extern => "extern",
         }
     }
 }
@@ -118,9 +118,9 @@ impl Storage {
 
 /// A type that objects of a dump have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Type {
+pub struct ObjectType {
     /// The kind of objects of this type.
-    pub kind: Kind,
+    pub kind: ObjectKind,
     /// Where the type is in the dump's modules: the module's index, and the index of the type, or of the tag for an
     /// exception. Equal types of several modules, or of one, are the same type and have several places; a type that
     /// only the host has is in none.
@@ -133,9 +133,9 @@ pub struct Type {
     size: u32,
 }
 
-impl Type {
+impl ObjectType {
     /// A type. Fields beyond 4 GiB are left out.
-    pub fn new(kind: Kind, places: Vec<(u32, u32)>, mut fields: Vec<Storage>) -> Type {
+    pub fn new(kind: ObjectKind, places: Vec<(u32, u32)>, mut fields: Vec<Storage>) -> ObjectType {
         let mut offsets = Vec::with_capacity(fields.len());
         let mut size = 0u32;
         for field in &fields {
@@ -144,7 +144,7 @@ impl Type {
             size = end;
         }
         fields.truncate(offsets.len());
-        Type { kind, places, fields, offsets, size }
+        ObjectType { kind, places, fields, offsets, size }
     }
 
     /// How an element of an array is stored.
@@ -225,7 +225,7 @@ impl<'a> Objects<'a> {
     }
 
     /// The types of the objects, in no particular order.
-    pub fn types(&self) -> &[Type] {
+    pub fn types(&self) -> &[ObjectType] {
         &self.index().types
     }
 

@@ -1,6 +1,6 @@
 //! Reads objects in place.
 
-use super::{Field, Id, Kind, Link, MAX_ID, Objects, Storage, Type, VERSION};
+use super::{Field, Id, Link, MAX_ID, ObjectKind, ObjectType, Objects, Storage, VERSION};
 use std::ops::Range;
 
 /// How many objects there are from one remembered position to the next.
@@ -9,7 +9,7 @@ const STRIDE: u32 = 16;
 /// The index of a section, made when it is read through once.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    pub types: Vec<Type>,
+    pub types: Vec<ObjectType>,
     functions: Vec<(Option<u32>, u32)>,
     pub count: u32,
     pub limit: Option<u64>,
@@ -52,13 +52,13 @@ impl Head<'_> {
         u32::try_from(number).map_err(|_| (format!("{what} is {number}, which no index can be"), at))
     }
 
-    fn a_type(&mut self) -> Result<Type, Problem> {
+    fn a_type(&mut self) -> Result<ObjectType, Problem> {
         let at = self.at as u64;
         let kind = match self.byte("a type of objects")? {
-            0 => Kind::Struct,
-            1 => Kind::Array,
-            2 => Kind::Exception,
-            3 => Kind::Extern,
+            0 => ObjectKind::Struct,
+            1 => ObjectKind::Array,
+            2 => ObjectKind::Exception,
+            3 => ObjectKind::Extern,
             other => return Err((format!("{other:#04x} is no kind of objects"), at)),
         };
         let mut places = Vec::new();
@@ -82,10 +82,10 @@ impl Head<'_> {
             };
             fields.push(storage);
         }
-        if kind == Kind::Array && fields.len() != 1 {
+        if kind == ObjectKind::Array && fields.len() != 1 {
             return Err((format!("an array type with {} kinds of elements", fields.len()), at));
         }
-        Ok(Type::new(kind, places, fields))
+        Ok(ObjectType::new(kind, places, fields))
     }
 }
 
@@ -187,7 +187,7 @@ impl Index {
         let (cut, type_index) = (head & 1 != 0, u32::try_from(head >> 1).ok()?);
         let ty = self.types.get(type_index as usize)?;
         let (len, size) = match ty.kind {
-            Kind::Array => {
+            ObjectKind::Array => {
                 let (len, next) = leb(bytes, at)?;
                 let (held, next) = if cut { leb(bytes, next)? } else { (len, next) };
                 at = next;
@@ -247,7 +247,7 @@ pub struct Object<'o> {
     /// The index of its type in [`Objects::types`].
     pub type_index: u32,
     /// Its type.
-    pub ty: &'o Type,
+    pub ty: &'o ObjectType,
     /// How many fields or elements it has; the dump need not hold all elements.
     pub len: u64,
     contents: Contents<'o>,
@@ -262,7 +262,7 @@ pub struct Contents<'o> {
 
 impl<'o> Object<'o> {
     /// The kind of the object.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ObjectKind {
         self.ty.kind
     }
 
@@ -274,7 +274,7 @@ impl<'o> Object<'o> {
     /// How many of its fields or elements are in the dump.
     pub fn held(&self) -> usize {
         match self.ty.kind {
-            Kind::Array => self.contents.bytes.len() / self.ty.element().size() as usize,
+            ObjectKind::Array => self.contents.bytes.len() / self.ty.element().size() as usize,
             _ => self.ty.fields.len(),
         }
     }
@@ -283,7 +283,7 @@ impl<'o> Object<'o> {
     /// padding are not known.
     pub fn size(&self) -> u64 {
         match self.ty.kind {
-            Kind::Array => self.len.saturating_mul(u64::from(self.ty.element().size())),
+            ObjectKind::Array => self.len.saturating_mul(u64::from(self.ty.element().size())),
             _ => u64::from(self.ty.size),
         }
     }
@@ -291,7 +291,7 @@ impl<'o> Object<'o> {
     /// How a field or element is stored; `None` if there is none of this index.
     pub fn storage(&self, index: usize) -> Option<Storage> {
         match self.ty.kind {
-            Kind::Array => Some(self.ty.element()),
+            ObjectKind::Array => Some(self.ty.element()),
             _ => self.ty.fields.get(index).copied(),
         }
     }
@@ -301,7 +301,7 @@ impl<'o> Object<'o> {
         let storage = self.storage(index)?;
         let size = storage.size() as usize;
         let start = match self.ty.kind {
-            Kind::Array => index.checked_mul(size)?,
+            ObjectKind::Array => index.checked_mul(size)?,
             _ => self.ty.offsets[index] as usize,
         };
         let bytes = self.contents.bytes.get(start..start.checked_add(size)?)?;
@@ -318,12 +318,12 @@ impl<'o> Object<'o> {
     pub fn references(&self) -> impl Iterator<Item = (usize, Id)> + use<'o> {
         let object = *self;
         let held = match self.ty.kind {
-            Kind::Array if self.ty.element() != Storage::Ref => 0,
+            ObjectKind::Array if self.ty.element() != Storage::Ref => 0,
             _ => self.held(),
         };
         (0..held).filter_map(move |index| {
             let start = match object.ty.kind {
-                Kind::Array => index * 4,
+                ObjectKind::Array => index * 4,
                 _ if object.ty.fields[index] == Storage::Ref => object.ty.offsets[index] as usize,
                 _ => return None,
             };

@@ -17,13 +17,14 @@ fn storage() -> impl Strategy<Value = Storage> {
     prop_oneof![Just(I8), Just(I16), Just(I32), Just(I64), Just(F32), Just(F64), Just(V128), Just(Ref)]
 }
 
-fn types() -> impl Strategy<Value = Vec<Type>> {
+fn types() -> impl Strategy<Value = Vec<ObjectType>> {
     let places = || proptest::collection::vec(any::<(u32, u32)>(), 0..3);
     let fields = proptest::collection::vec(storage(), 0..6);
-    let record = (prop_oneof![Just(Kind::Struct), Just(Kind::Exception)], places(), fields)
-        .prop_map(|(kind, places, fields)| Type::new(kind, places, fields));
-    let array = (places(), storage()).prop_map(|(places, element)| Type::new(Kind::Array, places, vec![element]));
-    let other = Just(Type::new(Kind::Extern, Vec::new(), Vec::new()));
+    let record = (prop_oneof![Just(ObjectKind::Struct), Just(ObjectKind::Exception)], places(), fields)
+        .prop_map(|(kind, places, fields)| ObjectType::new(kind, places, fields));
+    let array =
+        (places(), storage()).prop_map(|(places, element)| ObjectType::new(ObjectKind::Array, places, vec![element]));
+    let other = Just(ObjectType::new(ObjectKind::Extern, Vec::new(), Vec::new()));
     proptest::collection::vec(prop_oneof![4 => record, 4 => array, 1 => other], 1..6)
 }
 
@@ -51,10 +52,10 @@ fn field(storage: Storage) -> BoxedStrategy<Field> {
     }
 }
 
-fn made(types: &[Type]) -> impl Strategy<Value = Made> + use<> {
+fn made(types: &[ObjectType]) -> impl Strategy<Value = Made> + use<> {
     let types = types.to_vec();
     (0..types.len(), 0..20usize, prop_oneof![3 => Just(0u32), 1 => 1..9u32]).prop_flat_map(move |(ty, len, more)| {
-        let array = types[ty].kind == Kind::Array;
+        let array = types[ty].kind == ObjectKind::Array;
         let fields = match array {
             true => vec![field(types[ty].fields[0]); len],
             false => types[ty].fields.iter().map(|storage| field(*storage)).collect(),
@@ -63,7 +64,7 @@ fn made(types: &[Type]) -> impl Strategy<Value = Made> + use<> {
     })
 }
 
-fn program() -> impl Strategy<Value = (Vec<Type>, Vec<Made>)> {
+fn program() -> impl Strategy<Value = (Vec<ObjectType>, Vec<Made>)> {
     types().prop_flat_map(|types| {
         let objects = proptest::collection::vec(made(&types), 0..60);
         (Just(types), objects)
@@ -92,7 +93,7 @@ fn put(writer: &mut Writer, field: Field) {
     }
 }
 
-fn written(types: &[Type], objects: &[Made], limit: Option<u64>) -> (Vec<u8>, Vec<u8>) {
+fn written(types: &[ObjectType], objects: &[Made], limit: Option<u64>) -> (Vec<u8>, Vec<u8>) {
     let mut writer = Writer::new();
     for ty in types {
         writer.add_type(ty);
@@ -100,7 +101,7 @@ fn written(types: &[Type], objects: &[Made], limit: Option<u64>) -> (Vec<u8>, Ve
     for object in objects {
         let held = object.fields.len() as u32;
         match types[object.ty].kind {
-            Kind::Array => writer.begin_array(object.ty as u32, held + object.more, held),
+            ObjectKind::Array => writer.begin_array(object.ty as u32, held + object.more, held),
             _ => writer.begin(object.ty as u32),
         }
         object.fields.iter().for_each(|field| put(&mut writer, *field));
@@ -158,7 +159,7 @@ proptest! {
 #[test]
 fn what_is_declared_and_not_there_is_said() {
     let mut writer = Writer::new();
-    let ty = writer.add_type(&Type::new(Kind::Array, vec![(0, 3)], vec![Storage::I16]));
+    let ty = writer.add_type(&ObjectType::new(ObjectKind::Array, vec![(0, 3)], vec![Storage::I16]));
     writer.begin_array(ty, 2, 2);
     writer.number(Storage::I16, 7);
     writer.number(Storage::I16, 8);

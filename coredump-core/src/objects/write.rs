@@ -2,7 +2,7 @@
 
 use wasm_encoder::Encode;
 
-use super::{Id, Kind, MAX_ID, Storage, Type, VERSION};
+use super::{Id, MAX_ID, ObjectKind, ObjectType, Storage, VERSION};
 
 /// A reference as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,13 +77,13 @@ impl Writer {
     }
 
     /// Adds a type and returns its index.
-    pub fn add_type(&mut self, ty: &Type) -> u32 {
+    pub fn add_type(&mut self, ty: &ObjectType) -> u32 {
         let out = &mut self.types;
         out.push(match ty.kind {
-            Kind::Struct => 0,
-            Kind::Array => 1,
-            Kind::Exception => 2,
-            Kind::Extern => 3,
+            ObjectKind::Struct => 0,
+            ObjectKind::Array => 1,
+            ObjectKind::Exception => 2,
+            ObjectKind::Extern => 3,
         });
         ty.places.len().encode(out);
         for (module, index) in &ty.places {

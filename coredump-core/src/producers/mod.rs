@@ -40,7 +40,7 @@ pub enum Producer {
 
 /// The byte that code offsets count from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Base {
+pub enum OffsetBase {
     /// The first byte after the body's size, where the locals are declared.
     Body,
     /// The first instruction, after the locals.
@@ -185,11 +185,11 @@ pub fn confuses_functions(dump: &CoreDump<'_>) -> bool {
 }
 
 /// The bytes from which the code offsets of a dump may count, the likeliest first.
-pub fn bases(dump: &CoreDump<'_>) -> &'static [Base] {
+pub fn bases(dump: &CoreDump<'_>) -> &'static [OffsetBase] {
     let wasmedge = Producer::named(dump.producer.as_deref()) == Some(Producer::WasmEdge);
     match dump.offsets.unwrap_or(dump.layout) {
         Layout::Standard if wasmedge => wasmedge::BASES,
-        Layout::Standard => &[Base::Body, Base::FirstInstruction],
+        Layout::Standard => &[OffsetBase::Body, OffsetBase::FirstInstruction],
         Layout::Wasmer => wasmer::BASES,
         Layout::WasmEdge => wasmedge::BASES,
         Layout::Xtuc02 => rewriter::BASES,
@@ -200,7 +200,7 @@ pub fn bases(dump: &CoreDump<'_>) -> &'static [Base] {
 /// Whether a code offset may be the place of an instruction. A body begins with its declaration of locals: where offsets count
 /// from there, a producer writes 0 for a place that it does not know.
 pub fn is_place(dump: &CoreDump<'_>, code_offset: u32) -> bool {
-    code_offset != 0 || bases(dump).first() != Some(&Base::Body)
+    code_offset != 0 || bases(dump).first() != Some(&OffsetBase::Body)
 }
 
 impl Layout {

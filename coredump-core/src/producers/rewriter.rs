@@ -4,13 +4,13 @@ use crate::model::{CoreDump, Layout, Value};
 use crate::sections::{self, RawSection};
 
 use super::encoding::{Encoding, Numbers, STANDARD, Values};
-use super::{Base, warn};
+use super::{OffsetBase, warn};
 
 /// The bytes that code offsets of version 0.2 may count from, the likeliest first.
-pub const BASES: &[Base] = &[Base::FirstInstruction, Base::Body];
+pub const BASES: &[OffsetBase] = &[OffsetBase::FirstInstruction, OffsetBase::Body];
 
 /// The bytes that code offsets of version 0.1 may count from, the likeliest first.
-pub const BASES_OF_0_1: &[Base] = &[Base::CodeSection, Base::FirstInstruction, Base::Body];
+pub const BASES_OF_0_1: &[OffsetBase] = &[OffsetBase::CodeSection, OffsetBase::FirstInstruction, OffsetBase::Body];
 
 /// The value that it writes for an unknown parameter 0; for parameter 1 the next number, and so on.
 const PLACEHOLDER: i32 = 669;

@@ -8,13 +8,13 @@ use crate::sections::input::{failed, shortened, version};
 use crate::sections::{self, RawSection};
 
 use super::encoding::{Encoding, STANDARD, Values};
-use super::{Base, follow, is_state, warn};
+use super::{OffsetBase, follow, is_state, warn};
 
 /// The order of its sections.
 const ORDER: [&str; 7] = ["memory", "global", "data", "core", "coremodules", "coreinstances", "corestack"];
 
 /// The bytes from which its code offsets may count, the likeliest first.
-pub const BASES: &[Base] = &[Base::FirstInstruction, Base::Body];
+pub const BASES: &[OffsetBase] = &[OffsetBase::FirstInstruction, OffsetBase::Body];
 
 /// The old encodings: as xtuc 0.1.14 with operands, or, for wasmgdb, with the number of operands only. Frames of host
 /// functions are counted but not written.

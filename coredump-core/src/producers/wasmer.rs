@@ -4,10 +4,10 @@ use crate::model::{CoreDump, Layout};
 use crate::sections::{self, RawSection};
 
 use super::encoding::Encoding;
-use super::{Base, rewriter, warn};
+use super::{OffsetBase, rewriter, warn};
 
 /// The bytes from which its code offsets may count, the likeliest first.
-pub const BASES: &[Base] = &[Base::Body, Base::FirstInstruction];
+pub const BASES: &[OffsetBase] = &[OffsetBase::Body, OffsetBase::FirstInstruction];
 
 /// Its encoding.
 pub const ENCODING: Encoding = Encoding { layout: Layout::Wasmer, name: "wasmer", ..rewriter::FROM_0_1_14 };

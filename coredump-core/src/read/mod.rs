@@ -57,7 +57,7 @@ fn read_with<'a>(
     dump.layout = encoding.layout;
     repeated(&sections, &mut dump);
     let mut budget = frames::Budget::default();
-    let mut state = state::State::default();
+    let mut state = state::MemoryBuilder::default();
     for section in &sections {
         let outcome = match (section.id, section.name) {
             (0, "core") => standard::executable(section, &mut dump),

@@ -17,7 +17,7 @@ use super::extensions::Coverage;
 
 /// Memories and their contents, which are put together after all sections were read, since their order is free.
 #[derive(Debug, Default)]
-pub struct State<'a> {
+pub struct MemoryBuilder<'a> {
     memories: Vec<Memory<'a>>,
     segments: Vec<(u32, Segment<'a>)>,
     /// For a segment that the end of the file cuts off: the memory's index, and the address at which the whole segment
@@ -29,7 +29,7 @@ pub struct State<'a> {
     damaged: bool,
 }
 
-impl<'a> State<'a> {
+impl<'a> MemoryBuilder<'a> {
     /// Reads the memory section. Sizes beyond the address space are cut when the contents are put in.
     pub fn memories(&mut self, section: &RawSection<'_>) -> Result<()> {
         let mut reader = section.reader();

@@ -63,7 +63,7 @@ impl Exception {
 pub fn describe<'d>(
     thrown: &Thrown,
     dump: &CoreDump<'d>,
-    objects: &gc::View<'_>,
+    objects: &gc::ObjectView<'_>,
     memory: Option<&Memory<'d>>,
     module: Option<&Module<'_>>,
 ) -> Exception {
@@ -74,7 +74,7 @@ pub fn describe<'d>(
         last_only: thrown.last_only,
         ..Exception::default()
     };
-    let object = thrown.values.iter().find_map(|value| objects.thrown(gc::View::link(value.reference.as_ref()?)));
+    let object = thrown.values.iter().find_map(|value| objects.thrown(gc::ObjectView::link(value.reference.as_ref()?)));
     if let Some(object) = object {
         exception.language = Some("kotlin");
         (exception.ty, exception.message) = (Some(object.class), object.message);

@@ -13,7 +13,7 @@ mod trap;
 mod words;
 
 use crate::backtrace::{ResolvedFrame, Resolver};
-use crate::binaries::{Binaries, Binary, Stop};
+use crate::binaries::{Binaries, Binary, StoppedAt};
 use crate::gc;
 pub use crate::lang::python::Chained;
 use crate::lang::python::Uncaught;
@@ -205,7 +205,7 @@ pub fn find(
     let thrown = dump.reason.as_ref().and_then(|reason| reason.exception.as_ref());
     let exception = thrown.map(|thrown| {
         let memory = crash.memory().and_then(|memory| dump.memories.get(memory as usize));
-        let objects = gc::View::new(dump, binaries);
+        let objects = gc::ObjectView::new(dump, binaries);
         exception::describe(thrown, dump, &objects, memory, crash.binary(0).map(|binary| binary.module()))
     });
     let summary = exception.as_ref().and_then(Exception::summary);
@@ -334,7 +334,9 @@ impl<'c, 'd> Evidence<'c, 'd> {
             return trap::raised(trapped, self.binary(0)?, &self.scene(0)?);
         }
         match self.binaries.place(self.dump, self.thread, 0).map(|place| place.stop) {
-            Some(Stop::Loop) => Some(("interrupt", "stopped at the head of a loop, or out of fuel there".to_owned())),
+            Some(StoppedAt::Loop) => {
+                Some(("interrupt", "stopped at the head of a loop, or out of fuel there".to_owned()))
+            }
             _ => self.overflow(),
         }
     }

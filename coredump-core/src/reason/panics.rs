@@ -6,7 +6,7 @@ use wasmparser::Operator;
 
 use super::operands::{Stopped, stopped_at};
 use super::{Evidence, Panic, PanicSource};
-use crate::binaries::Stop;
+use crate::binaries::StoppedAt;
 use crate::memory::Memory;
 use crate::rule::Pattern;
 use crate::signature::Signer;
@@ -251,7 +251,7 @@ pub fn unchanged(binary: &crate::binaries::Binary, function: u32, count: usize) 
 pub fn stopped<'c>(crash: &Evidence<'c, '_>, index: usize) -> Option<Stopped<'c>> {
     let frame = crash.frame(index)?;
     let place =
-        crash.binaries.place(crash.dump, crash.thread, index).filter(|place| place.stop == Stop::Instruction)?;
+        crash.binaries.place(crash.dump, crash.thread, index).filter(|place| place.stop == StoppedAt::Instruction)?;
     stopped_at(crash.binary(index)?, frame.function?, place.module_offset, &crash.scene(index)?)
 }
 

@@ -34,7 +34,7 @@ mod write;
 
 use serde::{Deserialize, Serialize};
 
-pub use read::{Reader, Recording};
+pub use read::{EventReader, Recording};
 pub use write::{Pieces, call, growth_refused, reading, returned, section_head, values_read};
 
 /// Name of the custom section that holds a recording.
@@ -78,7 +78,7 @@ pub struct Start {
     pub digests: Vec<String>,
     /// Where the program was stopped, if it did not end by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub stop: Option<Stop>,
+    pub stop: Option<ProgramStop>,
     /// The name of the file that holds the log, if it is not in the section. It is in the dump's folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
@@ -88,7 +88,7 @@ pub struct Start {
 /// it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Stop {
+pub struct ProgramStop {
     /// The number of the signal that stopped it; none for a timeout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signal: Option<i32>,
@@ -105,14 +105,14 @@ pub struct Stop {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// The host answered a call.
-    Call(Call<'a>),
+    Call(RecordedCall<'a>),
     /// The host did not let a memory grow.
     GrowthRefused(Refusal),
 }
 
 /// An answered call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call<'a> {
+pub struct RecordedCall<'a> {
     /// Index into [`Start::functions`].
     pub function: u32,
     /// [`hash`] of the arguments.

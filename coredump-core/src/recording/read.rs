@@ -2,7 +2,7 @@
 
 use wasmparser::{BinaryReader, BinaryReaderError};
 
-use super::{CHUNK, Call, Event, Failure, Outcome, Passage, Read, Refusal, Start, VERSION, Write};
+use super::{CHUNK, Event, Failure, Outcome, Passage, Read, RecordedCall, Refusal, Start, VERSION, Write};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::MAX_JSON;
 
@@ -85,23 +85,23 @@ impl<'a> Recording<'a> {
     }
 
     /// Its events.
-    pub fn events(&self) -> Reader<'a> {
-        Reader::new(self.log, self.offset)
+    pub fn events(&self) -> EventReader<'a> {
+        EventReader::new(self.log, self.offset)
     }
 }
 
 /// Reads the events of a log one after the other.
 #[derive(Clone, Debug)]
-pub struct Reader<'a> {
+pub struct EventReader<'a> {
     log: &'a [u8],
     at: usize,
     offset: u64,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> EventReader<'a> {
     /// A reader of `log`, whose first byte stands at `offset` of a file.
-    pub fn new(log: &'a [u8], offset: u64) -> Reader<'a> {
-        Reader { log, at: 0, offset }
+    pub fn new(log: &'a [u8], offset: u64) -> EventReader<'a> {
+        EventReader { log, at: 0, offset }
     }
 
     /// Offset in the file of the next event.
@@ -183,7 +183,7 @@ fn event<'a>(reader: &mut BinaryReader<'a>) -> Result<Event<'a>> {
         _ => (Outcome::Returned(0), None),
     };
     let writes = if matches!(outcome, Outcome::Values(_)) { Vec::new() } else { writes(reader)? };
-    Ok(Event::Call(Call { function, arguments, outcome, writes, read }))
+    Ok(Event::Call(RecordedCall { function, arguments, outcome, writes, read }))
 }
 
 fn passage(reader: &mut BinaryReader<'_>) -> Result<Passage> {

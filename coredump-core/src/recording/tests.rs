@@ -17,21 +17,21 @@ enum Owned {
 impl Owned {
     fn event(&self) -> Event<'_> {
         match self {
-            Owned::Call { function, arguments, outcome, writes } => Event::Call(Call {
+            Owned::Call { function, arguments, outcome, writes } => Event::Call(RecordedCall {
                 function: *function,
                 arguments: *arguments,
                 outcome: outcome.clone(),
                 writes: borrowed(writes),
                 read: None,
             }),
-            Owned::Values { function, arguments, values, read } => Event::Call(Call {
+            Owned::Values { function, arguments, values, read } => Event::Call(RecordedCall {
                 function: *function,
                 arguments: *arguments,
                 outcome: Outcome::Values(values),
                 writes: Vec::new(),
                 read: *read,
             }),
-            Owned::Read { function, arguments, read, writes } => Event::Call(Call {
+            Owned::Read { function, arguments, read, writes } => Event::Call(RecordedCall {
                 function: *function,
                 arguments: *arguments,
                 outcome: Outcome::Returned(0),
@@ -87,7 +87,7 @@ fn log(events: &[Owned]) -> Vec<u8> {
     let mut log = Vec::new();
     for event in events {
         match event.event() {
-            Event::Call(Call { function, arguments, outcome, writes, read }) => match (&outcome, &read) {
+            Event::Call(RecordedCall { function, arguments, outcome, writes, read }) => match (&outcome, &read) {
                 (Outcome::Values(values), Some(read)) => values_read(function, arguments, read, values, &mut log),
                 (_, Some(read)) => reading(function, arguments, read, &writes, &mut log),
                 (_, None) => call(function, arguments, &outcome, &writes, &mut log),
@@ -109,7 +109,7 @@ proptest! {
     #[test]
     fn events_come_back_as_they_were_written(events in vec(event(), 0..8)) {
         let log = log(&events);
-        let mut reader = Reader::new(&log, 100);
+        let mut reader = EventReader::new(&log, 100);
         for event in &events {
             prop_assert_eq!(reader.next_event().unwrap(), Some(event.event()));
         }
@@ -121,8 +121,8 @@ proptest! {
     fn a_log_that_is_cut_off_never_reads_as_another(events in vec(event(), 1..5), cut in any::<prop::sample::Index>()) {
         let log = log(&events);
         let cut = cut.index(log.len());
-        let mut reader = Reader::new(&log[..cut], 0);
-        let mut whole = Reader::new(&log, 0);
+        let mut reader = EventReader::new(&log[..cut], 0);
+        let mut whole = EventReader::new(&log, 0);
         loop {
             match reader.next_event() {
                 Ok(Some(event)) => prop_assert_eq!(Some(event), whole.next_event().unwrap()),
@@ -157,7 +157,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_without_harm(bytes in vec(any::<u8>(), 0..200)) {
-        let mut reader = Reader::new(&bytes, 0);
+        let mut reader = EventReader::new(&bytes, 0);
         while let Ok(Some(_)) = reader.next_event() {}
         let _ = Recording::read(&bytes, 0);
     }
@@ -174,7 +174,7 @@ fn a_length_that_lies_costs_no_memory() {
     let mut values = vec![5, 0, 0, 0, 0, 0];
     values.extend([0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10]);
     for log in [many, long, values] {
-        let error = Reader::new(&log, 0).next_event().unwrap_err();
+        let error = EventReader::new(&log, 0).next_event().unwrap_err();
         assert_eq!(error.kind, crate::error::ErrorKind::Truncated, "{error}");
     }
 }

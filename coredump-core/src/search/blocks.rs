@@ -13,7 +13,7 @@ pub const BLOCK: usize = 1 << 20;
 static ZEROS: LazyLock<Vec<u8>> = LazyLock::new(|| vec![0; BLOCK]);
 
 /// Known bytes.
-pub struct Block<'a> {
+pub struct KnownBytes<'a> {
     /// Address of the first.
     pub address: u64,
     /// The bytes: borrowed where one large segment holds them, else copied from several.
@@ -53,9 +53,9 @@ impl<'m, 'a> Blocks<'m, 'a> {
 }
 
 impl<'a> Iterator for Blocks<'_, 'a> {
-    type Item = Block<'a>;
+    type Item = KnownBytes<'a>;
 
-    fn next(&mut self) -> Option<Block<'a>> {
+    fn next(&mut self) -> Option<KnownBytes<'a>> {
         let mut gathered: Vec<u8> = Vec::new();
         let mut address = self.at;
         let mut borrowed = None;
@@ -88,6 +88,6 @@ impl<'a> Iterator for Blocks<'_, 'a> {
         };
         self.at = address + bytes.len() as u64;
         let follows = self.behind.replace(self.at) == Some(address);
-        Some(Block { address, bytes, follows, zero })
+        Some(KnownBytes { address, bytes, follows, zero })
     }
 }

@@ -14,7 +14,7 @@ pub use pattern::{Bytes, Expression, Pattern, Words};
 pub use strings::{Encoding, Text, strings};
 
 use crate::memory::Memory;
-use blocks::{BLOCK, Block, Blocks};
+use blocks::{BLOCK, Blocks, KnownBytes};
 
 /// A place where something was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +103,7 @@ impl Seam {
     /// search goes on, which is not 0 if the bytes before the block rule out a hit at its first byte.
     fn join(
         &mut self,
-        block: &Block<'_>,
+        block: &KnownBytes<'_>,
         pattern: &dyn Pattern,
         hit: &mut impl FnMut(Hit) -> ControlFlow<()>,
     ) -> ControlFlow<(), usize> {
@@ -128,7 +128,7 @@ impl Seam {
     }
 
     /// Keeps as many of the last bytes as the pattern's reach, and one more as context.
-    fn keep(&mut self, block: &Block<'_>, reach: usize) {
+    fn keep(&mut self, block: &KnownBytes<'_>, reach: usize) {
         let want = reach + 1;
         let bytes = &block.bytes[block.bytes.len().saturating_sub(want)..];
         let surplus = (self.bytes.len() + bytes.len()).saturating_sub(want);

@@ -33,7 +33,7 @@ pub(super) struct Heads<'a, 's> {
 }
 
 /// The head of a unit.
-pub(super) struct Head<'h> {
+pub(super) struct UnitHead<'h> {
     /// Where the unit begins in `.debug_info`.
     pub offset: usize,
     /// The unit's header, with as much of its entries as was read.
@@ -51,12 +51,12 @@ impl<'a, 's> Heads<'a, 's> {
     }
 
     /// The next unit; `None` at the end and after damage.
-    pub fn next(&mut self) -> Option<Head<'_>> {
+    pub fn next(&mut self) -> Option<UnitHead<'_>> {
         let offset = self.at;
         if self.length > FAR && self.read(offset).is_some() {
             self.at = offset.checked_add(self.length)?;
             let header = DebugInfo::new(&self.head, LittleEndian).header_from_offset(DebugInfoOffset(0)).ok()?;
-            return Some(Head { offset, header, cut: true });
+            return Some(UnitHead { offset, header, cut: true });
         }
         let header = self.whole(offset)?;
         self.length = header.length_including_self();
@@ -66,7 +66,7 @@ impl<'a, 's> Heads<'a, 's> {
             self.neighbours.release();
             self.resident = 0;
         }
-        Some(Head { offset, header, cut: false })
+        Some(UnitHead { offset, header, cut: false })
     }
 
     /// The header of the unit at an offset, with all of its entries.

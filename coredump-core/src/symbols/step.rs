@@ -34,13 +34,13 @@ impl Quick {
 
     /// For an entry whose code is followed by `fixed` bytes, and then by the parts in `steps`. `None` if more than one
     /// of these has a variable size.
-    pub fn new(fixed: usize, steps: &[Step], children: bool) -> Option<Quick> {
+    pub fn new(fixed: usize, steps: &[AttributeStep], children: bool) -> Option<Quick> {
         let (varying, rest) = match *steps {
             [] => (Varying::None, 0),
-            [Step::Leb] => (Varying::Leb, 0),
-            [Step::Leb, Step::Bytes(rest)] => (Varying::Leb, rest),
-            [Step::LebBlock] => (Varying::LebBlock, 0),
-            [Step::LebBlock, Step::Bytes(rest)] => (Varying::LebBlock, rest),
+            [AttributeStep::Leb] => (Varying::Leb, 0),
+            [AttributeStep::Leb, AttributeStep::Bytes(rest)] => (Varying::Leb, rest),
+            [AttributeStep::LebBlock] => (Varying::LebBlock, 0),
+            [AttributeStep::LebBlock, AttributeStep::Bytes(rest)] => (Varying::LebBlock, rest),
             _ => return None,
         };
         let (size, rest) = (u16::try_from(1 + fixed).ok()?, u16::try_from(rest).ok()?);
@@ -65,7 +65,7 @@ impl Quick {
 
 /// The next part of an entry to be skipped.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Step {
+pub(super) enum AttributeStep {
     /// This many bytes.
     Bytes(usize),
     /// A LEB128 number.
@@ -89,21 +89,21 @@ fn pass_leb(bytes: &[u8], mut at: usize) -> Option<usize> {
 
 /// Where the parts of an entry that begin at `at` end.
 #[inline]
-pub(super) fn pass(bytes: &[u8], mut at: usize, steps: &[Step]) -> Option<usize> {
+pub(super) fn pass(bytes: &[u8], mut at: usize, steps: &[AttributeStep]) -> Option<usize> {
     for step in steps {
         match *step {
-            Step::Bytes(size) => at += size,
-            Step::Leb => at = pass_leb(bytes, at)?,
-            Step::LebBlock => {
+            AttributeStep::Bytes(size) => at += size,
+            AttributeStep::Leb => at = pass_leb(bytes, at)?,
+            AttributeStep::LebBlock => {
                 let size = leb(bytes, &mut at).ok()?;
                 at = at.checked_add(usize::try_from(size).ok()?)?;
             }
-            Step::Block(width) => {
+            AttributeStep::Block(width) => {
                 let size = bytes.get(at..at.checked_add(width)?)?;
                 let size = size.iter().rev().fold(0usize, |size, &byte| size << 8 | usize::from(byte));
                 at += width + size;
             }
-            Step::Text => at += memchr::memchr(0, bytes.get(at..)?)? + 1,
+            AttributeStep::Text => at += memchr::memchr(0, bytes.get(at..)?)? + 1,
         }
     }
     Some(at)

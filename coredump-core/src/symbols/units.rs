@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use gimli::{AttributeValue, DebugAbbrevOffset, DebugInfoOffset, Reader, Section, UnitHeader, UnitType};
 
-use super::heads::{Head, Heads};
+use super::heads::{Heads, UnitHead};
 use super::work::Work;
 use super::{Dwarf, Neighbours, Slice};
 
@@ -46,7 +46,7 @@ impl UnitIndex {
         let mut index = UnitIndex::default();
         let mut abbreviations = RootAbbreviations::default();
         let mut heads = Heads::new(dwarf, neighbours);
-        while let Some(Head { offset, header, cut }) = heads.next() {
+        while let Some(UnitHead { offset, header, cut }) = heads.next() {
             if index.offsets.len() + index.ranges.len() > MAX_ENTRIES || !work.spend(8) {
                 break;
             }

@@ -7,7 +7,7 @@ use gimli::{Abbreviation, UnitOffset};
 
 use super::UnitRef;
 use super::leb128::leb;
-use super::step::{Quick, Step, pass};
+use super::step::{AttributeStep, Quick, pass};
 
 /// How many abbreviation codes have their shape kept. Compilers number abbreviations from 1; greater codes are looked
 /// up each time.
@@ -29,7 +29,7 @@ pub struct Walk<'u, 's, W> {
     floor: isize,
     quick: [Quick; SHORT_CODES],
     shapes: Vec<Option<Shape>>,
-    steps: Vec<Step>,
+    steps: Vec<AttributeStep>,
     passed: usize,
     lowest: isize,
 }
@@ -97,7 +97,7 @@ impl<'u, 's, W: FnMut(&Abbreviation) -> bool> Walk<'u, 's, W> {
         std::mem::take(&mut self.passed)
     }
 
-    fn steps_of(&self, shape: Shape) -> &[Step] {
+    fn steps_of(&self, shape: Shape) -> &[AttributeStep] {
         &self.steps[shape.steps.0 as usize..shape.steps.1 as usize]
     }
 
@@ -109,7 +109,7 @@ impl<'u, 's, W: FnMut(&Abbreviation) -> bool> Walk<'u, 's, W> {
         let opaque = !self.read_steps(abbreviation, &mut steps);
         self.steps = steps;
         let fixed = match self.steps.get(first) {
-            Some(Step::Bytes(bytes)) => *bytes,
+            Some(AttributeStep::Bytes(bytes)) => *bytes,
             _ => 0,
         };
         let after = first + usize::from(fixed > 0);
@@ -137,17 +137,17 @@ impl<'u, 's, W: FnMut(&Abbreviation) -> bool> Walk<'u, 's, W> {
     }
 
     /// Works out how to skip entries of an abbreviation; `false` if only the entries themselves tell.
-    fn read_steps(&self, abbreviation: &Abbreviation, steps: &mut Vec<Step>) -> bool {
+    fn read_steps(&self, abbreviation: &Abbreviation, steps: &mut Vec<AttributeStep>) -> bool {
         let first = steps.len();
         for attribute in abbreviation.attributes() {
             let step = match attribute.size(&self.unit.header) {
-                Some(size) => Step::Bytes(size),
+                Some(size) => AttributeStep::Bytes(size),
                 None => match attribute.form() {
-                    gimli::DW_FORM_block1 => Step::Block(1),
-                    gimli::DW_FORM_block2 => Step::Block(2),
-                    gimli::DW_FORM_block4 => Step::Block(4),
-                    gimli::DW_FORM_block | gimli::DW_FORM_exprloc => Step::LebBlock,
-                    gimli::DW_FORM_string => Step::Text,
+                    gimli::DW_FORM_block1 => AttributeStep::Block(1),
+                    gimli::DW_FORM_block2 => AttributeStep::Block(2),
+                    gimli::DW_FORM_block4 => AttributeStep::Block(4),
+                    gimli::DW_FORM_block | gimli::DW_FORM_exprloc => AttributeStep::LebBlock,
+                    gimli::DW_FORM_string => AttributeStep::Text,
                     gimli::DW_FORM_udata
                     | gimli::DW_FORM_sdata
                     | gimli::DW_FORM_ref_udata
@@ -156,12 +156,12 @@ impl<'u, 's, W: FnMut(&Abbreviation) -> bool> Walk<'u, 's, W> {
                     | gimli::DW_FORM_addrx
                     | gimli::DW_FORM_GNU_addr_index
                     | gimli::DW_FORM_loclistx
-                    | gimli::DW_FORM_rnglistx => Step::Leb,
+                    | gimli::DW_FORM_rnglistx => AttributeStep::Leb,
                     _ => return false,
                 },
             };
             match (steps[first..].last_mut(), step) {
-                (Some(Step::Bytes(before)), Step::Bytes(size)) => *before += size,
+                (Some(AttributeStep::Bytes(before)), AttributeStep::Bytes(size)) => *before += size,
                 _ => steps.push(step),
             }
         }

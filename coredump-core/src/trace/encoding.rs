@@ -31,7 +31,7 @@ enum Ends {
 }
 
 /// A reader that converts text.
-pub(super) struct Text<R> {
+pub(super) struct TextReader<R> {
     reader: R,
     form: Option<Form>,
     ends: Ends,
@@ -45,11 +45,11 @@ pub(super) struct Text<R> {
     given: usize,
 }
 
-impl<R: Read> Text<R> {
+impl<R: Read> TextReader<R> {
     /// Converts the text that `reader` gives.
-    pub fn new(reader: R) -> Text<R> {
+    pub fn new(reader: R) -> TextReader<R> {
         let (half, ready) = (Vec::new(), Vec::new());
-        Text { reader, form: None, ends: Ends::Unknown, returned: false, half, ready, given: 0 }
+        TextReader { reader, form: None, ends: Ends::Unknown, returned: false, half, ready, given: 0 }
     }
 
     /// Reads the beginning of the text, which tells the encoding.
@@ -154,7 +154,7 @@ impl<R: Read> Text<R> {
     }
 }
 
-impl<R: Read> Read for Text<R> {
+impl<R: Read> Read for TextReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let form = match self.form {
             Some(form) => form,
@@ -199,7 +199,7 @@ mod tests {
             }
         }
         let mut text = Vec::new();
-        Text::new(Pieces(bytes, piece)).read_to_end(&mut text).unwrap();
+        TextReader::new(Pieces(bytes, piece)).read_to_end(&mut text).unwrap();
         String::from_utf8(text).unwrap()
     }
 

@@ -33,7 +33,7 @@ pub enum Engine {
 
 /// The byte from which an offset counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Base {
+pub(crate) enum TraceBase {
     /// The first byte of the file that was loaded: a module or a component.
     File,
     /// The code section's contents, as DWARF's addresses.
@@ -55,7 +55,7 @@ pub(crate) enum Stand {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rule {
     /// From which byte they count.
-    pub base: Base,
+    pub base: TraceBase,
     /// Where the youngest frame's offset points, relative to the instruction that failed.
     pub youngest: Stand,
     /// Where a caller's offset points, relative to its call.
@@ -63,7 +63,7 @@ pub(crate) struct Rule {
 }
 
 /// The offsets that most engines print: in the file, to the first byte of the instruction or call.
-const FILE: Rule = Rule { base: Base::File, youngest: Stand::On, caller: Stand::On };
+const FILE: Rule = Rule { base: TraceBase::File, youngest: Stand::On, caller: Stand::On };
 
 impl Engine {
     /// The stable name, as it appears in JSON.
@@ -89,8 +89,8 @@ impl Engine {
         match self {
             // The classic interpreter stops after the instruction; code compiled ahead of time records its first byte.
             Engine::Wamr => &[Rule { youngest: Stand::Behind, caller: Stand::Behind, ..FILE }, FILE],
-            Engine::Wazero => &[Rule { base: Base::CodeSection, ..FILE }],
-            Engine::OldV8 => &[Rule { base: Base::Function, ..FILE }],
+            Engine::Wazero => &[Rule { base: TraceBase::CodeSection, ..FILE }],
+            Engine::OldV8 => &[Rule { base: TraceBase::Function, ..FILE }],
             _ => &[FILE],
         }
     }

@@ -8,15 +8,15 @@ use std::sync::Arc;
 use super::names::FunctionsByName;
 use super::place::{self, CodePlace, Counted, File};
 use super::{Printed, Rule, Trace};
-use crate::binaries::{Binaries, Binary, Found, Refused, Slot, Store, Verification};
+use crate::binaries::{Binaries, Binary, BinaryStore, Found, Refused, Slot, Verification};
 use crate::limits::{MAX_NAME, MAX_TRIED, shorten};
 use crate::locate::check::{self, Fit};
 use crate::locate::{CallOffset, Convention, Options, Searched, stages};
 use crate::model::{self, CoreDump, Frame, ModuleRecord, Reason, Thread};
-use crate::producers::Base;
+use crate::producers::OffsetBase;
 
 /// The meaning of code offsets in the model of a trace, to which the engine's offsets are converted.
-const CONVENTION: Convention = Convention { base: Base::Body, call: CallOffset::AtCall };
+const CONVENTION: Convention = Convention { base: OffsetBase::Body, call: CallOffset::AtCall };
 /// How many refusals are kept for one module.
 const MAX_REFUSED: usize = 16;
 /// For how many frames of one module it is reported that several functions have the frame's name.
@@ -26,7 +26,7 @@ const MAX_MODULES: usize = 64;
 
 /// Looks for the binaries of traces. It keeps the files that it opened, so one locator should be used for many traces.
 pub struct Locator<'s> {
-    store: &'s Store,
+    store: &'s BinaryStore,
     options: Options,
     names: HashMap<String, FunctionsByName>,
 }
@@ -66,7 +66,7 @@ struct Rank {
 
 impl<'s> Locator<'s> {
     /// A locator that opens files through `store`, where `options` say.
-    pub(crate) fn new(store: &'s Store, options: Options) -> Locator<'s> {
+    pub(crate) fn new(store: &'s BinaryStore, options: Options) -> Locator<'s> {
         Locator { store, options, names: HashMap::new() }
     }
 

@@ -17,9 +17,9 @@ mod scan;
 mod tests;
 
 pub use engine::Engine;
-pub(crate) use engine::{Base, Rule, Stand};
+pub(crate) use engine::{Rule, Stand, TraceBase};
 pub use locate::{Located, Locator};
-pub use scan::{Block, Mark, Scanner};
+pub use scan::{Mark, ScannedText, Scanner};
 
 /// A stack trace.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wasmparser::Operator;
 
 use super::names::{self, FunctionsByName};
-use super::{Base, Printed, Rule, Stand};
+use super::{Printed, Rule, Stand, TraceBase};
 use crate::binaries::Binary;
 use crate::module::Module;
 
@@ -46,12 +46,12 @@ impl File<'_> {
     pub fn place(&mut self, frame: &Printed, rule: Rule, caller: bool) -> Result<CodePlace, String> {
         let Some(offset) = frame.offset else { return self.unplaced(frame) };
         let (module, function, relative) = match rule.base {
-            Base::File => self.in_file(offset)?,
-            Base::CodeSection => {
+            TraceBase::File => self.in_file(offset)?,
+            TraceBase::CodeSection => {
                 let start = self.only()?.module().code_section_start().ok_or("it has no code")?;
                 self.in_file(offset + start)?
             }
-            Base::Function => {
+            TraceBase::Function => {
                 let place = self.unplaced(frame)?;
                 (place.module, place.function.ok_or("several functions have that name")?, offset as u32)
             }

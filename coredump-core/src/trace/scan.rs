@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-use super::encoding::Text;
+use super::encoding::TextReader;
 use super::group::{Groups, Line};
 use super::{Trace, line};
 
@@ -36,7 +36,7 @@ const MAX_ABOVE: usize = 64;
 /// Reads text and finds the traces in it. Text in UTF-16 is read as UTF-8, and lines that end in a carriage return alone as
 /// lines that end in a line feed.
 pub struct Scanner<R> {
-    reader: Text<R>,
+    reader: TextReader<R>,
     buffer: Vec<u8>,
     /// Where the next block begins in the buffer; the text before it was returned.
     begin: usize,
@@ -51,7 +51,7 @@ pub struct Scanner<R> {
 
 /// A piece of the text with all that belongs to its traces.
 #[derive(Debug)]
-pub struct Block<'b> {
+pub struct ScannedText<'b> {
     /// The text.
     pub text: &'b [u8],
     /// Its traces, in the order in which they begin.
@@ -80,7 +80,7 @@ impl<R: Read> Scanner<R> {
     /// Scans the text that `reader` gives.
     pub fn new(reader: R) -> Scanner<R> {
         Scanner {
-            reader: Text::new(reader),
+            reader: TextReader::new(reader),
             buffer: Vec::new(),
             begin: 0,
             at: 0,
@@ -93,7 +93,7 @@ impl<R: Read> Scanner<R> {
 
     /// The next piece of the text; `None` at its end. All pieces together are the whole text, in UTF-8. Fails as the
     /// reader does.
-    pub fn next_block(&mut self) -> io::Result<Option<Block<'_>>> {
+    pub fn next_block(&mut self) -> io::Result<Option<ScannedText<'_>>> {
         self.forget();
         loop {
             self.look();
@@ -116,7 +116,7 @@ impl<R: Read> Scanner<R> {
         self.at - self.begin > MAX_BLOCK || self.groups.over() >= MAX_TRACES
     }
 
-    fn block(&mut self) -> Block<'_> {
+    fn block(&mut self) -> ScannedText<'_> {
         self.groups.close();
         let (numbers, traces): (Vec<usize>, Vec<Trace>) = self.groups.take().into_iter().unzip();
         let mut marks = std::mem::take(&mut self.marks);
@@ -126,7 +126,7 @@ impl<R: Read> Scanner<R> {
             // The search cannot fail, since all traces are over.
             mark.trace = numbers.binary_search(&mark.trace).unwrap_or_default();
         }
-        Block { text: &self.buffer[begin..self.at], traces, marks }
+        ScannedText { text: &self.buffer[begin..self.at], traces, marks }
     }
 
     /// Drops text that was returned, except the last part, which may have the last words before the next trace.

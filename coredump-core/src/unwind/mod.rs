@@ -26,7 +26,7 @@ use crate::locked::Locked;
 use crate::model::{CoreDump, Frame, Value};
 use crate::module::Module;
 use stack_pointer::{global_named, infer, wrap};
-use symbolic::{Question, State};
+use symbolic::{AbstractState, Question};
 pub use symbolic::{Read, Stores, arity, beside, write_at};
 
 /// Where a frame stands in its module.
@@ -49,7 +49,7 @@ type Candidates = Arc<HashSet<u32>>;
 /// Recovers the frames of threads, one memo for all of them.
 #[derive(Default)]
 pub struct Unwinder {
-    states: Locked<HashMap<Point, Option<Arc<State>>>>,
+    states: Locked<HashMap<Point, Option<Arc<AbstractState>>>>,
     restores: Locked<HashMap<(usize, u32), bool>>,
     tail_calls: Locked<HashMap<(usize, u32), bool>>,
     pointers: Locked<HashMap<usize, Option<(u32, bool)>>>,
@@ -193,7 +193,7 @@ impl Unwinder {
         })
     }
 
-    fn state(&self, at: Position<'_, '_>, pointer: Option<u32>) -> Option<Arc<State>> {
+    fn state(&self, at: Position<'_, '_>, pointer: Option<u32>) -> Option<Arc<AbstractState>> {
         let key = (module_key(at.module), at.function, at.offset);
         if let Some(known) = self.states.lock().get(&key) {
             return known.clone();
@@ -207,7 +207,7 @@ impl Unwinder {
     }
 
     /// The state at a place for one value of the stack pointer at entry: a mask, which aligns a frame, can be applied to it.
-    fn aligned(&self, at: Position<'_, '_>, pointer: u32, entry: u64) -> Option<State> {
+    fn aligned(&self, at: Position<'_, '_>, pointer: u32, entry: u64) -> Option<AbstractState> {
         let restores = |callee| self.restores(at.module, callee, Some(pointer));
         let known = Question::new(at.module, at.function);
         let question = Question { pointer: Some(pointer), entry: Some(entry), target: Some(at.offset), ..known };
@@ -241,7 +241,7 @@ pub fn constant_at(module: &Module<'_>, function: u32, local: u32, at: u64) -> O
     let question = Question { target: Some(at), ..Question::new(module, function) };
     let state = symbolic::evaluate(&question, &|_| true)?.at?;
     let proved = state.locals.get(local as usize).copied().flatten()?;
-    (proved.base == symbolic::Base::Zero).then_some(proved.constant)
+    (proved.base == symbolic::SymbolicBase::Zero).then_some(proved.constant)
 }
 
 /// Modules do not move while a dump is looked at: their bytes' address tells them apart.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::Value;
 use crate::module::ValueType;
-use crate::unwind::symbolic::{Abstract, Base, State, Sum};
+use crate::unwind::symbolic::{Abstract, AbstractState, Sum, SymbolicBase};
 
 /// The state of one frame as far as its function's body and the frames it called prove it.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ pub struct Recovered {
     pub(super) why_not: Option<&'static str>,
     /// The parameters at entry that the caller's body proves, or its recorded operands are.
     pub(super) parameters: Vec<Option<u64>>,
-    pub(super) state: Option<Arc<State>>,
+    pub(super) state: Option<Arc<AbstractState>>,
     pub(super) types: Vec<ValueType>,
 }
 
@@ -34,7 +34,7 @@ impl Recovered {
     /// How far the stack pointer has moved since the function was entered, where that is known.
     pub(super) fn moved(&self) -> Option<u64> {
         match self.state.as_ref()?.stack_pointer? {
-            Sum { base: Base::StackPointer, constant } => Some(constant),
+            Sum { base: SymbolicBase::StackPointer, constant } => Some(constant),
             _ => None,
         }
     }
@@ -47,9 +47,9 @@ impl Recovered {
     /// A proved value, where what it is counted from is known.
     pub(super) fn resolve(&self, proved: Sum) -> Option<u64> {
         Some(match proved.base {
-            Base::Zero => proved.constant,
-            Base::StackPointer => self.entry_stack_pointer?.wrapping_add(proved.constant),
-            Base::Parameter(index) if self.parameters.get(index as usize).is_some_and(Option::is_some) => {
+            SymbolicBase::Zero => proved.constant,
+            SymbolicBase::StackPointer => self.entry_stack_pointer?.wrapping_add(proved.constant),
+            SymbolicBase::Parameter(index) if self.parameters.get(index as usize).is_some_and(Option::is_some) => {
                 self.parameters[index as usize]?.wrapping_add(proved.constant)
             }
             // The stack pointer has the same base: the frame is aligned.
@@ -70,8 +70,8 @@ impl Recovered {
         Some(match self.types.get(index as usize)? {
             ValueType::I32 => Value::I32(value as u32 as i32),
             ValueType::I64 => Value::I64(value as i64),
-            ValueType::F32 if proved.base == Base::Zero => Value::F32(value as u32),
-            ValueType::F64 if proved.base == Base::Zero => Value::F64(value),
+            ValueType::F32 if proved.base == SymbolicBase::Zero => Value::F32(value as u32),
+            ValueType::F64 if proved.base == SymbolicBase::Zero => Value::F64(value),
             _ => return None,
         })
     }
@@ -104,21 +104,21 @@ impl Recovered {
 
     /// A local that still holds what parameter `index` was at entry.
     pub fn unchanged(&self, index: u32) -> Option<u32> {
-        let entry = Some(Sum { base: Base::Parameter(index), constant: 0 });
+        let entry = Some(Sum { base: SymbolicBase::Parameter(index), constant: 0 });
         let locals = &self.state.as_ref()?.locals;
         locals.iter().position(|&local| local == entry).map(|at| at as u32)
     }
 
     /// Whether a parameter's local is proved to hold the parameter still.
     pub fn is_parameter(&self, index: u32) -> bool {
-        self.proved(index) == Some(Sum { base: Base::Parameter(index), constant: 0 })
+        self.proved(index) == Some(Sum { base: SymbolicBase::Parameter(index), constant: 0 })
     }
 
     /// Whether a local is proved to point into the frame: a fixed distance from the stack pointer, now or at entry.
     pub fn is_in_stack(&self, index: u32) -> bool {
         let pointer = self.state.as_ref().and_then(|state| state.stack_pointer);
         self.proved(index).is_some_and(|local| {
-            local.base == Base::StackPointer || pointer.is_some_and(|pointer| pointer.base == local.base)
+            local.base == SymbolicBase::StackPointer || pointer.is_some_and(|pointer| pointer.base == local.base)
         })
     }
 
@@ -127,14 +127,14 @@ impl Recovered {
     pub fn is_stack_pointer(&self, index: u32) -> bool {
         let local = self.proved(index);
         let pointer = self.state.as_ref().and_then(|state| state.stack_pointer);
-        local.is_some_and(|local| local.base == Base::StackPointer) && local == pointer
+        local.is_some_and(|local| local.base == SymbolicBase::StackPointer) && local == pointer
     }
 
     /// A local that holds the frame base once it is set up, and does not hold it yet.
     pub fn before_prologue(&self, index: u32) -> bool {
         match self.proved(index) {
-            Some(Sum { base: Base::Zero, constant }) => constant == 0,
-            Some(Sum { base: Base::Parameter(_), .. }) => true,
+            Some(Sum { base: SymbolicBase::Zero, constant }) => constant == 0,
+            Some(Sum { base: SymbolicBase::Parameter(_), .. }) => true,
             _ => false,
         }
     }

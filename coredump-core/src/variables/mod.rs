@@ -17,7 +17,7 @@ pub use crate::location::statics::{Static, statics};
 pub use crate::scope::VariableKind;
 pub use crate::values::{Limits, Scope, Status, Variable, When};
 pub use inspector::Inspector;
-pub use shapes::{Choice, Grown, Members, Parts, Pointer, Root, Shape, Shapes, Table, Target};
+pub use shapes::{BlockArrays, Choice, Grown, Members, Parts, Pointer, Shape, Shapes, Target, TypedVariable};
 
 /// A Wasm local, global or operand of a frame, by its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

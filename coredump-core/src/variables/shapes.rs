@@ -168,7 +168,7 @@ pub struct Handled {
 
 /// A block that consists of several arrays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Table {
+pub struct BlockArrays {
     /// The type that is shown for such a block: an index into [`Shapes::all`].
     pub name: usize,
     /// Size of the header in bytes, and the offset of the number of buckets in it.
@@ -205,7 +205,7 @@ pub struct Choice {
 
 /// A variable with a value of a known type.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Root {
+pub struct TypedVariable {
     /// Its address in memory, or the bytes of its value.
     pub place: Result<u64, Vec<u8>>,
     /// Its type: an index into [`Shapes::all`].
@@ -218,7 +218,7 @@ pub struct Shapes {
     /// The types.
     pub(crate) all: Vec<Shape>,
     /// The variables: statics, and those of the frames.
-    pub(crate) roots: Vec<Root>,
+    pub(crate) roots: Vec<TypedVariable>,
     /// The types that vtables are for, by the address that pointers (Rust) or whole objects (C++) hold: indices into `all`.
     pub(crate) vtables: HashMap<u64, usize>,
     /// For each type that ends in a trait object, what it is with that object's type in its place, by the address of the
@@ -231,7 +231,7 @@ pub struct Shapes {
     /// Structures with a part that lists link to, by the part's type: the index of the whole, and the offset of the part in it.
     pub(crate) holders: HashMap<usize, Vec<(usize, u64)>>,
     /// The blocks that consist of several arrays.
-    pub(crate) tables: Vec<Table>,
+    pub(crate) tables: Vec<BlockArrays>,
 }
 
 impl Shapes {
@@ -329,7 +329,7 @@ impl Builder {
                     self.shapes.vtables.insert(address, ty);
                     self.named.extend(units.name(die).map(|name| (key, address, name.to_vec())));
                 } else if let Some(shape) = units.type_of(die).and_then(|ty| self.index(&units, key, ty)) {
-                    self.shapes.roots.push(Root { place: Ok(address), shape });
+                    self.shapes.roots.push(TypedVariable { place: Ok(address), shape });
                 }
             }
             self.read(&units, key);
@@ -356,7 +356,7 @@ impl Builder {
                     Source::Missing(_) => continue,
                 };
                 if let Some(shape) = value.ty.and_then(|ty| self.index(&frame.units, key, ty)) {
-                    self.shapes.roots.push(Root { place, shape });
+                    self.shapes.roots.push(TypedVariable { place, shape });
                 }
             }
             self.read(&frame.units, key);
@@ -543,7 +543,7 @@ impl Builder {
         }
         let name = self.only_named(arrays.name.clone())?;
         self.tables.insert((key, die), self.shapes.tables.len());
-        self.shapes.tables.push(Table { name, header: arrays.header, arrays: found });
+        self.shapes.tables.push(BlockArrays { name, header: arrays.header, arrays: found });
         Some(self.shapes.tables.len() - 1)
     }
 

@@ -33,7 +33,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use coredump_core::cli::path_map::PathMap;
-use coredump_core::gc::View;
+use coredump_core::gc::ObjectView;
 use coredump_core::interpreted::Interpreted;
 use coredump_core::model::Warning;
 use coredump_core::reason::CrashReason;
@@ -224,7 +224,7 @@ impl<'d> Document<'d> {
     }
 
     /// The objects of the dump, unless the document is to leave out what the program worked on.
-    fn objects(&self) -> Option<&'d View<'d>> {
+    fn objects(&self) -> Option<&'d ObjectView<'d>> {
         (!self.redact).then(|| self.dump.objects())
     }
 

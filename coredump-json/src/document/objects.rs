@@ -1,8 +1,8 @@
 //! `heap.objects`: the objects of a garbage-collected program, and how many there are of each type.
 
-use coredump_core::gc::{View, text_of};
+use coredump_core::gc::{ObjectView, text_of};
 use coredump_core::model::{RefTarget, Value};
-use coredump_core::objects::{Field, Kind, Link, Object, Objects, Storage};
+use coredump_core::objects::{Field, Link, Object, ObjectKind, Objects, Storage};
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
@@ -16,7 +16,7 @@ use super::values::{Bits, Content, Target, TargetFields, ValueEntry};
 const MAX_ELEMENTS: usize = 1 << 16;
 
 /// How many objects there are of each type, the most bytes first.
-pub fn types(view: &View<'_>) -> Vec<TypeEntry> {
+pub fn types(view: &ObjectView<'_>) -> Vec<TypeEntry> {
     let Some(objects) = view.objects() else { return Vec::new() };
     let mut entries: Vec<TypeEntry> = (0u32..)
         .zip(objects.types())
@@ -51,7 +51,7 @@ impl<'d> ObjectsEntry<'d> {
 }
 
 /// All objects, by their ids.
-pub fn entries<'d>(view: &'d View<'d>) -> Each<'d, ObjectEntry<'d>> {
+pub fn entries<'d>(view: &'d ObjectView<'d>) -> Each<'d, ObjectEntry<'d>> {
     let entry = move |object| ObjectEntry { object, view };
     Each::new(move || view.objects().into_iter().flat_map(move |objects| objects.iter().map(entry)))
 }
@@ -89,7 +89,7 @@ struct ObjectFields<'d> {
 /// An object.
 pub struct ObjectEntry<'d> {
     object: Object<'d>,
-    view: &'d View<'d>,
+    view: &'d ObjectView<'d>,
 }
 
 written_as! { ObjectEntry<'_> => ObjectFields<'static>; }
@@ -97,7 +97,7 @@ written_as! { ObjectEntry<'_> => ObjectFields<'static>; }
 impl Serialize for ObjectEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (object, view) = (&self.object, self.view);
-        let is_array = object.kind() == Kind::Array;
+        let is_array = object.kind() == ObjectKind::Array;
         let left_out = object.len.saturating_sub(object.held().min(MAX_ELEMENTS) as u64);
         let element = move |field| ValueOf { field, view };
         let field = move |(index, field)| FieldEntry {
@@ -114,7 +114,7 @@ impl Serialize for ObjectEntry<'_> {
             length: is_array.then_some(object.len),
             elements: is_array.then(|| Each::new(move || object.fields().take(MAX_ELEMENTS).map(element))),
             elements_omitted: (is_array && left_out > 0).then_some(left_out),
-            fields: matches!(object.kind(), Kind::Struct | Kind::Exception)
+            fields: matches!(object.kind(), ObjectKind::Struct | ObjectKind::Exception)
                 .then(|| Each::new(move || object.fields().enumerate().map(field))),
         };
         fields.serialize(serializer)
@@ -177,7 +177,7 @@ written_as! {
 /// The value of a field or an element.
 struct ValueOf<'d> {
     field: Field,
-    view: &'d View<'d>,
+    view: &'d ObjectView<'d>,
 }
 
 impl ValueOf<'_> {
@@ -227,7 +227,7 @@ impl JsonSchema for ValueOf<'_> {
 /// What a reference of an object refers to. Another object is listed itself, so that only its kind and type are given here, and the text of a string.
 struct LinkEntry<'d> {
     link: Link,
-    view: &'d View<'d>,
+    view: &'d ObjectView<'d>,
 }
 
 impl Serialize for LinkEntry<'_> {

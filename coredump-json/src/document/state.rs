@@ -1,6 +1,6 @@
 //! Modules, instances, globals, tables, sections.
 
-use coredump_core::gc::View;
+use coredump_core::gc::ObjectView;
 use coredump_core::model::{Global, Instance, ModuleRecord, Section, Table, Value};
 use coredump_core::{Found, Refused, Slot, Verification};
 #[cfg(feature = "schema")]
@@ -199,7 +199,7 @@ pub struct GlobalEntry<'d> {
     pub index: usize,
     pub global: &'d Global,
     pub name: Option<&'d str>,
-    pub objects: Option<&'d View<'d>>,
+    pub objects: Option<&'d ObjectView<'d>>,
     /// Whether to leave its value out.
     pub hidden: bool,
 }
@@ -236,7 +236,7 @@ pub struct TableEntry<'d> {
 }
 
 impl<'d> TableEntry<'d> {
-    pub fn new(index: usize, table: &'d Table, objects: Option<&'d View<'d>>) -> Self {
+    pub fn new(index: usize, table: &'d Table, objects: Option<&'d ObjectView<'d>>) -> Self {
         let elements = move || table.elements.iter().map(move |target| Target { target, objects });
         TableEntry { index, r#type: table.element.name(), size: table.size, elements: Each::new(elements) }
     }

@@ -1,6 +1,6 @@
 //! How many blocks or objects there are of each type.
 
-use coredump_core::objects::Kind;
+use coredump_core::objects::ObjectKind;
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -25,7 +25,7 @@ pub struct TypeEntry {
 
 impl TypeEntry {
     /// An entry for a type of objects, with no object counted yet.
-    pub fn of_objects(name: String, kind: Kind) -> TypeEntry {
+    pub fn of_objects(name: String, kind: ObjectKind) -> TypeEntry {
         TypeEntry { memory: None, kind: Some(kind.name()), r#type: name, count: 0, bytes: 0 }
     }
 

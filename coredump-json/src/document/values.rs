@@ -1,7 +1,7 @@
 //! Wasm values.
 
 use coredump_core::Limits;
-use coredump_core::gc::View;
+use coredump_core::gc::ObjectView;
 use coredump_core::model::{RefTarget, Value};
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
@@ -34,7 +34,7 @@ struct ValueFields<'d> {
 pub struct ValueEntry<'d> {
     pub name: Option<&'d str>,
     pub value: &'d Value,
-    pub objects: Option<&'d View<'d>>,
+    pub objects: Option<&'d ObjectView<'d>>,
     /// Whether to leave out everything but name and type.
     pub hidden: bool,
 }
@@ -58,7 +58,7 @@ impl Serialize for ValueEntry<'_> {
 pub struct Content<'d> {
     pub value: &'d Value,
     /// The objects of the dump; none, if nothing is to be shown of them but their ids.
-    pub objects: Option<&'d View<'d>>,
+    pub objects: Option<&'d ObjectView<'d>>,
 }
 
 impl Serialize for Content<'_> {
@@ -172,7 +172,7 @@ pub struct TargetFields<'d> {
 pub struct Target<'d> {
     pub target: &'d RefTarget,
     /// The objects of the dump; none, if nothing is to be shown of them but their ids.
-    pub objects: Option<&'d View<'d>>,
+    pub objects: Option<&'d ObjectView<'d>>,
 }
 
 written_as! { Target<'_> => TargetFields<'static>; }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use coredump_core::Bytes;
 use coredump_core::error::Error as CoreError;
-use coredump_core::internals::recording::{Call, Event, Outcome, Reader, Refusal};
+use coredump_core::internals::recording::{Event, EventReader, Outcome, RecordedCall, Refusal};
 use wasmtime::Result;
 
 pub use tape::Tape;
@@ -167,8 +167,8 @@ impl Playback {
         self.calls
     }
 
-    fn reader<'l>(&self, log: &'l [u8]) -> Reader<'l> {
-        Reader::new(&log[self.at..], self.offset + self.at as u64)
+    fn reader<'l>(&self, log: &'l [u8]) -> EventReader<'l> {
+        EventReader::new(&log[self.at..], self.offset + self.at as u64)
     }
 
     /// Whether a memory may grow from `current` to `desired` bytes, as in the recording.
@@ -201,7 +201,7 @@ impl Playback {
         number: Option<u32>,
         name: &str,
         arguments: u32,
-    ) -> Result<(Call<'l>, usize)> {
+    ) -> Result<(RecordedCall<'l>, usize)> {
         self.growth.event();
         let mut reader = self.reader(log);
         let unreadable = |error: CoreError| Diverged(error.to_string());

@@ -13,7 +13,7 @@ pub struct Until {
     /// The ending that the dump shows.
     pub ending: Ending,
     /// The place in the recording.
-    pub stop: recording::Stop,
+    pub stop: recording::ProgramStop,
     calls: u64,
     /// The engine that the program runs in.
     engine: OnceLock<EngineWeak>,
@@ -23,7 +23,7 @@ pub struct Until {
 
 impl Until {
     /// A stop after `calls` calls.
-    pub fn new(ending: Ending, stop: recording::Stop, calls: u64) -> Until {
+    pub fn new(ending: Ending, stop: recording::ProgramStop, calls: u64) -> Until {
         Until { ending, stop, calls, engine: OnceLock::new(), last: AtomicBool::new(false) }
     }
 

@@ -15,7 +15,7 @@ use super::proof::Proof;
 use super::spool::Spool;
 use coredump_core::Bytes;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::internals::recording::{self, Event, Outcome, Passage, Pieces, Reader, Write};
+use coredump_core::internals::recording::{self, Event, EventReader, Outcome, Passage, Pieces, Write};
 
 /// How many bytes are copied at once.
 const PIECE: usize = 1 << 20;
@@ -121,7 +121,7 @@ impl Kept {
 /// Fails if a file has changed, or with [`ErrorKind::TooLarge`] if the log would take more than `limit` bytes.
 pub fn spelled_out(log: &[u8], files: &[Arc<Kept>], limit: u64) -> Result<Bytes> {
     let mut spool = Spool::new(limit);
-    let mut reader = Reader::new(log, 0);
+    let mut reader = EventReader::new(log, 0);
     let (mut copied, mut read_bytes) = (0, Vec::new());
     while let at = reader.position()
         && let Some(event) = reader.next_event()?

@@ -230,7 +230,7 @@ pub fn park() -> ! {
 mod tests {
     use super::super::spool::TAIL;
     use super::*;
-    use coredump_core::internals::recording::{Event, Reader};
+    use coredump_core::internals::recording::{Event, EventReader};
 
     fn add(log: &Log, len: usize) {
         let bytes = vec![7; len];
@@ -244,7 +244,7 @@ mod tests {
         let sizes = [10, TAIL - 20, 5, TAIL * 2, 3, TAIL];
         sizes.iter().for_each(|&size| add(&log, size));
         let recorded = log.recorded().unwrap();
-        let mut reader = Reader::new(&recorded.log, 0);
+        let mut reader = EventReader::new(&recorded.log, 0);
         for size in sizes {
             let Some(Event::Call(call)) = reader.next_event().unwrap() else { panic!("an event is missing") };
             assert_eq!(call.writes[0].bytes, vec![7; size]);

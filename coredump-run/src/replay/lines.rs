@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use coredump_core::cli::text::escape;
 use coredump_core::internals::backtrace::Resolver;
-use coredump_core::internals::binaries::Store;
+use coredump_core::internals::binaries::BinaryStore;
 use coredump_core::model::{CoreDump, Frame, Instance, ModuleRecord, Thread};
 use coredump_core::module::{Module, sha256};
 use coredump_core::{Binaries, Options};
@@ -34,7 +34,7 @@ impl Lines {
             threads: sites.iter().map(|site| Thread { frames: vec![frame(site)], ..Thread::default() }).collect(),
             ..CoreDump::default()
         };
-        let store = Store::new();
+        let store = BinaryStore::new();
         let binaries = Binaries::locate(&store, &dump, &Options::default());
         let resolver = Resolver::new(&dump, &binaries);
         let line = |index: usize| {

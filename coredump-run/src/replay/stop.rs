@@ -180,7 +180,7 @@ impl Stopper {
             _ => None,
         };
         let fuel = now.entered.is_none().then_some(behind);
-        let stop = recording::Stop { signal, call: now.entered, fuel };
+        let stop = recording::ProgramStop { signal, call: now.entered, fuel };
         let start = Start { stop: Some(stop.clone()), ..self.start.clone() };
         let tape = Tape::recorded(now.recorded, start, &self.writer.program, self.keep)?;
         self.remark(&tape);

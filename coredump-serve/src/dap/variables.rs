@@ -1,6 +1,6 @@
 //! Converts variables to the rows that an editor shows and can open.
 
-use coredump_core::gc::View;
+use coredump_core::gc::ObjectView;
 use coredump_core::model::{self, RefTarget, Value};
 use coredump_core::runtimes::{InterpretedFrame, InterpretedVariable};
 use coredump_core::text::{escape, escape_lines};
@@ -246,7 +246,9 @@ fn row_of(dump: &Dump, name: String, register: Option<String>, value: &Value) ->
         Value::F64(bits) => f64::from_bits(*bits).to_string(),
         Value::V128(bytes) => format!("{:#034x}", u128::from_le_bytes(*bytes)),
         Value::Missing => "<not recorded>".to_owned(),
-        Value::Ref(reference) => escape(&dump.objects().text(View::link(&reference.target), OBJECTS)).into_owned(),
+        Value::Ref(reference) => {
+            escape(&dump.objects().text(ObjectView::link(&reference.target), OBJECTS)).into_owned()
+        }
     };
     let type_name = value.type_name().unwrap_or_default().to_owned();
     Row {

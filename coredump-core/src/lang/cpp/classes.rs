@@ -17,7 +17,7 @@ const BASES: u32 = 4096;
 
 /// The subobject of some class within an object.
 #[derive(Clone, Debug)]
-pub enum Part<P> {
+pub enum Subobject<P> {
     /// The class is neither that of the object nor a base of it.
     None,
     /// The only subobject of that class.
@@ -116,7 +116,7 @@ impl<'s> Units<'s> {
 
     /// The offset in bytes of the subobject of class `wanted` in an object of `class`; `None` within `Part::One` where
     /// a virtual base makes it differ from object to object.
-    pub fn offset_of_part(&self, class: Die, wanted: Die) -> Part<Option<u64>> {
+    pub fn offset_of_part(&self, class: Die, wanted: Die) -> Subobject<Option<u64>> {
         let mut found = Vec::new();
         let step = |_, at: &Option<Option<u64>>, base: &Member<'s>| match base.offset {
             Offset::Bits(bits) => at.map(|at| at.and_then(|at| at.checked_add(bits / 8))),
@@ -127,11 +127,11 @@ impl<'s> Units<'s> {
         // A virtual base is there once, however many paths lead to it.
         found.dedup();
         match found.as_slice() {
-            _ if !whole => Part::Unknown(too_many()),
-            [] => Part::None,
-            [Some(at)] => Part::One(*at),
-            [None] => Part::Unknown(Missing::Malformed("a base without an offset".into())),
-            _ => Part::Several,
+            _ if !whole => Subobject::Unknown(too_many()),
+            [] => Subobject::None,
+            [Some(at)] => Subobject::One(*at),
+            [None] => Subobject::Unknown(Missing::Malformed("a base without an offset".into())),
+            _ => Subobject::Several,
         }
     }
 
@@ -156,20 +156,20 @@ impl<'s> Units<'s> {
 
 impl<'s> Frame<'_, 's> {
     /// The subobject of class `wanted`: the object itself, or a base of it.
-    pub fn part_of_class(&self, object: &Value, wanted: Die) -> Part<Value> {
-        let Some((mut found, whole)) = self.parts_of_class(object, wanted) else { return Part::None };
+    pub fn part_of_class(&self, object: &Value, wanted: Die) -> Subobject<Value> {
+        let Some((mut found, whole)) = self.parts_of_class(object, wanted) else { return Subobject::None };
         if !whole {
-            return Part::Unknown(too_many());
+            return Subobject::Unknown(too_many());
         }
         let missing = found.iter().find_map(|part| match &part.source {
             Source::Missing(missing) => Some(missing.clone()),
             _ => None,
         });
         match (missing, found.len()) {
-            (Some(missing), _) => Part::Unknown(missing),
-            (None, 0) => Part::None,
-            (None, 1) => found.pop().map_or(Part::None, Part::One),
-            (None, _) => Part::Several,
+            (Some(missing), _) => Subobject::Unknown(missing),
+            (None, 0) => Subobject::None,
+            (None, 1) => found.pop().map_or(Subobject::None, Subobject::One),
+            (None, _) => Subobject::Several,
         }
     }
 

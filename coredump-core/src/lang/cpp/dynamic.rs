@@ -243,8 +243,8 @@ impl<'s> Units<'s> {
 
     /// Whether one class is another or a base of it.
     fn is_base(&self, base: Die, class: Die) -> bool {
-        use crate::lang::cpp::classes::Part;
-        !matches!(self.offset_of_part(class, base), Part::None)
+        use crate::lang::cpp::classes::Subobject;
+        !matches!(self.offset_of_part(class, base), Subobject::None)
     }
 
     fn has_virtual_base(&self, class: Die) -> bool {

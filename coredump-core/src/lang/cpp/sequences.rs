@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::CppValues;
 use crate::catalog::types::{Kind, Struct};
 use crate::catalog::units::Die;
-use crate::lang::{Contiguous, Elements, Meaning, Text};
+use crate::lang::{Contiguous, Elements, Meaning, StringData};
 use crate::location::Missing;
 use crate::values::{Source, Value};
 
@@ -74,14 +74,14 @@ impl<'s> CppValues<'_, '_, '_, 's> {
             if is_long {
                 let len = self.field(&long, "__size_").ok_or_else(unknown)?.number(frame, false)?;
                 let data = self.field(&long, "__data_").and_then(|data| self.address_in(&data)).ok_or_else(unknown)?;
-                return Ok(Meaning::Text(Text { source: Source::Memory(data?.0), len: len as u64, character }));
+                return Ok(Meaning::Text(StringData { source: Source::Memory(data?.0), len: len as u64, character }));
             }
             let len = len? as u64;
             let room = frame.units.size_of(short_data.ty).unwrap_or(0);
             if len > room {
                 return Err(Missing::Malformed(format!("length {len} in {room} bytes")));
             }
-            Ok(Meaning::Text(Text { source: short_data.source, len, character }))
+            Ok(Meaning::Text(StringData { source: short_data.source, len, character }))
         }))
     }
 

@@ -23,7 +23,7 @@ use crate::module::Module;
 use crate::regions::Regions;
 use crate::scope;
 use crate::symbols::demangle;
-use crate::tasks::{AsyncTask, Await, AwaitState, Room, TaskState, instances, memory};
+use crate::tasks::{AsyncTask, Await, AwaitState, TaskState, VariableBudget, instances, memory};
 use crate::values::Value;
 use crate::variables::{Inspector, Limits, Variable, VariableKind};
 
@@ -87,7 +87,7 @@ pub fn find(
             let heaps = Heap::find(dump, binaries, index, &Regions::new(dump, binaries, index));
             let view = View::new(memory);
             let found = coroutines(&functions, &heaps, &view, frame);
-            let (shown, room) = (RefCell::default(), Room::new());
+            let (shown, room) = (RefCell::default(), VariableBudget::new());
             let program = Program { renderer, functions, found, locals: limits.is_some(), shown, room };
             tasks.extend(program.tasks());
         });
@@ -194,7 +194,7 @@ struct Program<'r, 'f, 's> {
     locals: bool,
     /// Indices of the coroutines that were shown already.
     shown: RefCell<HashSet<usize>>,
-    room: Room,
+    room: VariableBudget,
 }
 
 /// A place where a coroutine waits.
@@ -321,7 +321,7 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
         if self.locals {
             match self.room.take(|| self.variables(one, place.as_ref())) {
                 Some(variables) => found.variables = variables,
-                None => found.note = Some(Room::NONE.to_owned()),
+                None => found.note = Some(VariableBudget::NONE.to_owned()),
             }
         }
         if let Some(levels) = levels.checked_sub(1) {

@@ -12,7 +12,7 @@ use wasmparser::Operator;
 use super::layout::{ANCESTORS, with_superclasses};
 use super::{Kotlin, Named};
 use crate::module::{Module, ValueType};
-use crate::objects::{Field, Id, Kind, Link, Object, Storage};
+use crate::objects::{Field, Id, Link, Object, ObjectKind, Storage};
 
 /// How the first four fields of each object are stored, by which an object is known where fields have no names.
 const HEADER: [Storage; 4] = [Storage::Ref, Storage::Ref, Storage::Ref, Storage::I32];
@@ -99,7 +99,7 @@ pub fn is_information(view: &Named<'_>, index: usize) -> bool {
     let has = |wanted: (&str, usize)| {
         (0..ty.fields.len().min(INFORMATION.len())).any(|field| view.field_name(index as u32, field) == Some(wanted.0))
     };
-    ty.kind == Kind::Struct && (ty.fields == INFORMATION || has(NAME[0]) && has(PACKAGE[0]))
+    ty.kind == ObjectKind::Struct && (ty.fields == INFORMATION || has(NAME[0]) && has(PACKAGE[0]))
 }
 
 /// Whether a dump holds runtime type information, for a module if one is given.
@@ -193,7 +193,7 @@ pub fn units(bytes: &[u8]) -> impl Iterator<Item = u16> + '_ {
 impl Kotlin {
     /// The class of an object; `None` if the object is not Kotlin's.
     pub fn class(&self, view: &Named<'_>, object: &Object<'_>) -> Option<Arc<Class>> {
-        if object.kind() != Kind::Struct {
+        if object.kind() != ObjectKind::Struct {
             return None;
         }
         let begins = || object.ty.fields.starts_with(&HEADER).then(|| object.get(RTTI));
@@ -244,14 +244,14 @@ impl Kotlin {
             return None;
         };
         let (module, _) = object.ty.places.first()?;
-        (view.get(storage)?.kind() == Kind::Array && has_information(view, Some(*module)))
+        (view.get(storage)?.kind() == ObjectKind::Array && has_information(view, Some(*module)))
             .then(|| Arc::new(Class::new(vec![name.to_owned()])))
     }
 
     /// Whether one of an object's methods is a function of this class.
     fn has_function_of(&self, view: &Named<'_>, object: &Object<'_>, class: &str) -> bool {
         let Some(Field::Ref(Link::Object(vtable))) = object.get(0) else { return false };
-        let Some(vtable) = view.get(vtable).filter(|vtable| vtable.kind() == Kind::Struct) else { return false };
+        let Some(vtable) = view.get(vtable).filter(|vtable| vtable.kind() == ObjectKind::Struct) else { return false };
         vtable.fields().take(METHODS).any(|method| match method {
             Field::Ref(Link::Function { instance, index }) => view
                 .function_in(instance, object, index)

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::class::Class;
 use super::numbers::{instant, part_text, quoted, uuid};
-use super::{Form, Kotlin, MESSAGE, Named, Part, Reading};
-use crate::objects::{Field, Kind, Link, Object};
+use super::{FieldReading, Kotlin, MESSAGE, Named, ObjectForm, Reading};
+use crate::objects::{Field, Link, Object, ObjectKind};
 
 /// How many lists that are views of others are followed.
 const VIEWS: u32 = 16;
@@ -26,17 +26,17 @@ struct Elements<'o> {
 }
 
 impl Elements<'_> {
-    fn get(&self, index: u64) -> Option<Part> {
+    fn get(&self, index: u64) -> Option<FieldReading> {
         let at = self.first.checked_add(self.step.checked_mul(i64::try_from(index).ok()?)?)?;
         let capacity = i64::try_from(self.array.len).ok()?;
         let at = if self.wraps && at >= capacity { at - capacity } else { at };
         let field = self.array.get(usize::try_from(at).ok()?)?;
-        Some(Part { field, reading: self.reading })
+        Some(FieldReading { field, reading: self.reading })
     }
 
     /// The elements of a window. An element that the dump does not hold is unknown.
-    fn window(&self, window: &Range<u64>) -> Vec<Part> {
-        let unknown = Part::new(Field::Ref(Link::Unknown));
+    fn window(&self, window: &Range<u64>) -> Vec<FieldReading> {
+        let unknown = FieldReading::new(Field::Ref(Link::Unknown));
         let end = window.end.min(self.len);
         (window.start.min(end)..end).map(|index| self.get(index).unwrap_or(unknown)).collect()
     }
@@ -61,42 +61,44 @@ impl Kotlin {
         class: &Class,
         name: &str,
         window: &Range<u64>,
-    ) -> Option<Form> {
-        let listed = |elements: Elements<'_>| Form::Elements {
+    ) -> Option<ObjectForm> {
+        let listed = |elements: Elements<'_>| ObjectForm::Elements {
             open: "[",
             parts: elements.window(window),
             len: elements.len,
             close: "]",
         };
         let Some(simple) = name.strip_prefix("kotlin.") else { return self.lambda(view, object, class) };
-        let own = |name: &str| self.get(view, object, simple, name).map(Part::new);
+        let own = |name: &str| self.get(view, object, simple, name).map(FieldReading::new);
         let backing = || self.object(view, object, simple, "backing");
         Some(match simple {
-            "String" => Form::Text(self.text(view, object, window.clone())?),
-            "text.StringBuilder" => Form::Text(self.built(view, object, window.clone())?),
-            "Unit" => Form::Plain("kotlin.Unit".to_owned()),
-            "Int" | "Long" | "Float" | "Double" | "Byte" | "Short" => Form::Plain(part_text(own("value")?)?),
-            "UInt" | "ULong" | "UByte" | "UShort" => Form::Plain(part_text(own("data")?.read(Reading::Unsigned))?),
-            "Boolean" => Form::Plain(part_text(own("value")?.read(Reading::Truth))?),
-            "Char" => Form::Plain(part_text(own("value")?.read(Reading::Character))?),
-            "time.Duration" => Form::Plain(part_text(own("rawValue")?.read(Reading::Duration))?),
+            "String" => ObjectForm::Text(self.text(view, object, window.clone())?),
+            "text.StringBuilder" => ObjectForm::Text(self.built(view, object, window.clone())?),
+            "Unit" => ObjectForm::Plain("kotlin.Unit".to_owned()),
+            "Int" | "Long" | "Float" | "Double" | "Byte" | "Short" => ObjectForm::Plain(part_text(own("value")?)?),
+            "UInt" | "ULong" | "UByte" | "UShort" => {
+                ObjectForm::Plain(part_text(own("data")?.read(Reading::Unsigned))?)
+            }
+            "Boolean" => ObjectForm::Plain(part_text(own("value")?.read(Reading::Truth))?),
+            "Char" => ObjectForm::Plain(part_text(own("value")?.read(Reading::Character))?),
+            "time.Duration" => ObjectForm::Plain(part_text(own("rawValue")?.read(Reading::Duration))?),
             "time.Instant" => match (own("epochSeconds")?.field, own("nanosecondsOfSecond")?.field) {
-                (Field::I64(seconds), Field::I32(nanoseconds)) => Form::Plain(instant(seconds, nanoseconds)?),
+                (Field::I64(seconds), Field::I32(nanoseconds)) => ObjectForm::Plain(instant(seconds, nanoseconds)?),
                 _ => return None,
             },
             "uuid.Uuid" => match (own("mostSignificantBits")?.field, own("leastSignificantBits")?.field) {
-                (Field::I64(high), Field::I64(low)) => Form::Plain(uuid(high as u64, low as u64)),
+                (Field::I64(high), Field::I64(low)) => ObjectForm::Plain(uuid(high as u64, low as u64)),
                 _ => return None,
             },
             "KotlinVersion" => {
                 let [major, minor, patch] = ["major", "minor", "patch"].map(|name| own(name).and_then(part_text));
-                Form::Plain(format!("{}.{}.{}", major?, minor?, patch?))
+                ObjectForm::Plain(format!("{}.{}.{}", major?, minor?, patch?))
             }
             "text.Regex" => {
                 let pattern = self.object(view, object, simple, "nativePattern")?;
-                Form::Plain(self.plain_text(view, &pattern, "text.regex.Pattern", "pattern")?)
+                ObjectForm::Plain(self.plain_text(view, &pattern, "text.regex.Pattern", "pattern")?)
             }
-            "Enum" => Form::Plain(self.plain_text(view, object, simple, "name")?),
+            "Enum" => ObjectForm::Plain(self.plain_text(view, object, simple, "name")?),
             "Throwable" => {
                 let message =
                     self.object(view, object, simple, "message").and_then(|text| self.text(view, &text, 0..1 << 10));
@@ -104,10 +106,12 @@ impl Kotlin {
                     let text = String::from_utf16_lossy(&text.units);
                     format!(": {}", crate::text::escape(&text))
                 });
-                Form::Plain(format!("{}{}", class.simple(), message.unwrap_or_default()))
+                ObjectForm::Plain(format!("{}{}", class.simple(), message.unwrap_or_default()))
             }
-            "Pair" => Form::Elements { open: "(", parts: vec![own("first")?, own("second")?], len: 2, close: ")" },
-            "Triple" => Form::Elements {
+            "Pair" => {
+                ObjectForm::Elements { open: "(", parts: vec![own("first")?, own("second")?], len: 2, close: ")" }
+            }
+            "Triple" => ObjectForm::Elements {
                 open: "(",
                 parts: vec![own("first")?, own("second")?, own("third")?],
                 len: 3,
@@ -116,11 +120,13 @@ impl Kotlin {
             "Result" => {
                 let value = own("value")?;
                 match self.is_of(view, value, "kotlin.Result.Failure") {
-                    true => Form::Other(value),
-                    false => Form::Elements { open: "Success(", parts: vec![value], len: 1, close: ")" },
+                    true => ObjectForm::Other(value),
+                    false => ObjectForm::Elements { open: "Success(", parts: vec![value], len: 1, close: ")" },
                 }
             }
-            "Result.Failure" => Form::Elements { open: "Failure(", parts: vec![own("exception")?], len: 1, close: ")" },
+            "Result.Failure" => {
+                ObjectForm::Elements { open: "Failure(", parts: vec![own("exception")?], len: 1, close: ")" }
+            }
             "UnsafeLazyImpl" => {
                 let value = own("_value")?;
                 let class = match value.field {
@@ -128,11 +134,13 @@ impl Kotlin {
                     _ => None,
                 };
                 match class.is_some_and(|class| class.is("kotlin.UNINITIALIZED_VALUE")) {
-                    true => Form::Plain("Lazy(not initialized)".to_owned()),
-                    false => Form::Elements { open: "Lazy(", parts: vec![value], len: 1, close: ")" },
+                    true => ObjectForm::Plain("Lazy(not initialized)".to_owned()),
+                    false => ObjectForm::Elements { open: "Lazy(", parts: vec![value], len: 1, close: ")" },
                 }
             }
-            "InitializedLazyImpl" => Form::Elements { open: "Lazy(", parts: vec![own("value")?], len: 1, close: ")" },
+            "InitializedLazyImpl" => {
+                ObjectForm::Elements { open: "Lazy(", parts: vec![own("value")?], len: 1, close: ")" }
+            }
             "ranges.IntProgression" | "ranges.LongProgression" => {
                 self.progression(view, object, simple, Reading::Signed)?
             }
@@ -141,55 +149,57 @@ impl Kotlin {
             }
             "ranges.CharProgression" => self.progression(view, object, simple, Reading::Character)?,
             "ranges.ClosedDoubleRange" | "ranges.ClosedFloatRange" => {
-                Form::Plain(format!("{}..{}", part_text(own("_start")?)?, part_text(own("_endInclusive")?)?))
+                ObjectForm::Plain(format!("{}..{}", part_text(own("_start")?)?, part_text(own("_endInclusive")?)?))
             }
             "ranges.OpenEndDoubleRange" | "ranges.OpenEndFloatRange" => {
-                Form::Plain(format!("{}..<{}", part_text(own("_start")?)?, part_text(own("_endExclusive")?)?))
+                ObjectForm::Plain(format!("{}..<{}", part_text(own("_start")?)?, part_text(own("_endExclusive")?)?))
             }
-            "ranges.ComparableRange" => Form::Plain(format!(
+            "ranges.ComparableRange" => ObjectForm::Plain(format!(
                 "{}..{}",
                 self.bound_of(view, own("start")?)?,
                 self.bound_of(view, own("endInclusive")?)?
             )),
-            "ranges.ComparableOpenEndRange" => Form::Plain(format!(
+            "ranges.ComparableOpenEndRange" => ObjectForm::Plain(format!(
                 "{}..<{}",
                 self.bound_of(view, own("start")?)?,
                 self.bound_of(view, own("endExclusive")?)?
             )),
             "concurrent.atomics.AtomicInt" | "concurrent.atomics.AtomicLong" | "concurrent.atomics.AtomicReference" => {
-                Form::Other(own("value")?)
+                ObjectForm::Other(own("value")?)
             }
-            "concurrent.atomics.AtomicBoolean" => Form::Other(own("value")?.read(Reading::Truth)),
+            "concurrent.atomics.AtomicBoolean" => ObjectForm::Other(own("value")?.read(Reading::Truth)),
             "collections.HashMap" => self.map(view, object, window)?,
             "collections.HashMapEntrySet" => match self.map(view, &backing()?, window)? {
-                Form::Entries { parts, len, .. } => Form::Entries { open: "[", parts, len, close: "]" },
+                ObjectForm::Entries { parts, len, .. } => ObjectForm::Entries { open: "[", parts, len, close: "]" },
                 other => other,
             },
             "collections.HashMap.EntryRef" => {
                 let map = self.object(view, object, simple, "map")?;
                 let index = u64::try_from(self.int(view, object, simple, "index")?).ok()?;
-                Form::Entries { open: "", parts: vec![self.entry(view, &map)?(index)?], len: 1, close: "" }
+                ObjectForm::Entries { open: "", parts: vec![self.entry(view, &map)?(index)?], len: 1, close: "" }
             }
             "collections.HashSet" | "collections.HashMapKeys" => {
                 self.half(view, &backing()?, window, |(key, _)| key)?
             }
             "collections.HashMapValues" => self.half(view, &backing()?, window, |(_, value)| value)?,
             "collections.EmptyList" | "collections.EmptySet" => {
-                Form::Elements { open: "[", parts: Vec::new(), len: 0, close: "]" }
+                ObjectForm::Elements { open: "[", parts: Vec::new(), len: 0, close: "]" }
             }
-            "collections.MapWithDefaultImpl" | "collections.MutableMapWithDefaultImpl" => Form::Other(own("map")?),
-            "collections.EmptyMap" => Form::Entries { open: "{", parts: Vec::new(), len: 0, close: "}" },
+            "collections.MapWithDefaultImpl" | "collections.MutableMapWithDefaultImpl" => {
+                ObjectForm::Other(own("map")?)
+            }
+            "collections.EmptyMap" => ObjectForm::Entries { open: "{", parts: Vec::new(), len: 0, close: "}" },
             "wasm.internal.KClassImpl" => match own("rtti")?.field {
                 Field::Ref(Link::Object(id)) => {
-                    Form::Plain(format!("class {}", self.class_of_information(view, id)?.name()))
+                    ObjectForm::Plain(format!("class {}", self.class_of_information(view, id)?.name()))
                 }
                 _ => return None,
             },
             "wasm.internal.KPropertyImplBase" => {
-                Form::Plain(format!("::{}", self.plain_text(view, object, simple, "_name")?))
+                ObjectForm::Plain(format!("::{}", self.plain_text(view, object, simple, "_name")?))
             }
             "wasm.internal.KFunctionImplNew" => {
-                Form::Plain(format!("::{}", self.plain_text(view, object, simple, "name")?))
+                ObjectForm::Plain(format!("::{}", self.plain_text(view, object, simple, "name")?))
             }
             _ if simple.starts_with("internal.SharedVariableBox") => {
                 let reading = match &simple["internal.SharedVariableBox".len()..] {
@@ -197,7 +207,7 @@ impl Kotlin {
                     "Char" => Reading::Character,
                     _ => Reading::Signed,
                 };
-                Form::Other(Part::new(object.get(*self.own(view, object).first()?)?).read(reading))
+                ObjectForm::Other(FieldReading::new(object.get(*self.own(view, object).first()?)?).read(reading))
             }
             _ if simple == "Any" => return self.lambda(view, object, class),
             _ => listed(self.elements(view, object, simple, VIEWS)?),
@@ -206,7 +216,7 @@ impl Kotlin {
 
     /// The value of a delegated property, if `delegate` is one of the library's that store it. `None` for other
     /// delegates, which may compute it, and for a `lazy` that was not initialised yet.
-    pub fn delegated(&self, view: &Named<'_>, delegate: Part) -> Option<Part> {
+    pub fn delegated(&self, view: &Named<'_>, delegate: FieldReading) -> Option<FieldReading> {
         const KEPT: [&str; 2] = ["properties.ObservableProperty", "properties.NotNullVar"];
         let Field::Ref(Link::Object(id)) = delegate.field else { return None };
         let object = view.get(id)?;
@@ -214,10 +224,10 @@ impl Kotlin {
         let is = |simple: &&&str| class.is(&format!("kotlin.{simple}"));
         if let Some(kept) = KEPT.iter().find(is) {
             let value = self.get(view, &object, kept, "value")?;
-            return (value != Field::Ref(Link::Null) || *kept == KEPT[0]).then(|| Part::new(value));
+            return (value != Field::Ref(Link::Null) || *kept == KEPT[0]).then(|| FieldReading::new(value));
         }
         match self.meaning(view, &object, 0..1)?.form {
-            Form::Elements { open: "Lazy(", parts, .. } => parts.first().copied(),
+            ObjectForm::Elements { open: "Lazy(", parts, .. } => parts.first().copied(),
             _ => None,
         }
     }
@@ -237,7 +247,7 @@ impl Kotlin {
             |array: Object<'v>, reading| Elements { array, first: 0, step: 1, len: array.len, wraps: false, reading };
         let stored = |reading| {
             let storage = self.object(view, object, simple, "storage")?;
-            (storage.kind() == Kind::Array).then(|| all(storage, reading))
+            (storage.kind() == ObjectKind::Array).then(|| all(storage, reading))
         };
         let read = |elements: Elements<'v>, reading| Elements { reading, ..elements };
         Some(match simple {
@@ -281,13 +291,17 @@ impl Kotlin {
     }
 
     /// A function that gives the entry at an index of a map's arrays; `None` from it where an entry was removed.
-    fn entry<'v>(&self, view: &Named<'v>, map: &Object<'_>) -> Option<impl Fn(u64) -> Option<(Part, Part)> + use<'v>> {
+    fn entry<'v>(
+        &self,
+        view: &Named<'v>,
+        map: &Object<'_>,
+    ) -> Option<impl Fn(u64) -> Option<(FieldReading, FieldReading)> + use<'v>> {
         let array = |name, class| self.elements(view, &self.object(view, map, MAP, name)?, class, VIEWS);
         let keys = array("keysArray", "Array")?;
         // A set's map has no values.
         let values = array("valuesArray", "Array");
         let present = array("presenceArray", "IntArray")?;
-        let unknown = Part::new(Field::Ref(Link::Unknown));
+        let unknown = FieldReading::new(Field::Ref(Link::Unknown));
         Some(move |index| match present.get(index)?.field {
             Field::I32(place) if place >= 0 => {
                 let value = values.as_ref().map_or(Some(unknown), |values| values.get(index));
@@ -297,7 +311,7 @@ impl Kotlin {
         })
     }
 
-    fn map(&self, view: &Named<'_>, map: &Object<'_>, window: &Range<u64>) -> Option<Form> {
+    fn map(&self, view: &Named<'_>, map: &Object<'_>, window: &Range<u64>) -> Option<ObjectForm> {
         let used = u64::try_from(self.int(view, map, MAP, "length")?).ok()?;
         let len = u64::try_from(self.int(view, map, MAP, "_size")?).ok()?;
         let entry = self.entry(view, map)?;
@@ -311,7 +325,7 @@ impl Kotlin {
         let count = usize::try_from(window.end.saturating_sub(window.start)).unwrap_or(usize::MAX);
         let skipped = usize::try_from(window.start).unwrap_or(usize::MAX);
         let parts = (0..used).filter_map(entry).skip(skipped).take(count).collect();
-        Some(Form::Entries { open: "{", parts, len, close: "}" })
+        Some(ObjectForm::Entries { open: "{", parts, len, close: "}" })
     }
 
     /// The keys or the values of a map.
@@ -320,21 +334,21 @@ impl Kotlin {
         view: &Named<'_>,
         map: &Object<'_>,
         window: &Range<u64>,
-        half: impl Fn((Part, Part)) -> Part,
-    ) -> Option<Form> {
-        let Form::Entries { parts, len, .. } = self.map(view, map, window)? else { return None };
-        Some(Form::Elements { open: "[", parts: parts.into_iter().map(half).collect(), len, close: "]" })
+        half: impl Fn((FieldReading, FieldReading)) -> FieldReading,
+    ) -> Option<ObjectForm> {
+        let ObjectForm::Entries { parts, len, .. } = self.map(view, map, window)? else { return None };
+        Some(ObjectForm::Elements { open: "[", parts: parts.into_iter().map(half).collect(), len, close: "]" })
     }
 
-    fn progression(&self, view: &Named<'_>, object: &Object<'_>, simple: &str, reading: Reading) -> Option<Form> {
-        let text = |name| part_text(Part { field: self.get(view, object, simple, name)?, reading });
+    fn progression(&self, view: &Named<'_>, object: &Object<'_>, simple: &str, reading: Reading) -> Option<ObjectForm> {
+        let text = |name| part_text(FieldReading { field: self.get(view, object, simple, name)?, reading });
         let (first, last) = (text("first")?, text("last")?);
         let step = match self.get(view, object, simple, "step")? {
             Field::I32(step) => i64::from(step),
             Field::I64(step) => step,
             _ => return None,
         };
-        Some(Form::Plain(match step {
+        Some(ObjectForm::Plain(match step {
             1 => format!("{first}..{last}"),
             2.. => format!("{first}..{last} step {step}"),
             _ => format!("{first} downTo {last} step {}", step.unsigned_abs()),
@@ -342,7 +356,7 @@ impl Kotlin {
     }
 
     /// An end of a range, if its value is written in short, which a range itself is not.
-    fn bound_of(&self, view: &Named<'_>, part: Part) -> Option<String> {
+    fn bound_of(&self, view: &Named<'_>, part: FieldReading) -> Option<String> {
         let Field::Ref(Link::Object(id)) = part.field else { return None };
         let object = view.get(id)?;
         let class = self.class(view, &object)?;
@@ -350,14 +364,14 @@ impl Kotlin {
             return None;
         }
         match self.meaning(view, &object, 0..MESSAGE)?.form {
-            Form::Plain(text) => Some(text),
-            Form::Text(text) if text.whole && text.len <= MESSAGE => Some(quoted(&text.units)),
+            ObjectForm::Plain(text) => Some(text),
+            ObjectForm::Text(text) if text.whole && text.len <= MESSAGE => Some(quoted(&text.units)),
             _ => None,
         }
     }
 
     /// A lambda or a local function. Those of one shape share a class, so the function that it refers to names it.
-    fn lambda(&self, view: &Named<'_>, object: &Object<'_>, class: &Class) -> Option<Form> {
+    fn lambda(&self, view: &Named<'_>, object: &Object<'_>, class: &Class) -> Option<ObjectForm> {
         let simple = class.simple();
         let shape = simple.strip_prefix("Suspend").unwrap_or(simple);
         let Some(Field::Ref(Link::Function { instance, index })) =
@@ -366,7 +380,7 @@ impl Kotlin {
             return None;
         };
         let name = view.function_in(instance, object, index);
-        Some(Form::Record(match name {
+        Some(ObjectForm::Record(match name {
             Some(name) => name.strip_suffix(".invoke").unwrap_or(name).to_owned(),
             None => format!("lambda func[{index}]"),
         }))

@@ -20,7 +20,7 @@ use class::{Class, Pool};
 use flows::{Flows, Slot};
 use kinds::Fields;
 
-use crate::gc::meaning::{Form, Meaning, Part, Reading, Text, Thrown};
+use crate::gc::meaning::{FieldReading, Meaning, ObjectForm, ObjectText, Reading, Thrown};
 use crate::gc::named::Named;
 use crate::locked::Locked;
 use crate::objects::{Field, Id, Link, Object, Storage};
@@ -63,17 +63,19 @@ impl Kotlin {
         let known = class.names().find_map(|name| self.known(view, object, &class, name, &window));
         let form = known.unwrap_or_else(|| {
             let simple = class.simple();
-            Form::Record(if simple == "<no name provided>" { "object".to_owned() } else { simple.to_owned() })
+            ObjectForm::Record(if simple == "<no name provided>" { "object".to_owned() } else { simple.to_owned() })
         });
         let mut members = match form {
-            Form::Record(_) => self.members(view, object),
-            Form::Plain(_) if class.is("kotlin.Enum") || class.is("kotlin.Throwable") => self.members(view, object),
+            ObjectForm::Record(_) => self.members(view, object),
+            ObjectForm::Plain(_) if class.is("kotlin.Enum") || class.is("kotlin.Throwable") => {
+                self.members(view, object)
+            }
             _ => Vec::new(),
         };
         // A lambda's function is shown as its name, not as a member.
         members.retain(|(_, part)| !matches!(part.field, Field::Ref(Link::Function { .. })));
         let (form, members) = match (form, self.coroutine(&class, &members)) {
-            (Form::Record(_), Some((name, members))) => (Form::Record(name), members),
+            (ObjectForm::Record(_), Some((name, members))) => (ObjectForm::Record(name), members),
             (form, _) => (form, members),
         };
         Some(Meaning { class: class.name().to_owned(), form, members })
@@ -85,13 +87,13 @@ impl Kotlin {
     }
 
     /// The fields of an object after the four that all objects have, with their names.
-    pub fn members(&self, view: &Named<'_>, object: &Object<'_>) -> Vec<(String, Part)> {
+    pub fn members(&self, view: &Named<'_>, object: &Object<'_>) -> Vec<(String, FieldReading)> {
         let fields = self.own(view, object).into_iter().filter_map(|index| Some((index, object.get(index)?)));
         let names = self.field_names(view, object);
         let named = |(index, field)| {
             let name = names(index);
             let name = name.map_or_else(|| format!("[{index}]"), str::to_owned);
-            (name, Part { field, reading: self.reading(view, object, index) })
+            (name, FieldReading { field, reading: self.reading(view, object, index) })
         };
         let mut members: Vec<_> = fields.map(named).collect();
         let bound = self.bound(view, object).unwrap_or_default();
@@ -130,7 +132,7 @@ impl Kotlin {
         let cause = self.object(view, object, "Throwable", "cause").filter(|cause| cause.id != object.id);
         thrown.cause = cause.and_then(|cause| self.thrown_within(view, &cause, depth)).map(Box::new);
         let list = self.object(view, object, "Throwable", "suppressedExceptionsList");
-        if let Some(Meaning { form: Form::Elements { parts, .. }, .. }) =
+        if let Some(Meaning { form: ObjectForm::Elements { parts, .. }, .. }) =
             list.and_then(|list| self.meaning(view, &list, 0..SUPPRESSED))
         {
             let objects = parts.iter().filter_map(|part| match part.field {
@@ -214,7 +216,7 @@ impl Kotlin {
     }
 
     /// Whether a value is an object of a class, or of a subclass of it.
-    pub fn is_of(&self, view: &Named<'_>, part: Part, class: &str) -> bool {
+    pub fn is_of(&self, view: &Named<'_>, part: FieldReading, class: &str) -> bool {
         let Field::Ref(Link::Object(id)) = part.field else { return false };
         let found = view.get(id).and_then(|object| self.class(view, &object));
         found.is_some_and(|found| found.is(class))
@@ -227,7 +229,11 @@ impl Kotlin {
 
     /// The name of a suspended function, and those members of its state that are variables of the source. Parameters
     /// come first; the compiler appends a number to the name of a local that lives across a suspension.
-    fn coroutine(&self, class: &Class, members: &[(String, Part)]) -> Option<(String, Vec<(String, Part)>)> {
+    fn coroutine(
+        &self,
+        class: &Class,
+        members: &[(String, FieldReading)],
+    ) -> Option<(String, Vec<(String, FieldReading)>)> {
         if !class.is("kotlin.coroutines.CoroutineImpl") {
             return None;
         }

@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::gc::meaning::{Part, Reading};
+use crate::gc::meaning::{FieldReading, Reading};
 use crate::gc::plain::number;
 use crate::objects::Field;
 use crate::text::is_unsafe;
 
 /// A number, a boolean or a character as text; `None` for a reference.
-pub fn part_text(part: Part) -> Option<String> {
+pub fn part_text(part: FieldReading) -> Option<String> {
     let unsigned = |bits: u64| match part.reading {
         Reading::Truth if bits <= 1 => (bits == 1).to_string(),
         Reading::Character => u16::try_from(bits).map_or_else(|_| bits.to_string(), character),
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn what_may_be_a_truth_value_or_a_character_is_both() {
-        let text = |field| part_text(Part { field, reading: Reading::Unknown }).unwrap();
+        let text = |field| part_text(FieldReading { field, reading: Reading::Unknown }).unwrap();
         assert_eq!([text(Field::I8(1)), text(Field::I8(0))], ["1 or true", "0 or false"]);
         assert_eq!([text(Field::I8(2)), text(Field::I8(0xff))], ["2", "0xff"]);
         assert_eq!(text(Field::I16(35)), "35 or '#'");

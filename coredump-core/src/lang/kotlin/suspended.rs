@@ -11,8 +11,8 @@ use wasmparser::{Operator, OperatorsReader};
 
 use super::layout::with_superclasses;
 use super::{Class, Kotlin, Named};
-use crate::gc::meaning::Part;
-use crate::objects::{Field, Id, Kind, Link, Object};
+use crate::gc::meaning::FieldReading;
+use crate::objects::{Field, Id, Link, Object, ObjectKind};
 
 /// How many suspended functions are listed.
 const MOST: usize = 1 << 16;
@@ -37,7 +37,7 @@ pub struct Suspended {
     /// The kind of event that will resume it.
     pub held: Held,
     /// The parameters and variables that live across the suspension point.
-    pub variables: Vec<(String, Part)>,
+    pub variables: Vec<(String, FieldReading)>,
 }
 
 /// Where a suspended function waits.
@@ -72,7 +72,7 @@ impl Kotlin {
         let mut roles: Vec<Option<Role>> = vec![None; objects.types().len()];
         let (mut found, mut holders) = (Vec::new(), Vec::new());
         let left = Cell::new(INSTRUCTIONS);
-        for object in objects.iter().filter(|object| object.kind() == Kind::Struct) {
+        for object in objects.iter().filter(|object| object.kind() == ObjectKind::Struct) {
             let role = roles[object.type_index as usize].get_or_insert_with(|| {
                 let class = self.class(view, &object);
                 class.map_or(Role::Other, |class| Role::from_class(&class))

@@ -8,7 +8,7 @@ use crate::binaries::Binaries;
 use crate::gc;
 use crate::model::{CoreDump, RefTarget, Reference, Value};
 use crate::objects::Id;
-use crate::tasks::{AsyncTask, Await, AwaitState, Room, TaskState};
+use crate::tasks::{AsyncTask, Await, AwaitState, TaskState, VariableBudget};
 use crate::variables::Limits;
 
 /// How many functions that wait for each other are followed, and how many are shown in all tasks together.
@@ -19,7 +19,7 @@ const MAX_AWAITS: usize = 1 << 18;
 pub fn find(
     dump: &CoreDump<'_>,
     binaries: &Binaries,
-    objects: &gc::View<'_>,
+    objects: &gc::ObjectView<'_>,
     limits: Option<Limits>,
     tasks: &mut Vec<AsyncTask>,
 ) {
@@ -31,7 +31,7 @@ pub fn find(
     let awaited: HashSet<Id> = found.values().filter_map(|one| one.caller).collect();
     let mut innermost: Vec<&Suspended> = found.values().filter(|one| !awaited.contains(&one.id)).collect();
     innermost.sort_by_key(|one| one.id);
-    let (mut left, room) = (MAX_AWAITS, Room::new());
+    let (mut left, room) = (MAX_AWAITS, VariableBudget::new());
     for one in innermost {
         let callers = std::iter::successors(Some(one), |one| found.get(&one.caller?)).take(LEVELS);
         let mut future: Option<Await> = None;
@@ -65,13 +65,13 @@ pub fn find(
 fn awaiting(
     one: &Suspended,
     binaries: &Binaries,
-    objects: &gc::View<'_>,
+    objects: &gc::ObjectView<'_>,
     limits: Option<Limits>,
-    room: &Room,
+    room: &VariableBudget,
 ) -> Await {
     let location = one.place.as_ref().and_then(|place| location(place, binaries));
     let variables = limits.map(|limits| room.take(|| objects.variables(one.variables.clone(), limits)));
-    let full = matches!(variables, Some(None)).then(|| Room::NONE.to_owned());
+    let full = matches!(variables, Some(None)).then(|| VariableBudget::NONE.to_owned());
     let note = location.is_none().then(|| format!("it waits at its place {}, of which no line is known", one.state));
     Await {
         name: one.function.clone(),

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::class::units;
-use super::{Kotlin, MESSAGE, Named, Text};
+use super::{Kotlin, MESSAGE, Named, ObjectText};
 use crate::objects::{Field, Link, Object, Storage};
 
 /// How many parts of a concatenation are followed.
@@ -19,7 +19,7 @@ impl Kotlin {
     }
 
     /// The characters of a string in a window.
-    pub fn text(&self, view: &Named<'_>, object: &Object<'_>, window: Range<u64>) -> Option<Text> {
+    pub fn text(&self, view: &Named<'_>, object: &Object<'_>, window: Range<u64>) -> Option<ObjectText> {
         let len = u64::try_from(self.int(view, object, "String", "length")?).ok()?;
         let window = window.start.min(len)..window.end.min(len);
         let wanted = usize::try_from(window.end - window.start).ok()?;
@@ -61,11 +61,11 @@ impl Kotlin {
         }
         whole &= held == wanted;
         kept.reverse();
-        Some(Text { units: kept.concat(), len, whole })
+        Some(ObjectText { units: kept.concat(), len, whole })
     }
 
     /// The characters of a builder of strings.
-    pub fn built(&self, view: &Named<'_>, object: &Object<'_>, window: Range<u64>) -> Option<Text> {
+    pub fn built(&self, view: &Named<'_>, object: &Object<'_>, window: Range<u64>) -> Option<ObjectText> {
         let len = u64::try_from(self.int(view, object, "text.StringBuilder", "_length")?).ok()?;
         let array = self.object(view, object, "text.StringBuilder", "array")?;
         let storage =
@@ -73,6 +73,6 @@ impl Kotlin {
         let (start, end) = (window.start.min(len) as usize, window.end.min(len) as usize);
         let bytes = storage.bytes();
         let bytes = bytes.get((start * 2).min(bytes.len())..(end * 2).min(bytes.len()))?;
-        Some(Text { units: units(bytes).collect(), len, whole: bytes.len() == (end - start) * 2 })
+        Some(ObjectText { units: units(bytes).collect(), len, whole: bytes.len() == (end - start) * 2 })
     }
 }

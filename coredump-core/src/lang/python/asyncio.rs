@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use super::objects::{Limits, Objects};
-use super::offsets::Layout;
+use super::offsets::OffsetTable;
 use super::{Interpreter, awaited, frame, threads};
 use crate::memory::{Chunk, Memory};
 use crate::runtimes::InterpretedFrame;
@@ -47,7 +47,7 @@ pub struct Awaited {
     /// The name of a coroutine's function, or of any other object's type.
     pub name: String,
     /// The state of a coroutine; `None` for any other object.
-    pub state: Option<State>,
+    pub state: Option<CoroutineState>,
     /// A coroutine's frame, with its variables.
     pub frame: Option<InterpretedFrame>,
     /// The task's name, if the object is a task.
@@ -56,7 +56,7 @@ pub struct Awaited {
 
 /// The state of a coroutine (`inspect.getcoroutinestate`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum CoroutineState {
     /// It has not started.
     Created,
     /// It is suspended at an `await`.
@@ -79,7 +79,7 @@ struct Table {
 /// The tasks of all threads of the interpreter, and whether there may be more than are listed. `limits` bound the
 /// values of variables; without limits variables are left out.
 pub fn asyncio_tasks(memory: &Memory<'_>, place: &Interpreter, limits: Option<Limits>) -> (Vec<AsyncioTask>, bool) {
-    let Layout::Known(offsets) = &place.0 else { return (Vec::new(), false) };
+    let OffsetTable::Known(offsets) = &place.0 else { return (Vec::new(), false) };
     let objects = Objects::new(memory, offsets);
     if offsets.version < SINCE {
         return (Vec::new(), false);
@@ -210,13 +210,13 @@ pub(super) fn coroutine(
         None => raw == states.suspended && has_awaited(objects, at),
     };
     let state = match raw {
-        raw if raw == states.created => State::Created,
-        raw if raw == states.suspended || has_more => State::Suspended,
-        raw if raw == states.executing => State::Executing,
-        _ => State::Completed,
+        raw if raw == states.created => CoroutineState::Created,
+        raw if raw == states.suspended || has_more => CoroutineState::Suspended,
+        raw if raw == states.executing => CoroutineState::Executing,
+        _ => CoroutineState::Completed,
     };
     // The frame of a coroutine that has ended has no valid contents.
-    let frame = if state == State::Completed { None } else { Some(frame(objects, offsets, at, limits)?) };
+    let frame = if state == CoroutineState::Completed { None } else { Some(frame(objects, offsets, at, limits)?) };
     let name = frame.as_ref().map_or_else(|| "coroutine".to_owned(), |frame| frame.function.to_string());
     let next = if has_more { awaited(objects, at) } else { None };
     Some((Awaited { address: object, name, state: Some(state), frame, task: None }, next))

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::objects::{Limits, Objects};
-use super::offsets::Layout;
+use super::offsets::OffsetTable;
 use super::{Interpreter, frame, instruction};
 use crate::memory::{Chunk, Memory};
 use crate::runtimes::InterpretedFrame;
@@ -49,7 +49,7 @@ pub struct Chained {
 
 /// Looks for the uncaught exception; `None` where there is none, or it is not certain which one it is.
 pub fn uncaught(memory: &Memory<'_>, place: &Interpreter) -> Option<Uncaught> {
-    let Layout::Known(offsets) = &place.0 else { return None };
+    let OffsetTable::Known(offsets) = &place.0 else { return None };
     let objects = Objects::new(memory, offsets);
     let mut types: HashMap<u64, bool> = HashMap::new();
     let mut found = Vec::new();

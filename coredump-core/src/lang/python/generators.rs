@@ -6,9 +6,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Interpreter;
-use super::asyncio::{AsyncioTask, State, chain, coroutine};
+use super::asyncio::{AsyncioTask, CoroutineState, chain, coroutine};
 use super::objects::{Limits, Objects};
-use super::offsets::Layout;
+use super::offsets::OffsetTable;
 use crate::memory::{Chunk, Memory};
 
 /// How many generators are listed, and how many candidates are looked at.
@@ -23,13 +23,13 @@ pub fn generators(
     known: &HashSet<u64>,
     limits: Option<Limits>,
 ) -> (Vec<AsyncioTask>, bool) {
-    let Layout::Known(offsets) = &place.0 else { return (Vec::new(), false) };
+    let OffsetTable::Known(offsets) = &place.0 else { return (Vec::new(), false) };
     let objects = Objects::new(memory, offsets);
     let mut inner = HashSet::new();
     let mut found = Vec::new();
     for address in waiting(&objects) {
         let Some((awaited, next)) = coroutine(&objects, address, None) else { continue };
-        if awaited.state == Some(State::Suspended) && !known.contains(&address) {
+        if awaited.state == Some(CoroutineState::Suspended) && !known.contains(&address) {
             inner.extend(next);
             found.push(address);
         }

@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use super::objects::{Limits, Objects, Type};
+use super::objects::{Limits, Objects, PythonType};
 use super::text;
 
 /// Offset of the first field after the header: it refers to what a view, a namespace, a module, an alias or a decorated
@@ -47,7 +47,7 @@ const FLAGS: [(u64, &str); 8] = [
 impl Objects<'_, '_> {
     /// The `repr()` of an object of one of these types: the outer `None` for another type, the inner where the memory
     /// contents make no sense.
-    pub(super) fn library(&self, object: u64, base: &Type, limits: Limits) -> Option<Option<String>> {
+    pub(super) fn library(&self, object: u64, base: &PythonType, limits: Limits) -> Option<Option<String>> {
         Some(match &*base.full {
             "datetime.timedelta" => self.duration(object),
             "datetime.date" => self.date(object).map(|date| format!("datetime.date({date})")),

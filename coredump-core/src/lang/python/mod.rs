@@ -24,12 +24,12 @@ use crate::memory::Memory;
 use crate::metered::Metered;
 use crate::runtimes::{InterpretedFrame, InterpretedVariable};
 
-pub use asyncio::{AsyncioTask, Awaited, State, asyncio_tasks};
+pub use asyncio::{AsyncioTask, Awaited, CoroutineState, asyncio_tasks};
 pub use exceptions::{Chained, Uncaught, uncaught};
 pub use generators::generators;
 pub use objects::Limits;
 use objects::Objects;
-use offsets::{Entry, Layout, Offsets, StackEnd, Start};
+use offsets::{LoopEntry, OffsetTable, Offsets, StackEnd, Start};
 
 /// Bytes that every module with CPython contains: the name of an environment variable that all versions read.
 pub const MARK: &[u8] = b"PYTHONHASHSEED";
@@ -75,7 +75,7 @@ pub struct PythonThread {
 
 /// Where an interpreter is in a memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interpreter(Layout);
+pub struct Interpreter(OffsetTable);
 
 /// Looks for an interpreter in a memory.
 pub fn find(memory: &Memory<'_>) -> Option<Interpreter> {
@@ -86,8 +86,8 @@ pub fn find(memory: &Memory<'_>) -> Option<Interpreter> {
 /// Reads the interpreter at that place. `limits` bound the values of variables; without limits variables are left out.
 pub fn read(memory: &Memory<'_>, place: &Interpreter, limits: Option<Limits>) -> Python {
     let offsets = match &place.0 {
-        Layout::Known(offsets) => offsets,
-        Layout::Unknown(version) => return Python { version: *version, ..Python::default() },
+        OffsetTable::Known(offsets) => offsets,
+        OffsetTable::Unknown(version) => return Python { version: *version, ..Python::default() },
     };
     let objects = Objects::new(memory, offsets);
     let mut python = Python { version: offsets.version, is_known: true, threads: Vec::new() };
@@ -153,7 +153,7 @@ fn walk(objects: &Objects<'_, '_>, thread: u64, left: &mut usize, limits: Option
         }
         *left -= 1;
         let owner = objects.memory.uint(at + offsets.frame_owner, 1).ok();
-        if offsets.entry == Entry::Frame && owner == Some(OWNED_BY_INTERPRETER) {
+        if offsets.entry == LoopEntry::Frame && owner == Some(OWNED_BY_INTERPRETER) {
             walked.entries.push(std::mem::take(&mut entry));
         } else {
             match frame(objects, offsets, at, limits) {
@@ -164,7 +164,7 @@ fn walk(objects: &Objects<'_, '_>, thread: u64, left: &mut usize, limits: Option
                 }
             }
         }
-        if let Entry::Flag(flag) = offsets.entry
+        if let LoopEntry::Flag(flag) = offsets.entry
             && objects.uint(at + flag, 1) == Some(1)
         {
             walked.entries.push(std::mem::take(&mut entry));

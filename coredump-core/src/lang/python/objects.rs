@@ -79,7 +79,7 @@ pub struct Objects<'m, 'a> {
 
 /// The type of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Type {
+pub struct PythonType {
     /// Its name without its module.
     pub name: String,
     /// `tp_name`, in which types that are written in C have their module.
@@ -112,7 +112,7 @@ impl<'m, 'a> Objects<'m, 'a> {
     }
 
     /// The type of an object; `None` where no object is at the address.
-    pub fn type_of(&self, object: u64) -> Option<Type> {
+    pub fn type_of(&self, object: u64) -> Option<PythonType> {
         self.described(self.pointer(object + self.offsets.ob_type)?)
     }
 
@@ -121,7 +121,7 @@ impl<'m, 'a> Objects<'m, 'a> {
         self.described(address).is_some_and(|kind| kind.flags & EXCEPTION != 0)
     }
 
-    pub(super) fn described(&self, address: u64) -> Option<Type> {
+    pub(super) fn described(&self, address: u64) -> Option<PythonType> {
         let name = self.uint(address + self.offsets.tp_name, 4)?;
         let (name, whole) = self.memory.c_string(name, MAX_NAME).ok()?;
         let name = String::from_utf8(name).ok().filter(|name| whole && !name.is_empty())?;
@@ -131,11 +131,11 @@ impl<'m, 'a> Objects<'m, 'a> {
         // The type of a type must be a metatype: its flags say that its instances are types.
         let meta = self.pointer(address + self.offsets.ob_type)?;
         let is_type = self.uint(meta + self.offsets.tp_flags, 4)? & TYPE != 0;
-        (sensible && is_type).then_some(Type { name: short, full: name, address, flags })
+        (sensible && is_type).then_some(PythonType { name: short, full: name, address, flags })
     }
 
     /// The nearest base that is written in C, or the type itself if it is; `None` if that is only `object`.
-    pub(super) fn built_in(&self, kind: &Type) -> Option<Type> {
+    pub(super) fn built_in(&self, kind: &PythonType) -> Option<PythonType> {
         let mut at = kind.address;
         for _ in 0..MAX_BASES {
             let base = self.described(at)?;
@@ -149,7 +149,7 @@ impl<'m, 'a> Objects<'m, 'a> {
     }
 
     /// Whether a type is a class that Python code made.
-    pub(super) fn is_class(kind: &Type) -> bool {
+    pub(super) fn is_class(kind: &PythonType) -> bool {
         kind.flags & HEAP_TYPE != 0 && !kind.full.contains('.')
     }
 
@@ -272,7 +272,7 @@ impl<'m, 'a> Objects<'m, 'a> {
     }
 
     /// The attributes of an instance, in the order in which they were first set.
-    pub(super) fn attributes(&self, object: u64, kind: &Type, limit: u64) -> Option<Vec<(u64, u64)>> {
+    pub(super) fn attributes(&self, object: u64, kind: &PythonType, limit: u64) -> Option<Vec<(u64, u64)>> {
         if kind.flags & MANAGED_DICT == 0 {
             let dictionary = self.pointer(object.checked_add(self.dictionary_offset(object, kind)?)?)?;
             return if dictionary == 0 { None } else { Some(self.entries(dictionary, limit)?.0) };
@@ -312,7 +312,7 @@ impl<'m, 'a> Objects<'m, 'a> {
 
     /// The address of an object's `__dict__` pointer, as its type tells. A negative offset counts from the end of an
     /// object of variable size, as an integer is.
-    fn dictionary_offset(&self, object: u64, kind: &Type) -> Option<u64> {
+    fn dictionary_offset(&self, object: u64, kind: &PythonType) -> Option<u64> {
         let field = |offset: u64| self.uint(kind.address + offset, 4).map(|value| i64::from(value as u32 as i32));
         let offset = match field(TP_DICTOFFSET)? {
             0 => return None,
@@ -392,7 +392,7 @@ impl<'m, 'a> Objects<'m, 'a> {
     }
 
     /// The attributes in a type's slots (`__slots__`) that are set, with their values.
-    pub(super) fn slots(&self, object: u64, kind: &Type, limit: usize) -> Vec<(String, u64)> {
+    pub(super) fn slots(&self, object: u64, kind: &PythonType, limit: usize) -> Vec<(String, u64)> {
         let mut found = Vec::new();
         let mut at = kind.address;
         for _ in 0..MAX_BASES {

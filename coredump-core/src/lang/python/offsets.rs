@@ -70,7 +70,7 @@ pub struct Offsets {
     pub unicode_utf8: u64,
     pub integers: Integers,
     pub attributes: Attributes,
-    pub entry: Entry,
+    pub entry: LoopEntry,
     pub stack_end: StackEnd,
     pub generator_states: GeneratorStates,
 }
@@ -114,7 +114,7 @@ pub enum Attributes {
 
 /// How a frame tells that C called the evaluation loop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Entry {
+pub enum LoopEntry {
     /// A frame of its own marks the call, since 3.12.
     #[default]
     Frame,
@@ -144,7 +144,7 @@ pub struct GeneratorStates {
 
 /// The result of a search for the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Layout {
+pub enum OffsetTable {
     /// The table of a version whose order of fields is known.
     Known(Box<Offsets>),
     /// The table of another version (major and minor), or of a free-threaded build.
@@ -152,7 +152,7 @@ pub enum Layout {
 }
 
 /// Finds the table in a memory.
-pub fn find(memory: &Memory<'_>) -> Option<Layout> {
+pub fn find(memory: &Memory<'_>) -> Option<OffsetTable> {
     memory.chunks(0..memory.size).find_map(|chunk| {
         let Chunk::Captured(segment) = chunk else { return None };
         let mut hits = memchr::memmem::find_iter(segment.bytes, COOKIE).take(64);
@@ -160,7 +160,7 @@ pub fn find(memory: &Memory<'_>) -> Option<Layout> {
     })
 }
 
-fn at(memory: &Memory<'_>, address: u64) -> Option<Layout> {
+fn at(memory: &Memory<'_>, address: u64) -> Option<OffsetTable> {
     let word = |index: u64| memory.uint(address.checked_add(8 * index)?, 8).ok();
     let hexversion = word(1).filter(|version| version >> 32 == 0)?;
     let version = ((hexversion >> 24) as u8, (hexversion >> 16) as u8);
@@ -172,10 +172,10 @@ fn at(memory: &Memory<'_>, address: u64) -> Option<Layout> {
         (3, 13) => [RUNTIME_3_13, THREAD_3_13, FRAME_AND_CODE_3_13, TYPE_3_13, VALUES_3_13, &[]],
         (3, 14) => [RUNTIME, THREAD_3_13, FRAME_AND_CODE, TYPE_3_13, VALUES, GENERATOR_3_14],
         (3, 15) => [RUNTIME, THREAD_3_15, FRAME_AND_CODE, TYPE_3_15, VALUES, GENERATOR_3_15],
-        _ => return Some(Layout::Unknown(version)),
+        _ => return Some(OffsetTable::Unknown(version)),
     };
     if free_threaded == 1 || memory.memory64 {
-        return Some(Layout::Unknown(version));
+        return Some(OffsetTable::Unknown(version));
     }
     let mut offsets = Offsets { start: Start::Runtime(address), ..told_by_no_table(version) };
     for (nth, field) in (3..).zip(order.into_iter().flatten()) {
@@ -184,7 +184,7 @@ fn at(memory: &Memory<'_>, address: u64) -> Option<Layout> {
             *field(&mut offsets) = value;
         }
     }
-    Some(Layout::Known(Box::new(offsets)))
+    Some(OffsetTable::Known(Box::new(offsets)))
 }
 
 /// The offsets that no table has, or only that of a later version, for 32-bit pointers.

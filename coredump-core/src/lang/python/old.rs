@@ -6,7 +6,7 @@
 //! `Include/cpython/code.h`.
 
 use super::objects::Objects;
-use super::offsets::{Attributes, Entry, GeneratorStates, Integers, Layout, Offsets, StackEnd, Start};
+use super::offsets::{Attributes, GeneratorStates, Integers, LoopEntry, OffsetTable, Offsets, StackEnd, Start};
 use crate::memory::{Chunk, Memory};
 
 /// Offsets in a thread's state: the links to its neighbours, the interpreter, the record that refers to the current
@@ -90,7 +90,7 @@ fn versions() -> [Version; 2] {
         ht_cached_keys: 436,
         integers: Integers::Sized,
         attributes: Attributes::Apart,
-        entry: Entry::Flag(36),
+        entry: LoopEntry::Flag(36),
         ..common()
     };
     let python_3_12 = Offsets {
@@ -114,13 +114,13 @@ fn versions() -> [Version; 2] {
 }
 
 /// Finds the state of a thread that runs Python code. `None` also where the layouts of both versions fit.
-pub fn find(memory: &Memory<'_>) -> Option<Layout> {
+pub fn find(memory: &Memory<'_>) -> Option<OffsetTable> {
     if memory.memory64 {
         return None;
     }
     let mut found = versions().into_iter().filter_map(|version| thread(memory, &version));
     match (found.next(), found.next()) {
-        (Some(only), None) => Some(Layout::Known(Box::new(only))),
+        (Some(only), None) => Some(OffsetTable::Known(Box::new(only))),
         _ => None,
     }
 }

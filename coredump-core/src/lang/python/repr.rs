@@ -5,7 +5,7 @@
 //! Named tuples, members of enumerations and data classes are written as their library writes them; an object of any
 //! other class is written with its attributes.
 
-use super::objects::{EXCEPTION, Limits, MAX_TEXT, Objects, TYPE, Type};
+use super::objects::{EXCEPTION, Limits, MAX_TEXT, Objects, PythonType, TYPE};
 use super::text;
 
 /// The most bytes of text for one value.
@@ -42,7 +42,7 @@ impl Objects<'_, '_> {
         limits.depth == 0 || self.written.get() > MAX_WRITTEN
     }
 
-    fn repr_of(&self, object: u64, kind: &Type, limits: Limits) -> Option<String> {
+    fn repr_of(&self, object: u64, kind: &PythonType, limits: Limits) -> Option<String> {
         if kind.flags & TYPE != 0 {
             return self.class(object);
         }
@@ -62,7 +62,7 @@ impl Objects<'_, '_> {
             return self.instance(object, kind, limits);
         };
         let contents = contents?;
-        let inherits = |kind: &Type| self.uint(kind.address + self.offsets.tp_repr, 4);
+        let inherits = |kind: &PythonType| self.uint(kind.address + self.offsets.tp_repr, 4);
         if !Objects::is_class(kind) {
             return Some(contents);
         }
@@ -75,7 +75,7 @@ impl Objects<'_, '_> {
 
     /// The text of an object of a built-in type, or of a class derived from it; the outer `None` where the type is not
     /// known here, the inner where the memory contents make no sense.
-    fn contents(&self, object: u64, base: &Type, limits: Limits) -> Option<Option<String>> {
+    fn contents(&self, object: u64, base: &PythonType, limits: Limits) -> Option<Option<String>> {
         let limit = u64::from(limits.elements);
         Some(match &*base.full {
             "NoneType" => Some("None".to_owned()),
@@ -288,7 +288,7 @@ impl Objects<'_, '_> {
     }
 
     /// A member of an enumeration: `<Color.GREEN: 'g'>`.
-    fn member_of_enumeration(&self, object: u64, kind: &Type, limits: Limits) -> Option<String> {
+    fn member_of_enumeration(&self, object: u64, kind: &PythonType, limits: Limits) -> Option<String> {
         self.type_of(kind.address).filter(|meta| matches!(&*meta.name, "EnumType" | "EnumMeta"))?;
         let attributes = self.attributes(object, kind, 16)?;
         let attribute = |name: &str| {
@@ -301,7 +301,7 @@ impl Objects<'_, '_> {
     }
 
     /// A tuple whose class has names for its elements.
-    fn named_tuple(&self, object: u64, kind: &Type, base: &Type, limits: Limits) -> Option<String> {
+    fn named_tuple(&self, object: u64, kind: &PythonType, base: &PythonType, limits: Limits) -> Option<String> {
         if base.full != "tuple" {
             return None;
         }
@@ -321,7 +321,7 @@ impl Objects<'_, '_> {
     }
 
     /// An object with its attributes: as a data class writes them, else in angle brackets.
-    fn instance(&self, object: u64, kind: &Type, limits: Limits) -> Option<String> {
+    fn instance(&self, object: u64, kind: &PythonType, limits: Limits) -> Option<String> {
         let plain = format!("<{} object at {object:#x}>", kind.name);
         if self.is_deep(limits) || self.open.borrow().contains(&object) {
             return Some(plain);
@@ -350,7 +350,7 @@ impl Objects<'_, '_> {
 
 /// The text of an object whose class inherits `__repr__` from a built-in type: most types put the name of the object's
 /// class in front.
-fn renamed(contents: String, base: &Type, class: &str) -> String {
+fn renamed(contents: String, base: &PythonType, class: &str) -> String {
     const NAMED: [&str; 9] = [
         "frozenset",
         "bytearray",

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{AsyncioTask, Awaited, State};
+use super::{AsyncioTask, Awaited, CoroutineState};
 use crate::interpreted::Interpreter;
 use crate::model::CoreDump;
 use crate::runtimes::InterpretedVariable;
@@ -51,10 +51,10 @@ fn task(found: AsyncioTask) -> AsyncTask {
 
 fn awaited(found: Awaited) -> Await {
     let state = match found.state {
-        Some(State::Created) => AwaitState::Unresumed,
-        Some(State::Suspended) => AwaitState::Suspended,
-        Some(State::Executing) => AwaitState::Running,
-        Some(State::Completed) => AwaitState::Returned,
+        Some(CoroutineState::Created) => AwaitState::Unresumed,
+        Some(CoroutineState::Suspended) => AwaitState::Suspended,
+        Some(CoroutineState::Executing) => AwaitState::Running,
+        Some(CoroutineState::Completed) => AwaitState::Returned,
         None => AwaitState::Pending,
     };
     let (location, variables) = match found.frame {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use wasmparser::{BlockType, Operator, OperatorsReader};
 
-use super::{Abstract, Base, Question, State, Sum};
+use super::{Abstract, AbstractState, Question, Sum, SymbolicBase};
 use crate::module::Module;
 
 /// Work for one function: instructions and values copied where paths part. A body of 1 MB takes a tenth of it.
@@ -25,13 +25,13 @@ pub struct Control<'s> {
     /// Values it leaves at its end.
     results: usize,
     /// The header, of a loop.
-    pub head: Option<Head<'s>>,
+    pub head: Option<LoopHead<'s>>,
     /// The joined state of the branches to its end.
-    end: Option<State>,
+    end: Option<AbstractState>,
     /// The state at the `else`, of an `if`.
-    pub otherwise: Option<State>,
+    pub otherwise: Option<AbstractState>,
     /// For a `try`, the state that its handlers may find.
-    pub caught: Option<State>,
+    pub caught: Option<AbstractState>,
     /// Whether it collects `caught` (a legacy `try` before its first handler).
     pub catches: bool,
     /// The labels of a `try_table`'s handlers, counted from outside of it.
@@ -39,7 +39,7 @@ pub struct Control<'s> {
 }
 
 /// Where a loop begins.
-pub struct Head<'s> {
+pub struct LoopHead<'s> {
     /// Its file offset.
     pub offset: u64,
     /// The instructions from there on.
@@ -54,7 +54,7 @@ pub trait Watch {
     /// branch takes along, `at` the file offset.
     fn note(
         &mut self,
-        now: &State,
+        now: &AbstractState,
         operator: &Operator<'_>,
         next: Option<&Operator<'_>>,
         carried: usize,
@@ -72,15 +72,15 @@ pub struct Body<'m, 's> {
     pub(super) restores: &'m dyn Fn(u32) -> bool,
     effort: u64,
     /// States at loop headers, kept for when a loop around is repeated.
-    pub(super) headers: HashMap<u64, State>,
+    pub(super) headers: HashMap<u64, AbstractState>,
     pub(super) operators: OperatorsReader<'s>,
     pub(super) controls: Vec<Control<'s>>,
     /// Whether there are exception handlers in it.
     pub(super) handles: bool,
     pub(super) loops: u32,
     /// The current state; `None` after a branch.
-    pub(super) now: Option<State>,
-    pub at: Option<State>,
+    pub(super) now: Option<AbstractState>,
+    pub at: Option<AbstractState>,
     /// The stack pointer where the function returns, over all paths.
     pub exits: Option<Abstract>,
     /// Sees each instruction that a path leads to, before it is evaluated.
@@ -115,7 +115,7 @@ impl<'m, 's> Body<'m, 's> {
     }
 
     /// Goes through the body, through loops until nothing changes; up to where the state asked for is settled.
-    pub fn run(&mut self, entry: State, results: usize) -> Option<()> {
+    pub fn run(&mut self, entry: AbstractState, results: usize) -> Option<()> {
         self.now = Some(entry);
         self.controls = vec![control(0, results, results)];
         let mut met = false;
@@ -177,7 +177,7 @@ impl<'m, 's> Body<'m, 's> {
             return None;
         }
         match count {
-            1 if self.loops == 0 => self.push(Sum::start(Base::Computed(offset)))?,
+            1 if self.loops == 0 => self.push(Sum::start(SymbolicBase::Computed(offset)))?,
             _ => {
                 for _ in 0..count {
                     self.push(None)?;
@@ -234,13 +234,13 @@ impl<'m, 's> Body<'m, 's> {
             }
             None => {
                 let (locals, stack_pointer) = (now.locals.clone(), now.stack_pointer);
-                target.end = Some(State { locals, stack_pointer, operands: operands.collect() });
+                target.end = Some(AbstractState { locals, stack_pointer, operands: operands.collect() });
             }
         }
         Some(())
     }
 
-    fn arrive(&mut self, at: usize, state: State) -> Option<()> {
+    fn arrive(&mut self, at: usize, state: AbstractState) -> Option<()> {
         self.work(state.locals.len() + state.operands.len())?;
         if at == 0 {
             self.leave(state.stack_pointer);
@@ -273,7 +273,7 @@ impl<'m, 's> Body<'m, 's> {
         if !self.controls.iter().any(|control| control.catches || !control.handlers.is_empty()) {
             return Some(());
         }
-        let thrown = State { locals: now.locals.clone(), stack_pointer: None, operands: now.operands.clone() };
+        let thrown = AbstractState { locals: now.locals.clone(), stack_pointer: None, operands: now.operands.clone() };
         for at in (0..self.controls.len()).rev() {
             let height = self.controls[at].height;
             if self.controls[at].catches {
@@ -330,7 +330,7 @@ impl<'m, 's> Body<'m, 's> {
 
 impl Control<'_> {
     /// Returns the state where a branch to it leads, if anything has led there yet.
-    fn known<'a>(&'a mut self, headers: &'a mut HashMap<u64, State>) -> Option<&'a mut State> {
+    fn known<'a>(&'a mut self, headers: &'a mut HashMap<u64, AbstractState>) -> Option<&'a mut AbstractState> {
         match &self.head {
             Some(head) => headers.get_mut(&head.offset),
             None => self.end.as_mut(),
@@ -359,7 +359,7 @@ fn control(height: usize, carries: usize, results: usize) -> Control<'static> {
     }
 }
 
-fn join(into: &mut Option<State>, state: State) -> Option<()> {
+fn join(into: &mut Option<AbstractState>, state: AbstractState) -> Option<()> {
     match into {
         Some(known) => {
             join_into(known, &state)?;
@@ -370,12 +370,12 @@ fn join(into: &mut Option<State>, state: State) -> Option<()> {
 }
 
 /// Keeps what both states agree on; tells whether anything was lost. `None` for heights that no valid code has.
-pub(super) fn join_into(known: &mut State, state: &State) -> Option<bool> {
+pub(super) fn join_into(known: &mut AbstractState, state: &AbstractState) -> Option<bool> {
     join_parts(known, &state.locals, state.stack_pointer, state.operands.iter().copied())
 }
 
 fn join_parts(
-    known: &mut State,
+    known: &mut AbstractState,
     locals: &[Abstract],
     stack_pointer: Abstract,
     mut operands: impl Iterator<Item = Abstract>,

@@ -17,7 +17,7 @@ use crate::module::{Module, ValueType};
 
 /// Something unknown that is the same wherever it appears in one activation of the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Base {
+pub enum SymbolicBase {
     /// Zero: the value is its constant.
     Zero,
     /// The stack pointer at entry.
@@ -35,24 +35,24 @@ pub type Abstract = Option<Sum>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sum {
     /// The unknown part.
-    pub base: Base,
+    pub base: SymbolicBase,
     /// The number that is added to it.
     pub constant: u64,
 }
 
 impl Sum {
     fn constant(constant: u64) -> Abstract {
-        Some(Sum { base: Base::Zero, constant })
+        Some(Sum { base: SymbolicBase::Zero, constant })
     }
 
-    fn start(base: Base) -> Abstract {
+    fn start(base: SymbolicBase) -> Abstract {
         Some(Sum { base, constant: 0 })
     }
 }
 
 /// The state before one instruction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct State {
+pub struct AbstractState {
     /// Locals, parameters first.
     pub locals: Vec<Abstract>,
     /// The stack pointer global.
@@ -64,7 +64,7 @@ pub struct State {
 /// The effect of a function on the stack pointer, seen from outside.
 pub struct Summary {
     /// The state before the instruction that was asked for; `None` when no path leads there.
-    pub at: Option<State>,
+    pub at: Option<AbstractState>,
     /// Whether the stack pointer is what it was at entry on every path that returns. Unknown where an instruction was
     /// asked for: the body is evaluated only as far as its state depends on it.
     pub balanced: Option<bool>,
@@ -100,27 +100,27 @@ pub fn evaluate(question: &Question<'_, '_>, restores: &dyn Fn(u32) -> bool) -> 
     let results = module.signature(function)?.results.len();
     let mut body = Body::new(question, module.operators(function)?, restores);
     body.run(entry(question)?, results)?;
-    let balanced = || body.exits.is_none_or(|pointer| pointer == Sum::start(Base::StackPointer));
+    let balanced = || body.exits.is_none_or(|pointer| pointer == Sum::start(SymbolicBase::StackPointer));
     Some(Summary { balanced: question.target.is_none().then(balanced), at: body.at })
 }
 
 /// The state when a function is entered.
-fn entry(question: &Question<'_, '_>) -> Option<State> {
+fn entry(question: &Question<'_, '_>) -> Option<AbstractState> {
     let &Question { module, function, pointer, .. } = question;
     let parameters = module.signature(function)?.params.len();
     let types = module.local_types(function)?;
     let locals = types.iter().enumerate().map(|(index, ty)| {
         if index < parameters {
-            return Sum::start(Base::Parameter(index as u32));
+            return Sum::start(SymbolicBase::Parameter(index as u32));
         }
         match ty {
             ValueType::V128 | ValueType::Ref => None,
             _ => Sum::constant(0),
         }
     });
-    Some(State {
+    Some(AbstractState {
         locals: locals.collect(),
-        stack_pointer: pointer.and_then(|_| Sum::start(Base::StackPointer)),
+        stack_pointer: pointer.and_then(|_| Sum::start(SymbolicBase::StackPointer)),
         operands: Vec::new(),
     })
 }

@@ -2,8 +2,8 @@
 
 use wasmparser::{BlockType, ContType, FrameKind, FuncType, ModuleArity, Operator, RefType, SubType};
 
-use super::body::{Body, Head, join_into};
-use super::{Abstract, Base, Sum};
+use super::body::{Body, LoopHead, join_into};
+use super::{Abstract, Sum, SymbolicBase};
 use crate::module::{Module, constant_bits};
 
 impl Body<'_, '_> {
@@ -22,11 +22,11 @@ impl Body<'_, '_> {
         let right = self.pop();
         let left = self.pop();
         let sum = match (left, right) {
-            (Some(left), Some(Sum { base: Base::Zero, constant })) => {
+            (Some(left), Some(Sum { base: SymbolicBase::Zero, constant })) => {
                 let constant = if minus { constant.wrapping_neg() } else { constant };
                 Some(Sum { base: left.base, constant: left.constant.wrapping_add(constant) & mask })
             }
-            (Some(Sum { base: Base::Zero, constant }), Some(right)) if !minus => {
+            (Some(Sum { base: SymbolicBase::Zero, constant }), Some(right)) if !minus => {
                 Some(Sum { base: right.base, constant: right.constant.wrapping_add(constant) & mask })
             }
             _ => None,
@@ -43,7 +43,7 @@ impl Body<'_, '_> {
                 let params = self.block_arity(blockty)?.0;
                 let operators = self.operators.clone();
                 let control = self.open(blockty)?;
-                control.head = Some(Head { offset, operators, changed: false });
+                control.head = Some(LoopHead { offset, operators, changed: false });
                 control.carries = params;
                 self.loops += 1;
                 if let Some(now) = self.now.take() {
@@ -205,20 +205,20 @@ impl Body<'_, '_> {
             && top.is_none()
             && self.loops == 0
         {
-            *top = Sum::start(Base::Computed(offset));
+            *top = Sum::start(SymbolicBase::Computed(offset));
         }
         Some(())
     }
 
     /// A mask over a constant, or over the stack pointer where its value at entry is known.
     fn and(&mut self, offset: u64, width: u64) -> Option<()> {
-        let constant = |sum: Sum| (sum.base == Base::Zero).then_some(sum.constant);
+        let constant = |sum: Sum| (sum.base == SymbolicBase::Zero).then_some(sum.constant);
         let (right, left) = (self.pop(), self.pop());
         let masked = left.zip(right).and_then(|(left, right)| {
             let (sum, mask) = constant(right).map(|mask| (left, mask)).or(constant(left).map(|mask| (right, mask)))?;
             let start = match sum.base {
-                Base::Zero => 0,
-                Base::StackPointer => self.entry?,
+                SymbolicBase::Zero => 0,
+                SymbolicBase::StackPointer => self.entry?,
                 _ => return None,
             };
             let value = start.wrapping_add(sum.constant) & mask;

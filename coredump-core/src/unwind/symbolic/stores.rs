@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use wasmparser::{MemArg, Operator};
 
 use super::body::{Body, Watch};
-use super::{Abstract, Base, Question, State, Sum, arity, entry, restores};
+use super::{Abstract, AbstractState, Question, Sum, SymbolicBase, arity, entry, restores};
 use crate::module::{Module, ValueType};
 
 /// Ranges and pointers that are kept: a function with more is taken to write everything.
@@ -37,7 +37,7 @@ pub struct Read {
 #[derive(Clone, Debug)]
 pub struct Stores {
     /// The pointer: the stack pointer or a parameter, at entry.
-    base: Base,
+    base: SymbolicBase,
     /// The global that is the stack pointer.
     pointer: Option<u32>,
     /// Whether nothing is known.
@@ -65,7 +65,7 @@ impl Stores {
     /// The writes of a function of `module` to its room on the stack, whose pointer is the global `pointer`.
     pub fn on_stack(module: &Module<'_>, function: u32, pointer: u32) -> Option<Stores> {
         let ty = module.globals().get(pointer as usize)?.ty;
-        Stores::from_function(module, function, Some(pointer), Base::StackPointer, ty)
+        Stores::from_function(module, function, Some(pointer), SymbolicBase::StackPointer, ty)
     }
 
     /// The reads and writes of an object whose address is the parameter `local`, also by functions that it is passed on to.
@@ -75,7 +75,7 @@ impl Stores {
 
     fn through_argument(module: &Module<'_>, function: u32, local: u32, calls: u32, left: &mut u32) -> Option<Stores> {
         let ty = *module.signature(function)?.params.get(local as usize)?;
-        let mut stores = Stores::from_function(module, function, None, Base::Parameter(local), ty)?;
+        let mut stores = Stores::from_function(module, function, None, SymbolicBase::Parameter(local), ty)?;
         if stores.vague.contains(&local) {
             stores.spread.insert((0, None));
         }
@@ -101,7 +101,7 @@ impl Stores {
         module: &Module<'_>,
         function: u32,
         pointer: Option<u32>,
-        base: Base,
+        base: SymbolicBase,
         ty: ValueType,
     ) -> Option<Stores> {
         let known: RefCell<HashMap<u32, bool>> = RefCell::default();
@@ -143,7 +143,7 @@ impl Stores {
     pub fn written_by(&self, start: i64, size: u64, counts: impl Fn(u64) -> bool) -> Option<Vec<(u64, u64)>> {
         let end = start.checked_add(i64::try_from(size).ok()?)?;
         let around = start..=end;
-        let below = self.base == Base::StackPointer && start < self.floor;
+        let below = self.base == SymbolicBase::StackPointer && start < self.floor;
         let is_spread = |(at, by): &(i64, Option<u64>)| around.contains(at) && by.is_none_or(&counts);
         if below || self.spread.iter().any(is_spread) {
             return None;
@@ -193,7 +193,7 @@ pub fn beside(parts: &[(u64, u64)], size: u64) -> Vec<(u64, u64)> {
 impl Watch for Stores {
     fn note(
         &mut self,
-        now: &State,
+        now: &AbstractState,
         operator: &Operator<'_>,
         next: Option<&Operator<'_>>,
         carried: usize,
@@ -204,7 +204,7 @@ impl Watch for Stores {
             let at = now.operands.len().checked_sub(depth + 1);
             at.and_then(|at| now.operands[at])
         };
-        if self.base == Base::StackPointer {
+        if self.base == SymbolicBase::StackPointer {
             self.unknown |= now.stack_pointer.is_none();
             self.floor = self.place(now.stack_pointer).map_or(self.floor, |at| self.floor.min(at));
         }
@@ -227,7 +227,8 @@ impl Watch for Stores {
             // A constant whose bits are free is added so.
             Operator::I32Or | Operator::I64Or => {
                 for (pointer, added) in [(operand(1), operand(0)), (operand(0), operand(1))] {
-                    let constant = added.filter(|added| added.base == Base::Zero).map_or(0, |added| added.constant);
+                    let constant =
+                        added.filter(|added| added.base == SymbolicBase::Zero).map_or(0, |added| added.constant);
                     let moved = pointer.map(|sum| Sum { constant: sum.constant.wrapping_add(constant), ..sum });
                     self.spread(pointer, offset);
                     self.spread(moved, offset);
@@ -235,7 +236,7 @@ impl Watch for Stores {
             }
             Operator::I32Add | Operator::I32Sub | Operator::I64Add | Operator::I64Sub => {
                 let (right, left) = (operand(0), operand(1));
-                let fixed = |value: Abstract| value.is_some_and(|value| value.base == Base::Zero);
+                let fixed = |value: Abstract| value.is_some_and(|value| value.base == SymbolicBase::Zero);
                 let read = next.is_some_and(|next| read_at(next).is_some());
                 if !fixed(right) && !fixed(left) && !read {
                     self.spread(left, offset);
@@ -243,7 +244,7 @@ impl Watch for Stores {
                 }
             }
             Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::Return => {}
-            Operator::Call { function_index } if matches!(self.base, Base::Parameter(_)) => {
+            Operator::Call { function_index } if matches!(self.base, SymbolicBase::Parameter(_)) => {
                 let takes = module.signature(*function_index).map_or(0, |signature| signature.params.len());
                 for nth in 0..takes {
                     if let Some(at) = self.place(operand(takes - 1 - nth)) {

@@ -64,7 +64,7 @@ fn nop(module: &Module<'_>, function: u32) -> u64 {
     }
 }
 
-fn state(text: &str, entry: Option<u64>) -> State {
+fn state(text: &str, entry: Option<u64>) -> AbstractState {
     let bytes = wat::parse_str(text).unwrap();
     let module = Module::parse(&bytes).unwrap();
     let target = Some(nop(&module, 0));
@@ -100,11 +100,11 @@ proptest! {
         for (index, proved) in proved.enumerate() {
             let Some(Sum { base, constant }) = *proved else { continue };
             let start = match base {
-                Base::Zero => 0,
-                Base::StackPointer => entry,
-                Base::Parameter(0) => parameter,
+                SymbolicBase::Zero => 0,
+                SymbolicBase::StackPointer => entry,
+                SymbolicBase::Parameter(0) => parameter,
                 // Known to be the same elsewhere, not what it is.
-                Base::Parameter(_) | Base::Computed(_) => continue,
+                SymbolicBase::Parameter(_) | SymbolicBase::Computed(_) => continue,
             };
             prop_assert_eq!(start.wrapping_add(constant as u32), real[index], "{} of {:?}", index, steps);
         }
@@ -115,7 +115,7 @@ proptest! {
 fn moved(body: &str) -> Option<i32> {
     let text = format!("(module (global (mut i32) (i32.const 0)) (tag (param i32)) (func (param i32) {body}))");
     match state(&text, None).stack_pointer? {
-        Sum { base: Base::StackPointer, constant } => Some(constant as u32 as i32),
+        Sum { base: SymbolicBase::StackPointer, constant } => Some(constant as u32 as i32),
         _ => None,
     }
 }
@@ -168,7 +168,7 @@ fn instructions_of_newer_proposals_keep_the_stack_in_step() {
         );
         let state = state(&text, None);
         let thrown = code.contains("try_table");
-        let expected = Sum { base: Base::StackPointer, constant: 0xffff_fff0 };
+        let expected = Sum { base: SymbolicBase::StackPointer, constant: 0xffff_fff0 };
         assert!(state.stack_pointer == Some(expected) || thrown && state.stack_pointer.is_none(), "{code}");
         assert!(state.operands.is_empty(), "{code}: {:?}", state.operands);
     }

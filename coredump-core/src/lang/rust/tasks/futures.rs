@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::polled::{Entry, Polled};
+use super::polled::{Polled, PolledFunction};
 use super::{leaves, names, unordered};
 use crate::backtrace::Location;
 use crate::catalog::Language;
@@ -15,7 +15,7 @@ use crate::lang::reach::Reach;
 use crate::lang::rust::{RustValues, TraitObject};
 use crate::location::frame::Frame;
 use crate::symbols::append_path;
-use crate::tasks::{Await, AwaitState, Room, TaskState};
+use crate::tasks::{Await, AwaitState, TaskState, VariableBudget};
 use crate::values::{Source, Value};
 use crate::variables::{Status, Variable, When};
 
@@ -36,7 +36,7 @@ pub struct Futures<'w, 'r, 'f, 's> {
     locals: bool,
     left: Cell<u32>,
     /// The room that is left for variables.
-    room: Room,
+    room: VariableBudget,
     /// The futures that were met, by address and type name. (Entries would not do, since each unit describes a type
     /// anew.)
     known: RefCell<HashSet<(u64, String)>>,
@@ -67,7 +67,7 @@ struct Around {
 impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
     pub fn new(renderer: &'w Renderer<'r, 'f, 's>, polled: &'w Polled, locals: bool) -> Self {
         let (left, known, roots) = (Cell::new(VALUES), RefCell::default(), RefCell::default());
-        Futures { renderer, polled, locals, left, room: Room::new(), known, roots }
+        Futures { renderer, polled, locals, left, room: VariableBudget::new(), known, roots }
     }
 
     pub fn frame(&self) -> &'r Frame<'f, 's> {
@@ -271,7 +271,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         if self.locals && matches!(found.state, AwaitState::Unresumed | AwaitState::Suspended) {
             match self.room.take(|| self.variables(&inner, die, contents, state, found.state)) {
                 Some(variables) => found.variables = variables,
-                None => found.note = Some(Room::NONE.to_owned()),
+                None => found.note = Some(VariableBudget::NONE.to_owned()),
             }
         }
         if found.state != AwaitState::Suspended {
@@ -335,10 +335,10 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
     /// The index in `Polled::entries` of the frame that polls a future.
     fn polled_at(&self, address: Option<u64>, name: &str) -> Option<usize> {
         let entries = &self.polled.entries;
-        let exact = |entry: &Entry| entry.name == name && entry.address.is_some() && entry.address == address;
+        let exact = |entry: &PolledFunction| entry.name == name && entry.address.is_some() && entry.address == address;
         // If the frame's address is not known, the type decides, provided that only one future of that type is polled.
         let alone = || entries.iter().filter(|entry| entry.name == name).count() == 1;
-        let by_name = |entry: &Entry| entry.name == name && entry.address.is_none() && alone();
+        let by_name = |entry: &PolledFunction| entry.name == name && entry.address.is_none() && alone();
         entries.iter().position(exact).or_else(|| {
             entries
                 .iter()
@@ -364,7 +364,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         }
         let next = self.polled.entries.get(index + 1);
         let next = next.filter(|next| (next.thread, next.module) == (entry.thread, entry.module));
-        let is_known = |next: &Entry| {
+        let is_known = |next: &PolledFunction| {
             let place = next.address.map(|address| (address, next.name.clone()));
             place.is_some_and(|place| self.known.borrow().contains(&place))
         };

@@ -54,7 +54,7 @@ pub fn find(
             tasks.extend(cells.iter().map(|cell| cell.task(&futures)));
             tasks.extend(others.iter().map(|cell| cell.task(&futures)));
             let roots = polled.roots.iter().filter(|root| root.module == module);
-            let roots: Vec<_> = roots.map(polled::Root::value).collect();
+            let roots: Vec<_> = roots.map(polled::PolledValue::value).collect();
             let mut pools = unordered::Pools::default();
             for root in &roots {
                 let of_pool = pools.tasks(&renderer, root, |value| futures.followed(value));

@@ -24,7 +24,7 @@ const OLD: usize = 256;
 const MAX_VARIABLES: usize = 1 << 16;
 
 /// An asynchronous function that a frame polls.
-pub struct Entry {
+pub struct PolledFunction {
     pub thread: usize,
     pub frame: usize,
     pub module: u32,
@@ -38,13 +38,13 @@ pub struct Entry {
 }
 
 /// A future or executor that a variable of a frame is or points to.
-pub struct Root {
+pub struct PolledValue {
     pub module: u32,
     pub ty: Die,
     pub address: u64,
 }
 
-impl Root {
+impl PolledValue {
     /// The value.
     pub fn value(&self) -> Value {
         Value::in_memory(Some(self.ty), self.address)
@@ -55,9 +55,9 @@ impl Root {
 #[derive(Default)]
 pub struct Polled {
     /// The polled functions, thread by thread, oldest first, so that a callee follows its caller.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<PolledFunction>,
     /// The futures and executors in the frames, oldest first.
-    pub roots: Vec<Root>,
+    pub roots: Vec<PolledValue>,
 }
 
 impl Polled {
@@ -115,11 +115,11 @@ impl Polled {
                 if is_body && kind == VariableKind::Parameter && held == Held::Pinned && is_state() {
                     entry = Some((ty, address));
                 }
-                let known = |root: &Root, address| (root.module, root.ty, root.address) == (module, ty, address);
+                let known = |root: &PolledValue, address| (root.module, root.ty, root.address) == (module, ty, address);
                 if let Some(address) = address
                     && !self.roots.iter().any(|root| known(root, address))
                 {
-                    self.roots.push(Root { module, ty, address });
+                    self.roots.push(PolledValue { module, ty, address });
                 }
             }
             // Optimised code may not keep the parameter: then the state's type is found by the function's name.
@@ -130,7 +130,7 @@ impl Polled {
                 let places = places().filter(|places| places.len() == active.len());
                 let location = places.and_then(|mut places| places[nth].take());
                 let name = type_name(units, Some(ty), Language::Rust);
-                self.entries.push(Entry { thread, frame: index, module, ty, name, address, location });
+                self.entries.push(PolledFunction { thread, frame: index, module, ty, name, address, location });
             }
         }
     }
