@@ -19,7 +19,7 @@ use crate::catalog::units::{Attr, Bytes, Die, UnitRef};
 use crate::module::constant_bits;
 use crate::symbols::LineRow;
 use crate::unwind::constant_at;
-use crate::unwind::paths::{Between, Paths};
+use crate::unwind::paths::Between;
 
 /// Instructions between the end of a description and the frame's.
 const BETWEEN: usize = 1_000;
@@ -160,10 +160,6 @@ impl<'s> Frame<'_, 's> {
         let rows = self.rows.get_or_init(|| self.units.rows(self.function?.unit, &self.own_code()?)).as_ref()?;
         let number = rows.partition_point(|row| row.address <= pc).checked_sub(1)?;
         Some((number, rows[number]))
-    }
-
-    pub(super) fn paths(&self) -> Option<&Paths> {
-        self.paths.get_or_init(|| Paths::from_function(self.binary.module(), self.frame.function?)).as_ref()
     }
 }
 

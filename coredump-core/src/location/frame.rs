@@ -79,6 +79,11 @@ impl Frame<'_, '_> {
         self.active.get_or_init(|| find().unwrap_or_default())
     }
 
+    /// The ways through the frame's function.
+    pub fn paths(&self) -> Option<&Paths> {
+        self.paths.get_or_init(|| Paths::from_function(self.binary.module(), self.frame.function?)).as_ref()
+    }
+
     /// The dump's value of a global of the frame's instance.
     fn dumped_global(&self, index: u32) -> Result<model::Value, Missing> {
         let instance = certain_instance(self.dump, self.frame);

@@ -26,6 +26,12 @@ pub(super) type Listed<'s> = (Range<u64>, Bytes<'s>);
 /// Locals of one description that are followed to where they are written next.
 const REPLACED: usize = 8;
 
+/// Instructions between a loop and a place after it.
+const BETWEEN: usize = 1_000;
+
+/// Loops around one place that are looked at.
+const LOOPS: usize = 8;
+
 /// Parts of one description that are compared with others.
 const COUNTED: usize = 20;
 
@@ -59,6 +65,9 @@ impl<'s> Frame<'_, 's> {
             }
             let since = self.since(&all[..=at], unit.encoding());
             if self.is_never_given(unit, &all[..=at], &since) {
+                return Err(inexact());
+            }
+            if object != Object::Constant && self.is_ahead(&all[at], &since, unit.encoding()) {
                 return Err(inexact());
             }
             return Ok(Some((*expression, Trust::Within(range.clone(), since))));
@@ -172,6 +181,51 @@ impl<'s> Frame<'_, 's> {
         let written = |local: u32| self.writes()?.next(local, self.pc.saturating_add(code));
         let ends = next.into_iter().chain(locals(expression, encoding).into_iter().take(REPLACED).filter_map(written));
         ends.into_iter().any(|end| behind(end).is_some())
+    }
+
+    /// Whether a description says of a loop's counter what it is in the next turn: LLVM puts the end of a turn, where nothing is left but
+    /// to count on, before the check with which the turn may leave the loop, and says of the sum that it is the counter there too. The
+    /// line table shows that it is a `for`: the line that counts, the first of the loop, has the test of the counter before it, and the
+    /// instruction at which the frame stands, or the branch out of the loop, is of a line below.
+    fn is_ahead(&self, (range, expression): &Listed<'_>, since: &Since, encoding: Encoding) -> bool {
+        let find = || {
+            let DescriptionForm::ValueInLocal = form(expression, encoding)? else { return None };
+            let local = *locals(expression, encoding).first()?;
+            let code = self.binary.module().code_section_start()?;
+            let start = since.start(local).unwrap_or(range.start).checked_add(code)?;
+            let (written, mut loops) = self.writes()?.counted(local, start)?;
+            loops.truncate(LOOPS);
+            let outer = loops.last()?;
+            let now = self.pc.checked_add(code)?;
+            let all = outer.start.checked_sub(code)?..outer.end.checked_sub(code)?.max(self.pc).checked_add(1)?;
+            let rows = self.units.rows(self.function?.unit, &all)?;
+            let at =
+                |offset: u64| rows.partition_point(|row| row.address.saturating_add(code) <= offset).checked_sub(1);
+            // A sum ends before it is written.
+            let its = rows[at(written.checked_sub(1)?)?];
+            let below =
+                |offset: u64| at(offset).is_some_and(|at| rows[at].file == its.file && rows[at].line > its.line);
+            let is_header = |around: &Range<u64>| {
+                // The row in which the loop begins may be of what is before it.
+                let belongs = |row: &&LineRow| row.address.saturating_add(code) >= around.start || row.line == its.line;
+                let of_file = |row: &&LineRow| row.file == its.file && row.line != 0;
+                let inside = &rows[at(around.start).unwrap_or(0)..=at(around.end).unwrap_or(0)];
+                let inside = || inside.iter().filter(belongs).filter(of_file);
+                let columns = || inside().filter(|row| row.line == its.line).map(|row| row.column);
+                let keyword = columns().min()?;
+                let tested = columns().any(|column| keyword < column && column < its.column);
+                let first = inside().map(|row| row.line).min()? == its.line;
+                // The turn is left by branches of other lines than that which counts.
+                let left = || self.paths()?.back(now, BETWEEN, |offset| around.contains(&offset));
+                let within = match around.contains(&now) {
+                    true => below(now),
+                    false => left()?.stops.iter().all(|(stop, _)| below(*stop)),
+                };
+                Some(tested && first && within)
+            };
+            loops.iter().any(|around| is_header(around) == Some(true)).then_some(())
+        };
+        find().is_some()
     }
 
     /// Whether the last of these entries names another value's local: one that nothing wrote where the entry begins,

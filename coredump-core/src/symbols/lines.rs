@@ -49,6 +49,8 @@ pub struct LineRow {
     pub file: u64,
     /// The line in the file, from 1 on.
     pub line: u64,
+    /// The column in the line, from 1 on; 0 where it is not known.
+    pub column: u64,
 }
 
 impl<'s> Lines<'s> {
@@ -125,7 +127,7 @@ impl<'s> Lines<'s> {
             read += 1;
             let wanted = !last && row.address < code.end;
             if wanted {
-                rows.push(LineRow { address: row.address, file: row.file, line: row.line });
+                rows.push(LineRow { address: row.address, file: row.file, line: row.line, column: row.column });
             }
             wanted
         });

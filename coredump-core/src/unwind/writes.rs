@@ -91,6 +91,16 @@ impl Writes {
         around.min_by_key(|around| around.end - around.start)
     }
 
+    /// Where the instruction that ends at `end` begins, if it gives a local what it was and a constant more in a loop, and the loops
+    /// around it, innermost first.
+    pub fn counted(&self, local: u32, end: u64) -> Option<(u64, Vec<&Range<u64>>)> {
+        let writes = self.counters.get(&local).filter(|_| self.defines(local, end))?;
+        let write = *writes[..writes.partition_point(|&write| write < end)].last()?;
+        let mut loops: Vec<&Range<u64>> = self.loops.iter().filter(|around| around.contains(&write)).collect();
+        loops.sort_by_key(|around| around.end - around.start);
+        (!loops.is_empty()).then_some((write, loops))
+    }
+
     /// Whether the instruction at an offset writes a local.
     pub fn writes(&self, local: u32, at: u64) -> bool {
         self.by_local.get(&local).is_some_and(|writes| writes.binary_search(&at).is_ok())
@@ -189,6 +199,10 @@ mod tests {
         let (before, inside) = (offsets[2], offsets[6]);
         assert!(writes.counts(1, inside) && !writes.counts(1, before));
         assert!(!writes.counts(0, before), "no loop is around it");
+        let (tee, end) = (offsets[8], offsets[9]);
+        let (counted, loops) = writes.counted(1, end).unwrap();
+        assert_eq!((counted, loops.len()), (tee, 1));
+        assert!(writes.counted(1, tee).is_none() && writes.counted(0, offsets[4]).is_none());
     }
 
     #[test]
