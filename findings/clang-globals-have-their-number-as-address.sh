@@ -1,5 +1,5 @@
 #!/bin/bash
-# Where a variable is that C keeps in a global of WebAssembly (`__attribute__((address_space(1)))`, what runtimes use for a pointer to their stack or for a value of each thread), according to clang's DWARF. clang, lld and LLVM 19 and 22 of Debian
+# Where a variable is that C keeps in a global of WebAssembly (`__attribute__((address_space(1)))`), according to clang's DWARF. clang, lld and LLVM 19 and 22 of Debian
 # (clang-19, lld-19, llvm-19 1:19.1.7; clang-22, lld-22, llvm-22 1:22.1.8); wabt 1.0.32 of Debian (wabt 1.0.32-1) lists the globals.
 #
 # One would guess: in global n. DWARF for WebAssembly has an operation for that (DW_OP_WASM_location), which clang uses for other globals, or the variable has no place.
