@@ -96,7 +96,7 @@ fn put(module: &Module<'_>, id: &str, folder: &Path) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
     let mut store = |name: String, bytes: &[u8]| {
         // Whoever can read the folder can read it.
-        write(Output::in_folder(&folder, &name)?, 0o644, bytes)?;
+        write(Output::in_made_folder(&folder, &name)?, 0o644, bytes)?;
         written.push(folder.join(name));
         Ok(())
     };

@@ -3,6 +3,7 @@
 //! Everything without a limit here costs at most a fixed multiple of the file's own size.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Sections read from one dump. Reading stops there.
 pub const MAX_SECTIONS: usize = 1 << 16;
@@ -44,8 +45,12 @@ pub const MAX_PIPED: u64 = 8 << 30;
 /// Bytes of guest memory put together in one read, when they do not lie in one piece in the file.
 pub const MAX_READ: u64 = 1 << 30;
 
-/// Entries, rows and ranges of one module's debug info that are read, in addition to four for each of its bytes.
+/// Entries, rows and ranges of one module's debug info that are read, in addition to four for each of its bytes. And entries, types
+/// and entries of location lists that are looked at for the variables of one dump.
 pub const MAX_DEBUG_STEPS: u64 = 1 << 27;
+
+/// Entries of one list of ranges or locations, in addition to those for which there is room up to the list that comes last.
+pub const MAX_LIST: usize = 1 << 20;
 
 /// Bytes of abbreviation tables kept for one module.
 pub const MAX_ABBREVIATIONS: usize = 16 << 20;
@@ -56,10 +61,83 @@ pub const MAX_SYMBOL: usize = 64 << 10;
 /// Bytes of one message on standard error.
 pub const MAX_MESSAGE: usize = 16 << 10;
 
+/// Steps of work that are left. Threads that share them may now and then count two as one: a load and a store are as cheap as with a
+/// plain number, while an atomic exchange is not, and the limit need not be exact.
+#[derive(Debug)]
+pub struct Steps(AtomicU64);
+
+impl Steps {
+    /// So many steps.
+    pub fn new(steps: u64) -> Steps {
+        Steps(AtomicU64::new(steps))
+    }
+
+    /// Counts some steps; returns whether the limit allows them.
+    pub fn spend(&self, steps: usize) -> bool {
+        let left = self.0.load(Ordering::Relaxed).checked_sub(steps as u64);
+        self.0.store(left.unwrap_or(0), Ordering::Relaxed);
+        left.is_some()
+    }
+
+    /// Whether none is left.
+    pub fn are_spent(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+}
+
+/// The limit on what is read of lists that may overlap: each of many entries of debug info may refer to another part of one long list.
+/// Lists that do not overlap have no more entries than there are bytes from the first of them to the last, and those of the last.
+#[derive(Debug, Default)]
+pub struct Overlap {
+    lists: Option<(usize, usize)>,
+    read: usize,
+}
+
+impl Overlap {
+    /// How many entries may be read of the list at this offset.
+    pub fn room(&mut self, offset: usize) -> usize {
+        let (first, last) = self.lists.unwrap_or((offset, offset));
+        let (first, last) = (first.min(offset), last.max(offset));
+        self.lists = Some((first, last));
+        (MAX_LIST + (last - first)).saturating_sub(self.read)
+    }
+
+    /// Counts entries that were read.
+    pub fn spend(&mut self, entries: usize) {
+        self.read = self.read.saturating_add(entries);
+    }
+}
+
 /// The text; if it is longer than `limit` bytes, its beginning with `…`.
 pub fn shorten(text: &str, limit: usize) -> Cow<'_, str> {
     match text.len() > limit {
         true => Cow::Owned(format!("{}…", &text[..text.floor_char_boundary(limit)])),
         false => Cow::Borrowed(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_that_do_not_overlap_have_room() {
+        let mut overlap = Overlap::default();
+        // Each entry takes a byte, and the last list is as long as any may be.
+        for (offset, entries) in [(0, 5), (5, 100), (105, MAX_LIST)] {
+            assert!(overlap.room(offset) >= entries, "{offset}");
+            overlap.spend(entries);
+        }
+    }
+
+    #[test]
+    fn parts_of_one_list_have_as_much_room_as_the_list() {
+        let (mut overlap, mut read) = (Overlap::default(), 0);
+        for offset in (0..10_000).rev() {
+            let entries = overlap.room(offset).min(10_000 - offset);
+            overlap.spend(entries);
+            read += entries;
+        }
+        assert!(read <= MAX_LIST + 10_000, "{read}");
     }
 }

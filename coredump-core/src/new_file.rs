@@ -152,6 +152,24 @@ impl NewFile {
         NewFile::within(open_folder(folder)?)
     }
 
+    /// As [`NewFile::in_folder`], in a folder the last name of which was made: where a link has that name, whoever put it there chose
+    /// where the file would be.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`NewFile::in_folder`]; and the folder is a link.
+    pub fn in_made_folder(folder: &Path) -> io::Result<NewFile> {
+        let (above, name) = split(folder)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::openat(open_folder(above)?, name, flags, Mode::empty()) {
+            Ok(folder) => NewFile::within(folder),
+            Err(rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => {
+                Err(refused("the folder is a link, which is not followed"))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn within(folder: OwnedFd) -> io::Result<NewFile> {
         #[cfg(target_os = "linux")]
         if Path::new("/proc/self/fd").exists() {

@@ -3,18 +3,16 @@
 
 #![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
 
-use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 use gimli::constants::*;
 
 use crate::catalog::units::{Die, Entry, UnitRef, Units, is_static};
-use crate::symbols::Ranges;
+use crate::limits::Steps;
+use crate::symbols::{Covered, RangeLists, Ranges};
 
 /// How many entries of one function are looked at.
 const ENTRIES: usize = 1_000_000;
-/// How many address ranges are read from lists for one function: many entries may share one long list.
-const RANGES: u32 = 4_000_000;
 
 /// The kind of a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,13 +67,14 @@ struct Unsure {
     before: usize,
 }
 
-/// The functions active at `pc` within `function`, innermost first: the last is `function` itself.
-pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
+/// The functions active at `pc` within `function`, innermost first: the last is `function` itself. Each entry that is looked at is one
+/// of the `steps`.
+pub fn active(units: &Units<'_>, function: Die, pc: u64, steps: &Steps) -> Vec<Function> {
     let mut found = vec![Function::new(function, false)];
     let Some(unit) = units.unit(function.unit) else { return found };
     let Ok(mut entries) = unit.entries_raw(Some(gimli::UnitOffset(function.offset))) else { return found };
     let mut entry = Entry::null();
-    let left = Cell::new(RANGES);
+    let mut lists = RangeLists::default();
     let inlined = units.inlined(function, pc);
     if !matches!(entries.read_entry(&mut entry), Ok(true)) || !entry.has_children {
         return found;
@@ -83,13 +82,16 @@ pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
     // Entries deeper than this are in a block that does not contain the address.
     let mut inside = 1;
     // The blocks and functions around the current entry: the depth of the entries in each, and its addresses.
-    let mut around = vec![(1, ranges(unit, &entry, &left))];
+    let mut around = vec![(1, ranges(unit, &entry, &mut lists))];
     // The functions around the current entry: the depth of the entries in each, and its index in `found`.
     let mut owners = vec![(1, 0)];
     let mut unsure: Vec<Unsure> = Vec::new();
     // Variables of blocks that may contain the address, by function.
     let mut possible: HashMap<usize, Vec<Die>> = HashMap::new();
     for _ in 0..ENTRIES {
+        if !steps.spend(1) {
+            break;
+        }
         let depth = entries.next_depth();
         if entries.is_empty() || depth <= 0 {
             break;
@@ -115,17 +117,13 @@ pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
         let mut add = |kind| found[owner].variables.push((die, kind));
         match entry.tag {
             DW_TAG_lexical_block | DW_TAG_try_block | DW_TAG_catch_block | DW_TAG_with_stmt => {
-                let own = ranges(unit, &entry, &left);
-                let range = own.iter().find(|range| (range.0..range.1).contains(&pc));
-                let fits = |range: &(u64, u64)| {
-                    let lies = |outer: &(u64, u64)| outer.0 <= range.0 && range.1 <= outer.1;
-                    around.last().is_none_or(|(_, outer)| outer.iter().any(lies))
-                };
-                if range.is_some_and(fits) {
+                let own = ranges(unit, &entry, &mut lists);
+                let outer = around.last().map(|(_, outer)| outer);
+                if own.holding(pc).is_some_and(|range| outer.is_none_or(|outer| outer.encloses(range))) {
                     inside = depth + 1;
                     around.push((inside, own));
                     unsure.clear();
-                } else if !own.iter().all(fits) {
+                } else if outer.is_some_and(|outer| !lists.lie_within(&own, outer)) {
                     inside = depth + 1;
                     unsure.push(Unsure { depth: inside, owner, before: found[owner].variables.len() });
                 }
@@ -135,7 +133,7 @@ pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
             DW_TAG_inlined_subroutine if innermost && inlined.contains(&entry.offset) => {
                 inside = depth + 1;
                 owners.push((inside, found.len()));
-                around.push((inside, ranges(unit, &entry, &left)));
+                around.push((inside, ranges(unit, &entry, &mut lists)));
                 found.push(Function::new(die, true));
                 unsure.clear();
             }
@@ -162,12 +160,12 @@ pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
 }
 
 /// The addresses of an entry.
-fn ranges<'s>(unit: UnitRef<'_, 's>, entry: &Entry<'s>, left: &Cell<u32>) -> Vec<(u64, u64)> {
+fn ranges<'s>(unit: UnitRef<'_, 's>, entry: &Entry<'s>, lists: &mut RangeLists) -> Covered {
     let mut ranges = Ranges::default();
     for attribute in entry.attrs() {
         ranges.note(attribute.name(), attribute.value());
     }
-    ranges.all(unit, || left.get().checked_sub(1).inspect(|&less| left.set(less)).is_some())
+    lists.covered(ranges, unit, || true)
 }
 
 /// Removes the variables that another of the same name hides from the list, and returns them. The last one of a name,
@@ -236,7 +234,7 @@ mod tests {
     fn visible(function: &Written, pc: u64) -> Vec<(bool, Vec<String>)> {
         let (units, die) = read(function);
         let name = |die| String::from_utf8_lossy(units.name(die).unwrap_or_default()).into_owned();
-        let active = active(&units, die, pc).into_iter();
+        let active = active(&units, die, pc, &Steps::new(10_000)).into_iter();
         active.map(|one| (one.inlined, one.variables.iter().map(|(die, _)| name(*die)).collect())).collect()
     }
 
@@ -266,7 +264,7 @@ mod tests {
         let function = block(DW_TAG_subprogram, 10, 90, vec![local("x"), local("y"), broken, local("w")]);
         let doubtful = |pc| {
             let (units, die) = read(&function);
-            let found = active(&units, die, pc).remove(0);
+            let found = active(&units, die, pc, &Steps::new(10_000)).remove(0);
             let names = found.doubtful.iter().map(|die| units.name(*die).unwrap_or_default().to_vec());
             names.collect::<Vec<_>>()
         };
@@ -285,7 +283,13 @@ mod tests {
         let inner = block(DW_TAG_lexical_block, 20, 10, vec![local("x")]);
         let function = block(DW_TAG_subprogram, 10, 90, vec![local("x"), parameter("p"), inner]);
         let (units, die) = read(&function);
-        let seen = |pc| active(&units, die, pc)[0].variables.iter().map(|(die, _)| die.offset).collect::<Vec<_>>();
+        let seen = |pc| {
+            active(&units, die, pc, &Steps::new(10_000))[0]
+                .variables
+                .iter()
+                .map(|(die, _)| die.offset)
+                .collect::<Vec<_>>()
+        };
         let (outside, inside) = (seen(15), seen(25));
         assert_eq!((outside.len(), inside.len()), (2, 2), "one `x` and one `p`");
         assert_eq!(outside[0], inside[0], "the parameter");

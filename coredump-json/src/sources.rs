@@ -9,9 +9,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use coredump_core::cli::input::Input;
-use coredump_core::error::{Error, Result};
+use coredump_core::error::{Error, ErrorKind, Result};
 
-/// Longest path in bytes: a list without a NUL in so many bytes has one name on each line.
+/// Longest path in bytes, with what ends it: a list without a NUL in so many bytes has one name on each line.
 const MAX_PATH: u64 = 4096;
 
 /// A dump to read.
@@ -81,7 +81,10 @@ impl Iterator for Listing {
                     self.open.pop();
                 }
                 Some(Err(error)) => {
-                    self.open.pop();
+                    // A name that is too long does not end the list.
+                    if error.kind != ErrorKind::TooLarge {
+                        self.open.pop();
+                    }
                     return Some(Err(error));
                 }
                 Some(Ok((input, false))) => {
@@ -137,13 +140,24 @@ impl Iterator for List {
     fn next(&mut self) -> Option<Result<PathBuf>> {
         loop {
             let mut name = Vec::new();
-            match self.reader.read_until(self.end, &mut name) {
-                Ok(0) => return None,
-                Ok(_) => {}
+            let read = match self.reader.by_ref().take(MAX_PATH).read_until(self.end, &mut name) {
+                Ok(read) => read as u64,
                 Err(error) => return Some(Err(Error::io("cannot read", error).in_file(&self.name))),
+            };
+            if read == 0 {
+                return None;
             }
             if name.last() == Some(&self.end) {
                 name.pop();
+            } else if read == MAX_PATH {
+                // What follows is no name either, up to where the next one begins.
+                return Some(match self.reader.skip_until(self.end) {
+                    Ok(_) => {
+                        let message = format!("a line of {MAX_PATH} bytes or more names no file");
+                        Err(Error::new(ErrorKind::TooLarge, message).in_file(&self.name))
+                    }
+                    Err(error) => Err(Error::io("cannot read", error).in_file(&self.name)),
+                });
             }
             if !name.is_empty() {
                 return Some(Ok(PathBuf::from(OsStr::from_bytes(&name))));

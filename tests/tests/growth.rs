@@ -418,14 +418,20 @@ fn nested(members: usize) -> Vec<u8> {
 
 /// A program that died in its function at address 3 of the code section, and this DWARF of one unit.
 fn with_debug_info(abbreviations: &[u8], entries: Vec<u8>, texts: &[u8]) -> Vec<u8> {
+    with_sections(&[(".debug_abbrev", abbreviations), (".debug_info", &unit(&entries)), (".debug_str", texts)])
+}
+
+/// A unit with these entries.
+fn unit(entries: &[u8]) -> Vec<u8> {
+    [&(entries.len() as u32 + 7).to_le_bytes()[..], &[4, 0], &[0; 4], &[4], entries].concat()
+}
+
+/// A program that died in its function at address 3 of the code section, and these sections of it.
+fn with_sections(sections: &[(&str, &[u8])]) -> Vec<u8> {
     const FRAME: u32 = 2;
-    let head = [&(entries.len() as u32 + 7).to_le_bytes()[..], &[4, 0], &[0; 4], &[4]].concat();
-    let program = [
-        build::wasm(&[&[0, 1, 0, 0x0b]], &[(0, "f")]),
-        build::custom(".debug_abbrev", abbreviations),
-        build::custom(".debug_info", &[head, entries].concat()),
-        build::custom(".debug_str", texts),
-    ];
+    let sections = sections.iter().map(|(name, contents)| build::custom(name, contents));
+    let program: Vec<Vec<u8>> =
+        std::iter::once(build::wasm(&[&[0, 1, 0, 0x0b]], &[(0, "f")])).chain(sections).collect();
     dump(vec![
         build::coremodules(&["f.wasm"]),
         build::custom("coredump.module", &[build::leb(0), program.concat()].concat()),
@@ -465,6 +471,181 @@ fn twice_the_variables_take_twice_the_instructions() {
         ),
     ];
     grow_as_their_input(None, &cases);
+}
+
+/// What many entries of [`sharing`] share.
+#[derive(Clone, Copy, Debug)]
+enum Shared {
+    /// Variables a list of locations, none of which holds where the program died, or the last of which does.
+    Locations { holds: bool },
+    /// Variables parts of one list of locations, each an entry less than the one before.
+    PartsOfLocations,
+    /// Blocks, calls that were inlined, or functions, of the tag, a list of ranges.
+    Ranges { tag: u8 },
+    /// They share parts of one list of ranges.
+    PartsOfRanges { tag: u8 },
+    /// Units a list of ranges.
+    Units,
+    /// Variables a type: a function with two parameters of which each is such a function, and so on.
+    Function,
+    /// Variables a class that is only declared, and as many others have its name and other arguments.
+    Template,
+    /// Parameters that are nowhere.
+    Parameters,
+    /// Variables of one name.
+    Name,
+}
+
+/// A program that died in a function, and its DWARF, in which so many entries share something.
+fn sharing(shared: Shared, count: usize) -> Vec<u8> {
+    // A unit with a language and addresses, a function with addresses; a variable with name, type and place; a base type; a function
+    // type, a parameter of one; a variable with a list of locations; a parameter without a place.
+    let mut abbreviations = vec![
+        1, 0x11, 1, 0x03, 0x08, 0x13, 0x0b, 0x11, 0x01, 0x12, 0x06, 0, 0, //
+        2, 0x2e, 1, 0x03, 0x08, 0x11, 0x01, 0x12, 0x06, 0, 0, //
+        3, 0x34, 0, 0x03, 0x08, 0x49, 0x13, 0x02, 0x18, 0, 0, //
+        4, 0x24, 0, 0x03, 0x08, 0x3e, 0x0b, 0x0b, 0x0b, 0, 0, //
+        5, 0x15, 1, 0, 0, //
+        6, 0x05, 0, 0x49, 0x13, 0, 0, //
+        7, 0x34, 0, 0x03, 0x08, 0x49, 0x13, 0x02, 0x17, 0, 0, //
+        8, 0x05, 0, 0x03, 0x08, 0x49, 0x13, 0, 0, //
+    ];
+    // A class that is only declared, one with a size, its argument; something with a list of ranges, a unit with one.
+    let tag = match shared {
+        Shared::Ranges { tag } | Shared::PartsOfRanges { tag } => tag,
+        _ => 0x0b,
+    };
+    abbreviations.extend([9, 0x02, 1, 0x03, 0x08, 0x3c, 0x19, 0, 0, 10, 0x02, 1, 0x03, 0x08, 0x0b, 0x0b, 0, 0]);
+    abbreviations.extend([11, 0x2f, 0, 0x49, 0x13, 0, 0, 12, tag, 0, 0x55, 0x17, 0, 0, 13, 0x11, 0, 0x55, 0x17, 0, 0]);
+    abbreviations.push(0);
+    const CPP: u8 = 4;
+    const C99: u8 = 12;
+    let place: &[u8] = &[5, 3, 16, 0, 0, 0];
+    let addresses = [1u32.to_le_bytes(), 5u32.to_le_bytes()].concat();
+    let language = if matches!(shared, Shared::Template) { CPP } else { C99 };
+    let mut entries = [&[1][..], b"a.c\0", &[language], &addresses].concat();
+    let integer = (11 + entries.len() as u32).to_le_bytes();
+    entries.extend([&[4][..], b"int\0", &[5, 4]].concat());
+    let mut ty = integer;
+    if matches!(shared, Shared::Function) {
+        for _ in 0..24 {
+            let parameter = [&[6][..], &ty].concat();
+            ty = (11 + entries.len() as u32).to_le_bytes();
+            entries.extend([&[5][..], &parameter, &parameter, &[0]].concat());
+        }
+    }
+    let mut types = vec![ty; count];
+    if matches!(shared, Shared::Template) {
+        let other = (11 + entries.len() as u32).to_le_bytes();
+        entries.extend(b"\x0aOther\0\x04\0");
+        for _ in 0..count {
+            entries.extend([&b"\x0aX\0\x04\x0b"[..], &integer, &[0]].concat());
+        }
+        for ty in &mut types {
+            *ty = (11 + entries.len() as u32).to_le_bytes();
+            entries.extend([&b"\x09X\0\x0b"[..], &other, &[0]].concat());
+        }
+    }
+    if let Shared::Ranges { tag: 0x2e } | Shared::PartsOfRanges { tag: 0x2e } = shared {
+        (0..count as u32).for_each(|nth| entries.extend([&[12][..], &offset(shared, nth)].concat()));
+    }
+    entries.extend([&[2][..], b"f\0", &addresses].concat());
+    for (nth, ty) in (0..count as u32).zip(&types) {
+        let name = format!("v{nth}\0");
+        let name = if matches!(shared, Shared::Name) { b"v\0" } else { name.as_bytes() };
+        entries.extend(match shared {
+            Shared::Locations { .. } | Shared::PartsOfLocations => [&[7][..], name, ty, &offset(shared, nth)].concat(),
+            Shared::Ranges { tag: 0x2e } | Shared::PartsOfRanges { tag: 0x2e } | Shared::Units => Vec::new(),
+            Shared::Ranges { .. } | Shared::PartsOfRanges { .. } => [&[12][..], &offset(shared, nth)].concat(),
+            Shared::Parameters => [&[8][..], name, ty].concat(),
+            Shared::Function | Shared::Template | Shared::Name => [&[3][..], name, ty, place].concat(),
+        });
+    }
+    entries.extend([0, 0]);
+    let mut info = unit(&entries);
+    if matches!(shared, Shared::Units) {
+        (0..count).for_each(|_| info.extend(unit(&[13, 0, 0, 0, 0])));
+    }
+    // The value of the first local.
+    let description = [4, 0, 0xed, 0, 0, 0x9f];
+    let (mut locations, mut ranges) = (Vec::new(), Vec::new());
+    for at in (100..).take(count) {
+        let (from, to) = (u32::to_le_bytes(2 * at), u32::to_le_bytes(2 * at + 1));
+        locations.extend([&from[..], &to, &description].concat());
+        ranges.extend([from, to].concat());
+    }
+    if let Shared::Locations { holds: true } = shared {
+        locations.extend([&1u32.to_le_bytes()[..], &9u32.to_le_bytes(), &description].concat());
+    }
+    let ranges = [ranges, vec![0; 8]].concat();
+    with_sections(&[
+        (".debug_abbrev", &abbreviations),
+        (".debug_info", &info),
+        (".debug_loc", &[locations, vec![0; 8]].concat()),
+        (".debug_ranges", &ranges),
+    ])
+}
+
+/// Where the list begins that an entry refers to.
+fn offset(shared: Shared, nth: u32) -> [u8; 4] {
+    u32::to_le_bytes(match shared {
+        Shared::PartsOfLocations => 14 * nth,
+        Shared::PartsOfRanges { .. } => 8 * nth,
+        _ => 0,
+    })
+}
+
+#[test]
+fn what_many_entries_share_is_read_once() {
+    const BLOCK: u8 = 0x0b;
+    const INLINED: u8 = 0x1d;
+    const FUNCTION: u8 = 0x2e;
+    let folder = scratch();
+    let path = folder.path().join("dump");
+    for (shared, shown) in [
+        (Shared::Locations { holds: true }, "    v2: int = "),
+        (Shared::Parameters, "    v2: int = "),
+        (Shared::Template, "    v2: X<Other> = "),
+        (Shared::Function, "    v2: void(void("),
+    ] {
+        std::fs::write(&path, sharing(shared, 3)).unwrap();
+        let listed = Tool::new("coredump-bt").arg("--locals").arg(&path).run().expect(0);
+        assert!(listed.text().contains(shown), "{shared:?}: {}", listed.text());
+    }
+    let bt: &[&str] = &["coredump-bt", "--locals", "--color", "never"];
+    let cases: Vec<Case<'_>> = [
+        (Shared::Locations { holds: true }, 500),
+        (Shared::Locations { holds: false }, 500),
+        (Shared::PartsOfLocations, 2500),
+        (Shared::Ranges { tag: BLOCK }, 1000),
+        (Shared::PartsOfRanges { tag: BLOCK }, 2500),
+        (Shared::Ranges { tag: INLINED }, 1000),
+        (Shared::PartsOfRanges { tag: INLINED }, 2500),
+        (Shared::Ranges { tag: FUNCTION }, 1000),
+        (Shared::PartsOfRanges { tag: FUNCTION }, 2500),
+        (Shared::Units, 1000),
+        (Shared::Template, 300),
+        (Shared::Parameters, 300),
+        (Shared::Name, 1000),
+    ]
+    .into_iter()
+    .map(|(shared, count)| (format!("{shared:?}"), count, bt, Box::new(move |count| sharing(shared, count)) as Box<_>))
+    .collect();
+    grow_as_their_input(None, &cases);
+}
+
+/// A type of a few entries whose name is long is written once for all variables of a frame.
+#[test]
+fn a_long_name_of_a_type_is_written_once() {
+    let folder = scratch();
+    let own = folder.path().join("app.wasm");
+    std::fs::write(&own, module()).unwrap();
+    let count = |shared, variables| {
+        count(&["coredump-bt", "--color", "never"], folder.path(), &own, &sharing(shared, variables))
+    };
+    let long = count(Shared::Function, 101) - count(Shared::Function, 1);
+    let short = count(Shared::Name, 101) - count(Shared::Name, 1);
+    assert!(long < 20.0 * short + SLACK, "{long:.2e} instructions, {short:.2e} for a short name");
 }
 
 /// A heap of dlmalloc as the crate for Rust lays it out, with so many segments and as many blocks in the newest of them.

@@ -1,6 +1,6 @@
 //! `coredump-json --ndjson` over many dumps: lists, folders, workers, and dumps that cannot be read.
 
-use coredump_tests::{Tool, fixture, scratch, wasmtime_dump};
+use coredump_tests::{Tool, binary, fixture, scratch, wasmtime_dump};
 use serde_json::{Value, json};
 
 fn tool() -> Tool {
@@ -48,6 +48,25 @@ fn lists_end_names_by_newline_or_nul() {
     let quiet = tool().args(["-q", "--files-from", "-"]).stdin("").run().expect(1);
     assert_eq!(quiet.stderr, "");
     tool().args(["--files-from", "-", "-"]).run().expect(64);
+}
+
+/// A list without an end of line is not gathered in memory, and costs none of the names after it.
+#[test]
+fn a_line_that_is_too_long_names_no_file() {
+    let dump = wasmtime_dump("ab");
+    for length in [4096, 4097, 64 << 20] {
+        let long = "a".repeat(length);
+        let list = format!("{}\n{long}\n{}\n", dump.display(), dump.display());
+        let script = format!("ulimit -v 200000; exec {} --ndjson --files-from -", binary("coredump-json").display());
+        let outcome = Tool::other("sh").args(["-c", &script]).stdin(list).run().expect(1);
+        let lines = lines(outcome.text());
+        assert_eq!(lines.len(), 3, "{length}");
+        assert_eq!(lines[1]["error"]["kind"], "too-large", "{}", lines[1]);
+        assert_eq!(lines[1]["error"]["message"], "a line of 4096 bytes or more names no file");
+        assert_eq!(lines[2]["version"], 1);
+    }
+    let list = format!("{}\n{}", dump.display(), "a".repeat(4096));
+    assert_eq!(lines(tool().args(["--files-from", "-"]).stdin(list).run().expect(1).text()).len(), 2);
 }
 
 #[test]

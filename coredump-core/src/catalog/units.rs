@@ -24,6 +24,12 @@ use crate::symbols::{DebugInfo, LineRow, Location, attribute_text, demangle, uni
 /// How far a chain of `DW_AT_abstract_origin` and `DW_AT_specification` is followed: real ones have two links.
 const ORIGIN_LINKS: u32 = 16;
 
+/// How many entries have their template arguments remembered.
+const ARGUMENTS: usize = 1 << 12;
+
+/// Types of one name, by the path to them and by their template arguments where the name leaves these out.
+pub type Instances<'s> = HashMap<(Vec<&'s [u8]>, Option<String>), Vec<Die>>;
+
 /// All units of a binary: those of `.debug_info` (for a split unit, the one in its `.dwo` file), then those of
 /// `.debug_types`. What was read of them is shared by all dumps and threads.
 pub struct Catalog<'s> {
@@ -36,6 +42,12 @@ pub struct Catalog<'s> {
     memos: Vec<Memo<'s>>,
     types: Locked<HashMap<Die, Arc<Type<'s>>>>,
     cpp_vtables: OnceLock<Vec<(u64, Die)>>,
+    /// The units that have something of a name: a type, a static, or what has no place.
+    having: [OnceLock<HashMap<&'s [u8], Vec<u32>>>; 3],
+    /// The memo of [`Catalog::instances`], with the unit where that decides which there are.
+    instances: Locked<HashMap<(Option<u32>, &'s [u8]), Arc<Instances<'s>>>>,
+    /// The memo of [`Catalog::arguments`].
+    arguments: Locked<HashMap<Die, Arc<Option<String>>>>,
     asynchronous: OnceLock<bool>,
 }
 
@@ -94,6 +106,9 @@ impl<'s> Catalog<'s> {
             memos,
             types: Locked::default(),
             cpp_vtables: OnceLock::new(),
+            having: Default::default(),
+            instances: Locked::default(),
+            arguments: Locked::default(),
             asynchronous: OnceLock::new(),
         }
     }
@@ -143,7 +158,7 @@ impl<'s> Catalog<'s> {
     }
 
     /// The entries of the calls inlined at an address of a function, outermost first.
-    pub fn inlined(&self, function: Die, pc: u64) -> Vec<UnitOffset> {
+    pub fn inlined(&self, function: Die, pc: u64) -> Arc<[UnitOffset]> {
         self.debug.inlined(function.unit, UnitOffset(function.offset), pc)
     }
 
@@ -299,18 +314,18 @@ impl<'s> Catalog<'s> {
 
     /// Complete types of that name (without namespaces); those of the unit `first` come before all others.
     pub fn types_named(&self, first: u32, name: &[u8]) -> Vec<Die> {
-        self.named(first, name, Catalog::types_of)
+        self.named(first, name, 0, Catalog::types_of)
     }
 
     /// Variables of static storage of that name; those of the unit `first` come before all others.
     pub fn statics_named(&self, first: u32, name: &[u8]) -> Vec<Die> {
-        self.named(first, name, Catalog::statics_by_name)
+        self.named(first, name, 1, Catalog::statics_by_name)
     }
 
     /// Variables outside of functions, of that name, for which the debug information has no location; those of `first`
     /// come before all others.
     pub fn nowhere_named(&self, first: u32, name: &[u8]) -> Vec<Die> {
-        self.named(first, name, Catalog::nowhere_of)
+        self.named(first, name, 2, Catalog::nowhere_of)
     }
 
     /// Complete types of one unit whose name ends in `.` and this name, after a path of identifiers: Zig's `file.Type`.
@@ -326,9 +341,23 @@ impl<'s> Catalog<'s> {
         offsets.into_iter().map(|offset| Die { unit: number, offset }).collect()
     }
 
-    fn named<'m>(&'m self, first: u32, name: &[u8], of: impl Fn(&'m Self, u32) -> Option<&'m ByName<'s>>) -> Vec<Die> {
+    fn named<'m>(
+        &'m self,
+        first: u32,
+        name: &[u8],
+        sort: usize,
+        of: impl Fn(&'m Self, u32) -> Option<&'m ByName<'s>>,
+    ) -> Vec<Die> {
+        let having = self.having[sort].get_or_init(|| {
+            let mut having: HashMap<&'s [u8], Vec<u32>> = HashMap::new();
+            for number in 0..self.len() {
+                let names = of(self, number).into_iter().flat_map(|names| names.keys());
+                names.for_each(|name| having.entry(name).or_default().push(number));
+            }
+            having
+        });
         let split = self.split_types.around(&self.debug, first);
-        let others = (0..self.len()).chain(split).filter(|&unit| unit != first);
+        let others = having.get(name).into_iter().flatten().copied().chain(split).filter(|&unit| unit != first);
         let mut found = Vec::new();
         for number in std::iter::once(first).chain(others) {
             if let Some(offsets) = of(self, number).and_then(|names| names.get(name)) {
@@ -336,6 +365,37 @@ impl<'s> Catalog<'s> {
             }
         }
         found
+    }
+
+    /// The complete types of that name, as `sort` puts them in order on the first call; those in the files of split debug info only
+    /// for units that are in one.
+    pub fn instances(
+        &self,
+        first: u32,
+        name: &'s [u8],
+        sort: impl FnOnce(Vec<Die>) -> Instances<'s>,
+    ) -> Arc<Instances<'s>> {
+        let key = (self.is_split(first).then_some(first), name);
+        if let Some(known) = self.instances.lock().get(&key) {
+            return known.clone();
+        }
+        let sorted = Arc::new(sort(self.types_named(first, name)));
+        self.instances.lock().insert(key, sorted.clone());
+        sorted
+    }
+
+    /// The template arguments of a type, as `write` writes them on the first call.
+    pub fn arguments(&self, die: Die, write: impl FnOnce() -> Option<String>) -> Arc<Option<String>> {
+        if let Some(known) = self.arguments.lock().get(&die) {
+            return known.clone();
+        }
+        let written = Arc::new(write());
+        let mut arguments = self.arguments.lock();
+        if arguments.len() >= ARGUMENTS {
+            arguments.clear();
+        }
+        arguments.insert(die, written.clone());
+        written
     }
 
     /// The vtables of C++ classes by address; `find` looks for them on the first call. Empty where the debug

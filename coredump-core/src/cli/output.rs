@@ -170,6 +170,13 @@ impl Output {
         Ok(Output::new(Sink::Whole(BufWriter::with_capacity(BUFFER, file)), path))
     }
 
+    /// As [`Output::in_folder`], where nobody spelled out the name of the folder either: it must not be a link.
+    pub fn in_made_folder(folder: &Path, name: &str) -> Result<Output> {
+        let path = folder.join(name);
+        let file = NewFile::in_made_folder(folder).map_err(|error| Error::io("cannot create", error).in_file(&path))?;
+        Ok(Output::new(Sink::Whole(BufWriter::with_capacity(BUFFER, file)), path))
+    }
+
     /// The file under the buffer, after flushing it: for holes, sizes and large direct writes.
     pub fn as_file(&mut self) -> Result<&File> {
         self.flush().map_err(|error| self.failed(error))?;

@@ -6,11 +6,16 @@ use super::{Lang, table};
 use crate::catalog::Language;
 use crate::catalog::types::{Kind, PointerKind, Type};
 use crate::catalog::units::{Die, Units};
+use crate::limits::Steps;
 
 /// How deep types within types are written out.
 const LEVELS: u32 = 24;
 /// Longest name, in bytes: template arguments grow without end.
 const LONGEST: usize = 4096;
+/// Longest name where many long ones were written before.
+const SHORT: usize = 256;
+/// Bytes that a type takes at least in a name, with what separates it from the next.
+const TYPE: usize = 4;
 
 /// What may still be written of a name: the types of a few entries, each a parameter of others, could make it longer than any memory.
 #[derive(Clone, Copy)]
@@ -25,10 +30,10 @@ impl Room<'_> {
         write(Room { levels, bytes: &Cell::new(LONGEST) })
     }
 
-    /// Takes the room of one more type, which is no longer than what is written of it.
+    /// Takes the room of one more type, which is hardly longer than what is written of it.
     fn within(self) -> Option<Self> {
         let levels = self.levels.checked_sub(1)?;
-        self.bytes.set(self.bytes.get().checked_sub(1)?);
+        self.bytes.set(self.bytes.get().checked_sub(TYPE)?);
         Some(Room { levels, ..self })
     }
 
@@ -39,12 +44,15 @@ impl Room<'_> {
 
 /// The name of the type at `die`, as `language` writes it; for `None` its name of "no type".
 pub fn type_name(units: &Units<'_>, die: Option<Die>, language: Language) -> String {
-    written(units, die, table(language))
+    written(units, die, table(language), &Steps::new(u64::MAX))
 }
 
-/// The name of the type at `die`, as `lang` writes it.
-pub(super) fn written(units: &Units<'_>, die: Option<Die>, lang: &dyn Lang) -> String {
-    let mut name = Room::for_name(LEVELS, |room| written_within(units, die, lang, room));
+/// The name of the type at `die`, as `lang` writes it; what is written is taken from the `steps`, without which names are shorter.
+pub(super) fn written(units: &Units<'_>, die: Option<Die>, lang: &dyn Lang, steps: &Steps) -> String {
+    let longest = if steps.are_spent() { SHORT } else { LONGEST };
+    let bytes = Cell::new(longest);
+    let mut name = written_within(units, die, lang, Room { levels: LEVELS, bytes: &bytes });
+    steps.spend(longest - bytes.get());
     if name.len() > LONGEST {
         let end = (0..=LONGEST).rev().find(|&end| name.is_char_boundary(end)).unwrap_or(0);
         name.truncate(end);

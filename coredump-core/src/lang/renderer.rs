@@ -4,6 +4,7 @@
 //! and memory cost no more than honest ones.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 
 use gimli::constants::*;
 
@@ -37,6 +38,8 @@ pub struct Renderer<'r, 'f, 's> {
     nodes: Cell<u32>,
     /// The objects that are being rendered, by address and type, so that a cycle of pointers ends.
     open: RefCell<Vec<(u64, Die)>>,
+    /// The memo of [`Renderer::type_name`].
+    names: RefCell<HashMap<Option<Die>, String>>,
 }
 
 /// Elements that lie one after the other.
@@ -80,7 +83,14 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
         // More elements than nodes are never shown, so more are not looked for.
         let limits =
             Limits { depth: limits.depth.min(Limits::DEEPEST), elements: limits.elements.min(NODES), ..limits };
-        Renderer { frame, limits, lang: table(language), nodes: Cell::new(NODES), open: RefCell::default() }
+        Renderer {
+            frame,
+            limits,
+            lang: table(language),
+            nodes: Cell::new(NODES),
+            open: RefCell::default(),
+            names: RefCell::default(),
+        }
     }
 
     /// Whether nodes are left for more values.
@@ -214,7 +224,12 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
 
     /// A type's name in the language of the frame.
     pub fn type_name(&self, ty: Option<Die>) -> String {
-        names::written(&self.frame.units, ty, self.lang)
+        if let Some(known) = self.names.borrow().get(&ty) {
+            return known.clone();
+        }
+        let name = names::written(&self.frame.units, ty, self.lang, &self.frame.steps);
+        self.names.borrow_mut().insert(ty, name.clone());
+        name
     }
 
     /// A decltype(nullptr), or a type that is only a name.

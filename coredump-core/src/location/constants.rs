@@ -6,12 +6,15 @@
 
 #![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
 
+use std::collections::HashSet;
+use std::rc::Rc;
+
 use gimli::constants::*;
 use gimli::{AttributeValue, UnitOffset};
 
 use super::forms::{Worth, worth};
 use super::frame::Frame;
-use super::listed::{Listed, entries};
+use super::lists::Listed;
 use crate::catalog::types::Kind;
 use crate::catalog::units::{Attr, Bytes, Die};
 use crate::location::parse;
@@ -63,16 +66,17 @@ impl<'s> Frame<'_, 's> {
     /// Finds the turns of unrolled loops in the active functions. The counter of such a loop has a list of numbers in
     /// equal steps: each pair is the address of the list's first entry, and that of a later one.
     fn turns(&self) -> Vec<(u64, u64)> {
-        let mut turns = Vec::new();
+        let (mut turns, mut seen) = (Vec::new(), HashSet::new());
         for (die, kind) in self.active().iter().flat_map(|function| &function.variables) {
             let list = self.units.inherited(*die, DW_AT_location).filter(|_| *kind == VariableKind::Local);
             if turns.len() >= TURNS || list.is_none_or(|(_, list)| is_expression(list)) || !self.is_number(*die) {
                 continue;
             }
-            let numbered = || {
+            let mut numbered = || {
                 let (index, list) = list?;
                 let unit = self.units.unit(index)?;
-                let (mut all, _) = entries(unit, list).ok()?;
+                let list = self.lists.list(unit, list).ok().filter(|list| seen.insert(Rc::as_ptr(list)))?;
+                let mut all = list.all.clone();
                 all.sort_by_key(|(range, _)| range.start);
                 let number =
                     |(range, expression): &Listed<'s>| Some((range.start, number(expression, unit.encoding())?));
@@ -114,8 +118,10 @@ impl<'s> Frame<'_, 's> {
         match value {
             AttributeValue::Exprloc(expression) => constant(&expression.0),
             AttributeValue::Block(bytes) => constant(&bytes),
-            list => entries(unit, list)
-                .is_ok_and(|(all, _)| !all.is_empty() && all.iter().all(|(_, expression)| constant(expression))),
+            list => self.lists.list(unit, list).is_ok_and(|list| {
+                let all = &list.all;
+                *list.constant.get_or_init(|| !all.is_empty() && all.iter().all(|(_, own)| constant(own)))
+            }),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Finds entries whose descriptions contradict others of their function, or what compilers are known to do.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use gimli::AttributeValue;
 use gimli::constants::*;
@@ -8,7 +9,8 @@ use gimli::constants::*;
 use super::constants::is_expression;
 use super::forms::{DescriptionForm, PieceExpression, form, locals_only, parts};
 use super::frame::Frame;
-use super::listed::{Listed, entries, inexact};
+use super::listed::inexact;
+use super::lists::{List, Listed};
 use crate::catalog::types::Kind;
 use crate::catalog::units::{Attr, Die, UnitRef};
 use crate::location::Missing;
@@ -17,12 +19,13 @@ use crate::unwind::{Stores, beside};
 
 /// How many variables one is compared with at most.
 const OTHERS: usize = 100;
+/// How many parts of one variable are looked at.
+const PARTS: usize = 100;
 /// A part's expression of at most so many bytes is a small constant, which many variables have.
 const CONSTANT: usize = 3;
 
 /// A variable that is described in parts.
 struct InParts<'s> {
-    die: Die,
     parts: Vec<PieceExpression<'s>>,
     /// The address at which this description begins, if the variable was described otherwise up to there.
     changed: Option<u64>,
@@ -46,38 +49,48 @@ impl<'s> Frame<'_, 's> {
     /// the assignments to either. This does not happen in C, whose structures are split before they are copied.
     fn merged(&self) -> HashSet<Die> {
         let variables = self.active().iter().flat_map(|function| &function.variables);
-        let mut by_type: HashMap<Die, Vec<InParts<'s>>> = HashMap::new();
+        let mut by_type: HashMap<Die, Vec<(Die, Rc<InParts<'s>>)>> = HashMap::new();
+        let mut in_parts = HashMap::new();
         for &(die, _) in variables.filter(|(_, kind)| *kind != VariableKind::Static) {
-            let described = || {
+            let mut described = || {
                 let (number, list) = self.units.inherited(die, DW_AT_location)?;
                 let (unit, ty) = (self.units.unit(number)?, self.units.type_of(die)?);
-                let (all, _) = entries(unit, list).ok()?;
-                let (range, expression) = all.iter().find(|(range, _)| range.contains(&self.pc))?;
-                let parts = parts(expression, unit.encoding());
-                let otherwise =
-                    |(other, before): &Listed<'s>| other.end == range.start && before.slice() != expression.slice();
-                let changed = all.iter().any(otherwise).then_some(range.start);
-                let whole = self.units.language(die.unit).copies_whole() && parts.len() > 1;
-                whole.then_some((ty, InParts { die, parts, changed }))
+                if !self.units.language(die.unit).copies_whole() {
+                    return None;
+                }
+                let list = self.lists.list(unit, list).ok()?;
+                let find = || self.in_parts(unit, &list).map(Rc::new);
+                let known = in_parts.entry(Rc::as_ptr(&list)).or_insert_with(find).clone();
+                Some((ty, die, known?))
             };
-            if let Some((ty, own)) = described() {
-                by_type.entry(ty).or_default().push(own);
+            if let Some((ty, die, own)) = described() {
+                by_type.entry(ty).or_default().push((die, own));
             }
         }
         let mut found = HashSet::new();
         for alike in by_type.values() {
-            for (nth, one) in alike.iter().enumerate() {
-                for other in alike[nth + 1..].iter().take(OTHERS) {
+            for (nth, (one_die, one)) in alike.iter().enumerate() {
+                for (other_die, other) in alike[nth + 1..].iter().take(OTHERS) {
                     let mut both = one.parts.iter().zip(&other.parts);
                     let shared = both.any(|(own, theirs)| own == theirs && own.expression.slice().len() > CONSTANT);
                     let together = one.changed.is_some() && one.changed == other.changed;
                     if shared && (one.parts != other.parts || together) {
-                        found.extend([one.die, other.die]);
+                        found.extend([*one_die, *other_die]);
                     }
                 }
             }
         }
         found
+    }
+
+    /// The parts of a variable that this list describes at the frame's code address.
+    fn in_parts(&self, unit: UnitRef<'_, 's>, list: &List<'s>) -> Option<InParts<'s>> {
+        let (range, expression) = list.all.iter().find(|(range, _)| range.contains(&self.pc))?;
+        let mut parts = parts(expression, unit.encoding());
+        parts.truncate(PARTS);
+        let otherwise = |(other, before): &Listed<'s>| other.end == range.start && before.slice() != expression.slice();
+        let changed = list.all.iter().any(otherwise).then_some(range.start);
+        (parts.len() > 1).then_some(InParts { parts, changed })
     }
 
     /// Returns the reason to doubt a variable that is in the room which the caller gave for the result: optimised code
@@ -125,13 +138,7 @@ impl<'s> Frame<'_, 's> {
     fn is_optimised(&self) -> bool {
         let is_made = |die: Die, unit: u32, list: Attr<'s>| {
             let leads = |unit: UnitRef<'_, 's>| {
-                let address = |(_, expression): &Listed<'s>| {
-                    matches!(
-                        form(expression, unit.encoding()),
-                        Some(DescriptionForm::AddressInLocal | DescriptionForm::Local)
-                    )
-                };
-                entries(unit, list).is_ok_and(|(all, _)| !all.is_empty() && all.iter().all(address))
+                self.lists.list(unit, list).is_ok_and(|list| !list.all.is_empty() && all_lead(unit, &list))
             };
             let variable = self.units.entry(die).is_some_and(|entry| entry.tag == DW_TAG_variable);
             let array = |ty| self.units.peeled(ty).is_some_and(|(_, ty)| matches!(ty.kind, Kind::Array(_)));
@@ -158,18 +165,13 @@ impl<'s> Frame<'_, 's> {
                 return None;
             }
             let unit = self.units.unit(unit)?;
-            let leads = |(_, expression): &Listed<'s>| {
-                matches!(
-                    form(expression, unit.encoding()),
-                    Some(DescriptionForm::AddressInLocal | DescriptionForm::Local)
-                )
-            };
-            let (all, _) = entries(unit, list).ok()?;
-            (!all.iter().all(leads)).then_some(())
+            (!all_lead(unit, &*self.lists.list(unit, list).ok()?)).then_some(())
         };
-        let variables = self.active().iter().flat_map(|function| &function.variables);
-        let mut own = variables.filter(|(_, kind)| *kind != VariableKind::Static);
-        own.any(|(die, _)| moves(*die).is_some())
+        *self.moves.get_or_init(|| {
+            let variables = self.active().iter().flat_map(|function| &function.variables);
+            let mut own = variables.filter(|(_, kind)| *kind != VariableKind::Static);
+            own.any(|(die, _)| moves(*die).is_some())
+        })
     }
 
     /// Finds the parameters that are described as beginning in another's Wasm parameter: LLVM 14 confuses them where
@@ -204,4 +206,12 @@ impl<'s> Frame<'_, 's> {
             _ => None,
         }
     }
+}
+
+/// Whether each description of a list says that a local holds the address.
+fn all_lead<'s>(unit: UnitRef<'_, 's>, list: &List<'s>) -> bool {
+    let leads = |(_, expression): &Listed<'s>| {
+        matches!(form(expression, unit.encoding()), Some(DescriptionForm::AddressInLocal | DescriptionForm::Local))
+    };
+    *list.leads.get_or_init(|| list.all.iter().all(leads))
 }

@@ -12,11 +12,12 @@ use gimli::Operation;
 
 use super::forms::{DescriptionForm, form, locals};
 use super::frame::Frame;
-use super::listed::{Listed, entries};
+use super::lists::{Given, List, Listed};
 use super::operation::parse;
 use super::trust::Trust;
 use crate::catalog::units::{Attr, Bytes, Die, UnitRef};
 use crate::module::constant_bits;
+use crate::scope;
 use crate::symbols::LineRow;
 use crate::unwind::constant_at;
 use crate::unwind::paths::Between;
@@ -33,8 +34,20 @@ const ENTRIES: usize = 200;
 impl<'s> Frame<'_, 's> {
     /// Returns the description of a list that held last on all paths to the frame's instruction, if no statement
     /// without code can be between. It is only asked for where none holds.
-    pub(super) fn ended(&self, die: Die, unit: UnitRef<'_, 's>, list: Attr<'s>) -> Option<(Bytes<'s>, Trust)> {
-        let (all, _) = entries(unit, list).ok().filter(|(all, _)| all.len() <= ENTRIES)?;
+    pub(super) fn ended(&self, die: Die, unit: UnitRef<'_, 's>, list: Attr<'s>) -> Given<'s> {
+        let list = self.lists.list(unit, list).ok().filter(|list| list.all.len() <= ENTRIES)?;
+        let (owner, function) = self.owner(die)?;
+        if let Some(known) = list.ended.borrow().get(&owner) {
+            return known.clone();
+        }
+        let ended = self.ended_in(function, unit, &list);
+        list.ended.borrow_mut().insert(owner, ended.clone());
+        ended
+    }
+
+    /// As [`Frame::ended`], for the variables of one of the active functions.
+    fn ended_in(&self, owner: &scope::Function, unit: UnitRef<'_, 's>, list: &List<'s>) -> Given<'s> {
+        let all = &list.all;
         let code = self.binary.module().code_section_start()?;
         let at = |offset: u64| {
             let pc = offset.checked_sub(code)?;
@@ -46,7 +59,7 @@ impl<'s> Frame<'_, 's> {
         let given =
             |entry: usize| !self.is_never_given(unit, &all[..=entry], &self.since(&all[..=entry], unit.encoding()));
         let branches = between.stops.iter().all(|(_, jumps)| *jumps);
-        if !branches || !last.iter().all(|&(entry, _)| given(entry)) || !self.has_no_gap(die, &between, code) {
+        if !branches || !last.iter().all(|&(entry, _)| given(entry)) || !self.has_no_gap(owner, &between, code) {
             return None;
         }
         let expression = all[last.first()?.0].1;
@@ -54,7 +67,7 @@ impl<'s> Frame<'_, 's> {
             // LLVM puts descriptions of constants in the order of the source, not of the code.
             let constant = matches!(form(&expression, unit.encoding()), Some(DescriptionForm::Number));
             let differs = || all.iter().any(|(_, other)| other.slice() != expression.slice());
-            let early = (constant && differs()) || self.is_counted(&all, last.first()?.0, unit.encoding());
+            let early = (constant && differs()) || self.is_counted(all, last.first()?.0, unit.encoding());
             let written = |local: u32| between.passed.iter().any(|(at, _)| self.is_written(local, *at));
             let held = |local: u32| last.iter().all(|&(entry, end)| self.is_held(unit, &all[..=entry], local, end));
             let mut locals = locals(&expression, unit.encoding());
@@ -127,9 +140,9 @@ impl<'s> Frame<'_, 's> {
         self.writes().is_none_or(|writes| writes.writes(local, at))
     }
 
-    /// Whether all the code from where a description of a variable ended up to here is that of the function which has the variable,
-    /// and of lines of one file that follow each other without a gap.
-    fn has_no_gap(&self, die: Die, between: &Between, code: u64) -> bool {
+    /// Whether all the code from where a description of a variable ended up to here is that of `owner`, the function which has the
+    /// variable, and of lines of one file that follow each other without a gap.
+    fn has_no_gap(&self, owner: &scope::Function, between: &Between, code: u64) -> bool {
         let find = || {
             let offsets = between.stops.iter().map(|(stop, _)| stop).chain(between.passed.iter().map(|(at, _)| at));
             let mut rows = BTreeMap::new();
@@ -145,8 +158,7 @@ impl<'s> Frame<'_, 's> {
                 lines.insert((row.file == first.file).then_some(row.line)?);
             }
             let gaps = lines.last()? - lines.first()? >= lines.len() as u64;
-            let (function, active) = (self.function?, self.active());
-            let owner = active.iter().find(|function| function.all().iter().any(|(own, ..)| *own == die))?;
+            let function = self.function?;
             let inlined = owner.inlined.then_some(owner.die.offset);
             // Calls are inlined where a row begins.
             let innermost = |pc: u64| self.units.inlined(function, pc).last().map(|inlined| inlined.0);

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use crate::binaries::Binary;
 use crate::catalog::units::{Die, Units};
+use crate::limits::Steps;
 use crate::location::Missing;
+use crate::location::lists::Lists;
+use crate::location::parameter::{Copies, Parameters};
 use crate::locked::Locked;
 use crate::memory::Memory;
 use crate::model::{self, CoreDump};
@@ -15,6 +18,13 @@ use crate::symbols::LineRow;
 use crate::unwind::paths::Paths;
 use crate::unwind::writes::Writes;
 use crate::unwind::{Recovered, Stores, certain_instance};
+
+/// Places in code of which the active functions are remembered, and variables that these have at most.
+const SCOPES: usize = 1 << 10;
+const VARIABLES: usize = 1 << 10;
+
+/// The functions that are active at places in code.
+pub type Scopes = HashMap<(Die, u64), Arc<Vec<scope::Function>>>;
 
 /// A frame, and the binary that it ran in.
 pub struct Frame<'f, 's> {
@@ -41,7 +51,21 @@ pub struct Frame<'f, 's> {
     /// How many of the functions inlined there are not looked at for names, from the innermost on.
     pub scope: Cell<usize>,
     /// The memo of [`Frame::active`].
-    pub active: OnceCell<Vec<scope::Function>>,
+    pub active: OnceCell<Arc<Vec<scope::Function>>>,
+    /// The memo of [`Frame::active`] of all frames in the binary, by the function's entry and the code address.
+    pub scopes: Arc<Locked<Scopes>>,
+    /// The work that is left for the variables of all frames.
+    pub steps: Arc<Steps>,
+    /// The memo of which active function has a variable, by its index.
+    pub owners: OnceCell<HashMap<Die, usize>>,
+    /// The location lists that were read.
+    pub lists: Lists<'s>,
+    /// The memo of how the function's parameters are passed.
+    pub parameters: OnceCell<Option<Parameters>>,
+    /// The memo of what the function does with objects that are passed by address.
+    pub copies: Copies,
+    /// The memo of whether a variable moves.
+    pub moves: OnceCell<bool>,
     /// The memo of [`Frame::in_prologue`].
     pub prologue: OnceCell<bool>,
     /// The memo of the instructions that write the function's locals.
@@ -75,13 +99,42 @@ pub struct Frame<'f, 's> {
 impl Frame<'_, '_> {
     /// The functions of the source that are active in the frame, innermost first; none where debug info describes none.
     pub fn active(&self) -> &[scope::Function] {
-        let find = || self.function.map(|function| scope::active(&self.units, function, self.pc));
+        let find = || {
+            let key = (self.function?, self.pc);
+            if let Some(known) = self.scopes.lock().get(&key) {
+                return Some(known.clone());
+            }
+            let active = Arc::new(scope::active(&self.units, key.0, self.pc, &self.steps));
+            let variables = |function: &scope::Function| function.variables.len() + function.hidden.len();
+            if active.iter().map(variables).sum::<usize>() <= VARIABLES {
+                let mut scopes = self.scopes.lock();
+                if scopes.len() >= SCOPES {
+                    scopes.clear();
+                }
+                scopes.insert(key, active.clone());
+            }
+            Some(active)
+        };
         self.active.get_or_init(|| find().unwrap_or_default())
     }
 
     /// The ways through the frame's function.
     pub fn paths(&self) -> Option<&Paths> {
         self.paths.get_or_init(|| Paths::from_function(self.binary.module(), self.frame.function?)).as_ref()
+    }
+
+    /// The active function that has a variable, and its index.
+    pub fn owner(&self, die: Die) -> Option<(usize, &scope::Function)> {
+        let find = || {
+            let functions = self.active().iter().enumerate();
+            let variables = |(index, function): (usize, &scope::Function)| {
+                let all = function.variables.iter().chain(&function.hidden);
+                all.map(move |(die, _)| (*die, index)).collect::<Vec<_>>()
+            };
+            functions.flat_map(variables).collect()
+        };
+        let index = *self.owners.get_or_init(find).get(&die)?;
+        Some((index, self.active().get(index)?))
     }
 
     /// The dump's value of a global of the frame's instance.

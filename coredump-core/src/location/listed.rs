@@ -11,17 +11,12 @@ use gimli::{AttributeValue, Encoding};
 
 use super::forms::{DescriptionForm, PieceExpression, Worth, form, locals, on_stack, parts, shape, worth};
 use super::frame::Frame;
+use super::lists::{Given, List, Listed};
 use super::trust::{Object, Since, Trust, rewritten};
 use crate::catalog::units::{Attr, Bytes, UnitRef, is_of_old_llvm};
 use crate::location::Missing;
 use crate::symbols::{Extent, LineRow};
 use crate::unwind::moved::{may_precede, moves_down};
-
-/// Entries of one list.
-const ENTRIES: usize = 100_000;
-
-/// A range of addresses and the description that is given for them.
-pub(super) type Listed<'s> = (Range<u64>, Bytes<'s>);
 
 /// Locals of one description that are followed to where they are written next.
 const REPLACED: usize = 8;
@@ -41,26 +36,27 @@ const LOCALS: usize = 1_000;
 impl<'s> Frame<'_, 's> {
     /// Returns the description that a list gives for this frame's code address, and how far it is to be believed.
     /// `object` says which locations the object can have.
-    pub(super) fn listed(
-        &self,
-        unit: UnitRef<'_, 's>,
-        list: Attr<'s>,
-        object: Object,
-    ) -> Result<Option<(Bytes<'s>, Trust)>, Missing> {
+    pub(super) fn listed(&self, unit: UnitRef<'_, 's>, list: Attr<'s>, object: Object) -> Result<Given<'s>, Missing> {
         if self.rewritten {
             return Err(rewritten());
         }
-        let (all, default) = entries(unit, list)?;
+        let list = self.lists.list(unit, list)?;
+        list.given[object as usize].get_or_init(|| self.given(unit, &list, object)).clone()
+    }
+
+    /// As [`Frame::listed`].
+    fn given(&self, unit: UnitRef<'_, 's>, list: &List<'s>, object: Object) -> Result<Given<'s>, Missing> {
+        let all = &list.all;
         if let Some(at) = all.iter().position(|(range, _)| range.contains(&self.pc)) {
             let (range, expression) = &all[at];
-            if self.is_early(&all, at, unit.encoding()) {
+            if self.is_early(all, at, unit.encoding()) {
                 return Err(inexact());
             }
-            let counted = || self.is_counted(&all, at, unit.encoding()) || self.is_of_another_turn(range.start);
+            let counted = || self.is_counted(all, at, unit.encoding()) || self.is_of_another_turn(range.start);
             if object != Object::Constant && counted() {
                 return Err(inexact());
             }
-            if object != Object::Constant && self.is_behind(&all, at, unit.encoding()) {
+            if object != Object::Constant && self.is_behind(all, at, unit.encoding()) {
                 return Err(inexact());
             }
             let since = self.since(&all[..=at], unit.encoding());
@@ -72,7 +68,7 @@ impl<'s> Frame<'_, 's> {
             }
             return Ok(Some((*expression, Trust::Within(range.clone(), since))));
         }
-        if let Some(expression) = default {
+        if let Some(expression) = list.default {
             return Ok(Some((expression, Trust::Within(0..u64::MAX, Since::default()))));
         }
         // LLVM's descriptions for Wasm end with their block of code. They stay true as long as the local is not written
@@ -105,9 +101,10 @@ impl<'s> Frame<'_, 's> {
             list => list,
         };
         let extent = Extent::from_function(self.binary.module(), self.frame.function?)?;
-        let (all, _) = entries(unit, list).ok()?;
+        let list = self.lists.list(unit, list).ok()?;
         let begins = |range: &Range<u64>| (extent.header..=extent.first).contains(&range.start) && !range.is_empty();
-        all.into_iter().find(|(range, _)| begins(range)).map(|(_, expression)| expression)
+        let find = || list.all.iter().find(|(range, _)| begins(range)).map(|(_, expression)| *expression);
+        *list.beginning.get_or_init(find)
     }
 
     /// Whether the description of a variable that changes may be ahead of the instruction at which the frame stands: it
@@ -296,30 +293,6 @@ fn is_counted_in_part<'s>(all: &[Listed<'s>], at: usize, encoding: Encoding) -> 
     let differs =
         |(start, size, value): (u64, u64, u64)| own.iter().any(|own| (own.0, own.1) == (start, size) && own.2 != value);
     !own.is_empty() && all.iter().any(|(_, other)| parts(other, encoding).iter().filter_map(added).any(differs))
-}
-
-/// A list's entries with addresses, and the description for all others.
-pub(super) fn entries<'s>(
-    unit: UnitRef<'_, 's>,
-    list: Attr<'s>,
-) -> Result<(Vec<Listed<'s>>, Option<Bytes<'s>>), Missing> {
-    if matches!(list, AttributeValue::Exprloc(_) | AttributeValue::Block(_)) {
-        return Err(Missing::Malformed("location: no list".into()));
-    }
-    let Some(mut entries) = unit.attr_locations(list)? else {
-        return Err(Missing::Malformed("location: of an unknown form".into()));
-    };
-    let (mut all, mut default) = (Vec::new(), None);
-    while let Some(entry) = entries.next()? {
-        match (entry.range.begin, entry.range.end) {
-            (0, u64::MAX) => default = Some(entry.data.0),
-            (begin, end) => all.push((begin..end, entry.data.0)),
-        }
-        if all.len() > ENTRIES {
-            return Err(Missing::Malformed("location: a list of too many entries".into()));
-        }
-    }
-    Ok((all, default))
 }
 
 /// The reason for a variable that has a value: the debug information does not say exactly when it got which.

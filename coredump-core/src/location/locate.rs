@@ -21,7 +21,7 @@ impl<'s> Frame<'_, 's> {
     ///
     /// `None` when the entry gives no location at all and no constant: a declaration.
     pub fn locate(&self, die: Die) -> Option<(Location, String)> {
-        if self.active().iter().any(|function| function.doubtful.contains(&die)) {
+        if self.owner(die).is_some_and(|(_, function)| function.doubtful.contains(&die)) {
             let why = "another of this name may be meant, whose block of the source a tool lost".to_owned();
             return Some((Location::whole(Place::Missing(Missing::NotCaptured(why))), String::new()));
         }
@@ -204,14 +204,13 @@ impl<'s> Frame<'_, 's> {
         let unit = self.units.unit(number)?;
         let parameters = self.binary.module().signature(self.frame.function?)?.params.len() as u32;
         let kept = |local: u32| local < parameters && self.writes().is_some_and(|writes| writes.values(local) == 1);
-        let mut entries = unit.attr_locations(list).ok()??;
-        while let Some(entry) = entries.next().ok()? {
-            let expression = entry.data.0;
-            if locals_only(&expression, unit.encoding()).is_some_and(|locals| locals.into_iter().all(kept)) {
-                return self.evaluated(die, number, expression, Trust::Unwritten);
-            }
-        }
-        None
+        let list = self.lists.list(unit, list).ok()?;
+        let kept_in = |expression: &Bytes<'s>| {
+            locals_only(expression, unit.encoding()).is_some_and(|locals| locals.into_iter().all(kept))
+        };
+        let find =
+            || list.default.iter().chain(list.all.iter().map(|(_, expression)| expression)).copied().find(kept_in);
+        self.evaluated(die, number, *list.kept.get_or_init(find).as_ref()?, Trust::Unwritten)
     }
 
     /// Locates a parameter that is described in memory for the whole function, at the address in a Wasm parameter: it

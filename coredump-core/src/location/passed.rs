@@ -8,12 +8,16 @@
 
 #![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
 
+use std::collections::HashSet;
+use std::rc::Rc;
+
 use gimli::constants::*;
 use gimli::{AttributeValue, UnitOffset};
 use wasmparser::Operator;
 
 use super::forms::{DescriptionForm, form, is_operand, locals_only};
 use super::frame::Frame;
+use super::parameter::{Described, Parameter, Parameters, Passed};
 use crate::catalog::types::{Kind, Offset, Struct};
 use crate::catalog::units::Die;
 use crate::location::{Location, Missing, Piece, Place};
@@ -28,76 +32,26 @@ const LEVELS: u32 = 16;
 /// Members of a structure, and entries of a function, that are looked at.
 const PARTS: usize = 1_000;
 
-/// How a parameter is passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Passed {
-    /// Not at all: it is empty.
-    Nothing,
-    /// As a value of Wasm.
-    Value(ValueType),
-    /// As two numbers of 64 bits, the lower half first.
-    Halves,
-    /// As the address of a copy.
-    Address,
-}
-
-impl Passed {
-    /// How many of Wasm's parameters it takes.
-    fn width(self) -> u32 {
-        match self {
-            Passed::Nothing => 0,
-            Passed::Value(_) | Passed::Address => 1,
-            Passed::Halves => 2,
-        }
-    }
-}
-
-/// The description of a parameter at the function's start in debug information.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Described {
-    /// In these locals, as a value.
-    In(Vec<u32>),
-    /// It has a value, but not where the information says.
-    Somewhere,
-    /// Nowhere, since it is always the same: an optimiser may have removed it.
-    Constant,
-    /// Nothing.
-    Nowhere,
-}
-
-/// A parameter of the source: how its type is passed, and where it begins according to debug information.
-struct Parameter {
-    die: Die,
-    passed: Option<Passed>,
-    described: Described,
-}
+/// Bytes of code of one function that are looked at for what it does with objects that are passed by address.
+const CODE: u64 = 1 << 22;
 
 impl<'s> Frame<'_, 's> {
     /// Locates a parameter of the frame's own function that has no place in the debug information, as it was when the
     /// function was entered.
     pub(super) fn passed(&self, die: Die) -> Option<(Location, String)> {
-        let own = self.active().last()?.all();
-        let parameters = own.iter().filter(|(_, kind, _)| *kind == VariableKind::Parameter).map(|(die, ..)| *die);
-        let parameters: Vec<Parameter> = parameters
-            .map(|die| {
-                let passed = self.how_passed(self.units.type_of(die), LEVELS);
-                Parameter { die, passed, described: self.first_described(die) }
-            })
-            .collect();
-        let nth = parameters.iter().position(|parameter| parameter.die == die)?;
-        if parameters[nth].described == Described::Constant {
+        let parameters = self.parameters.get_or_init(|| self.all_passed()).as_ref()?;
+        let nth = parameters.all.binary_search_by_key(&die.offset, |own| own.die.offset).ok()?;
+        let own = &parameters.all[nth];
+        if own.die != die || own.described == Described::Constant {
             return None;
         }
-        let (local, why) = match self.is_c(self.function?.unit) {
-            true => (self.by_convention(&parameters)?[nth], "by the calling convention"),
-            false => (self.by_neighbours(&parameters, nth)?, "by those beside it"),
-        };
+        let (local, why) = (parameters.first[nth]?, parameters.why);
         let ty = self.units.type_of(die);
-        let reads = |local| self.frame.function.is_some_and(|own| reads_first(self.binary.module(), own, local));
-        let location = match parameters[nth].passed? {
+        let reads = |local| parameters.read_first.contains(&local);
+        let location = match own.passed? {
             // A caller may leave anything in the place of a parameter that nobody reads.
             Passed::Value(_) if reads(local) => Location::whole(self.bytes_at_entry(local)),
-            Passed::Halves if reads(local) && reads(local + 1) => {
+            Passed::Halves if reads(local) && reads(local.checked_add(1)?) => {
                 let half = |local| Piece { bits: Some(64), first_bit: 0, place: self.bytes_at_entry(local) };
                 Location { pieces: vec![half(local), half(local + 1)] }
             }
@@ -105,6 +59,24 @@ impl<'s> Frame<'_, 's> {
             _ => return None,
         };
         Some((location, format!("local {local} at entry, {why}")))
+    }
+
+    /// Returns all parameters of the frame's own function, in the order of their entries.
+    fn all_passed(&self) -> Option<Parameters> {
+        let own = self.active().last()?.all();
+        let parameters = own.iter().filter(|(_, kind, _)| *kind == VariableKind::Parameter).map(|(die, ..)| *die);
+        let all: Vec<Parameter> = parameters
+            .map(|die| {
+                let passed = self.how_passed(self.units.type_of(die), LEVELS);
+                Parameter { die, passed, described: self.first_described(die) }
+            })
+            .collect();
+        let (first, why) = match self.is_c(self.function?.unit) {
+            true => (self.by_convention(&all)?.into_iter().map(Some).collect(), "by the calling convention"),
+            false => (self.by_neighbours(&all)?, "by those beside it"),
+        };
+        let read_first = read_first(self.binary.module(), self.frame.function?);
+        Some(Parameters { all, first, why, read_first })
     }
 
     /// Locates an object of `size` bytes whose address is passed in a Wasm parameter, except the parts that the
@@ -121,8 +93,16 @@ impl<'s> Frame<'_, 's> {
 
     /// Returns the accesses of the function to an object of `size` bytes whose address is passed: the copy is its own.
     /// `None` if the function does not read the object, or does anything else with the address.
-    fn copy(&self, local: u32, size: u64) -> Option<Stores> {
-        let stores = Stores::through_parameter(self.binary.module(), self.frame.function?, local)?;
+    fn copy(&self, local: u32, size: u64) -> Option<Rc<Stores>> {
+        let look = || {
+            let (module, function) = (self.binary.module(), self.frame.function?);
+            let body = module.body(function)?;
+            let looked_at = self.copies.looked_at.get() + (body.end - body.start);
+            self.copies.looked_at.set(looked_at);
+            let stores = || Stores::through_parameter(module, function, local).map(Rc::new);
+            if looked_at <= CODE { stores() } else { None }
+        };
+        let stores = self.copies.known.borrow_mut().entry(local).or_insert_with(look).clone()?;
         let inside = (1..=i64::try_from(size).ok()?).contains(&stores.read_end()?);
         (inside && stores.written(0, size).is_some()).then_some(stores)
     }
@@ -227,33 +207,37 @@ impl<'s> Frame<'_, 's> {
         agree.then_some(first)
     }
 
-    /// Returns the Wasm parameter of one of the function's, in a language whose convention is not known: parameters
+    /// Returns the Wasm parameter of each of the function's, in a language whose convention is not known: parameters
     /// keep their order, and numbers and pointers take one each. So one is known between two that have descriptions, if
     /// nothing else can be there; at either end, if none of those beside it can have been removed.
-    fn by_neighbours(&self, parameters: &[Parameter], nth: usize) -> Option<u32> {
+    fn by_neighbours(&self, parameters: &[Parameter]) -> Option<Vec<Option<u32>>> {
         let actual = &self.binary.module().signature(self.frame.function?)?.params;
         let placed = |parameter: &Parameter| match &parameter.described {
-            Described::In(locals) => Some((*locals.first()?, locals.last()? + 1)),
+            Described::In(locals) => Some((*locals.first()?, locals.last()?.checked_add(1)?)),
             _ => None,
         };
-        let before = parameters[..nth].iter().rposition(|parameter| placed(parameter).is_some());
-        let after = parameters[nth..].iter().position(|parameter| placed(parameter).is_some()).map(|at| at + nth);
-        let between = &parameters[before.map_or(0, |at| at + 1)..after.unwrap_or(parameters.len())];
         let single =
             |parameter: &Parameter| self.is_single(parameter.die) && matches!(parameter.passed, Some(Passed::Value(_)));
-        let kept = || between.iter().all(|parameter| parameter.described == Described::Somewhere);
-        let start = before.and_then(|at| Some(placed(&parameters[at])?.1)).unwrap_or(0);
-        let end = match after {
-            Some(at) => placed(&parameters[at])?.0,
-            None => actual.len() as u32,
-        };
-        let fits = end.checked_sub(start)? as usize == between.len();
-        if self.rewritten || !fits || !between.iter().all(single) || (after.is_none() && !kept()) {
-            return None;
+        let mut found = vec![None; parameters.len()];
+        // The first parameter after the last one with a place, and the local from which on it may be.
+        let (mut first, mut start) = (0, 0);
+        while first < parameters.len() && !self.rewritten {
+            let next = parameters[first..].iter().zip(first..).find_map(|(own, at)| Some((at, placed(own)?)));
+            let (behind, end) = next.map_or((parameters.len(), actual.len() as u32), |(at, (local, _))| (at, local));
+            let between = &parameters[first..behind];
+            let kept = || between.iter().all(|parameter| parameter.described == Described::Somewhere);
+            let fits = end.checked_sub(start).is_some_and(|room| room as usize == between.len());
+            if fits && between.iter().all(single) && (next.is_some() || kept()) {
+                for (nth, own) in parameters.iter().enumerate().take(behind + 1).skip(first) {
+                    let local = start + (nth - first) as u32;
+                    let same = |ty| actual.get(local as usize) == Some(&ty);
+                    found[nth] = matches!(own.passed, Some(Passed::Value(ty)) if same(ty)).then_some(local);
+                }
+            }
+            let Some((at, (_, after))) = next else { break };
+            (first, start) = (at + 1, after);
         }
-        let local = start + (nth - before.map_or(0, |at| at + 1)) as u32;
-        let Some(Passed::Value(ty)) = parameters[nth].passed else { return None };
-        (actual.get(local as usize) == Some(&ty)).then_some(local)
+        Some(found)
     }
 
     /// Whether a parameter is a number or a pointer.
@@ -542,20 +526,23 @@ fn convention_code(value: crate::catalog::units::Attr<'_>) -> Option<gimli::DwCc
     }
 }
 
-/// Whether a function reads a local before it writes it, as the code stands.
-fn reads_first(module: &Module<'_>, function: u32, local: u32) -> bool {
-    let Some(mut operators) = module.operators(function) else { return false };
+/// The locals that a function reads before it writes them, as the code stands.
+fn read_first(module: &Module<'_>, function: u32) -> HashSet<u32> {
+    let (mut read, mut written) = (HashSet::new(), HashSet::new());
+    let Some(mut operators) = module.operators(function) else { return read };
     while !operators.eof() {
         match operators.read() {
-            Ok(Operator::LocalGet { local_index }) if local_index == local => return true,
-            Ok(Operator::LocalSet { local_index } | Operator::LocalTee { local_index }) if local_index == local => {
-                return false;
+            Ok(Operator::LocalGet { local_index }) if !written.contains(&local_index) => {
+                read.insert(local_index);
+            }
+            Ok(Operator::LocalSet { local_index } | Operator::LocalTee { local_index }) => {
+                written.insert(local_index);
             }
             Ok(_) => {}
-            Err(_) => return false,
+            Err(_) => break,
         }
     }
-    false
+    read
 }
 
 #[cfg(test)]
@@ -566,7 +553,7 @@ mod tests {
     fn a_parameter_counts_if_it_is_read_before_it_is_written() {
         let ask = |body: &str| {
             let text = format!("(module (func (param i32) (local i32) {body}))");
-            reads_first(&Module::parse(&wat::parse_str(text).unwrap()).unwrap(), 0, 0)
+            read_first(&Module::parse(&wat::parse_str(text).unwrap()).unwrap(), 0).contains(&0)
         };
         assert!(ask("local.get 0 local.set 1 i32.const 1 local.set 0"));
         assert!(!ask("i32.const 1 local.tee 0 drop local.get 0 drop"));

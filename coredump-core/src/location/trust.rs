@@ -16,6 +16,7 @@ pub enum Object {
 }
 
 /// When a description's statements about Wasm locals are believed.
+#[derive(Clone)]
 pub enum Trust {
     /// Always: it was checked elsewhere.
     All,
@@ -33,7 +34,7 @@ pub enum Trust {
 
 /// For each local, the address from which it is described as holding the object without a gap, if that is before the
 /// range.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Since(Vec<(u32, u64)>);
 
 impl Since {

@@ -23,6 +23,12 @@ use crate::module::Module;
 /// How many address ranges are compared with the code to tell whether the debug info was made for it.
 const SAMPLE: usize = 64;
 
+/// How many places in code have the calls remembered that are inlined there.
+const MAX_CALLS: usize = 1 << 16;
+
+/// The entries of the calls inlined at an address, by the function's unit, its entry and the address.
+type Calls = HashMap<(u32, usize, u64), Arc<[UnitOffset<usize>]>>;
+
 /// A module's DWARF with an index of its units; units are parsed when an address falls into them.
 pub struct DebugInfo<'s> {
     dwarf: Dwarf<'s>,
@@ -33,6 +39,8 @@ pub struct DebugInfo<'s> {
     abbreviations: Locked<HashMap<usize, Arc<gimli::Abbreviations>>>,
     /// Memo of [`DebugInfo::agrees`], by the beginning of a function's body and the displacement in bytes.
     agreeing: Locked<HashMap<(u64, i64), bool>>,
+    /// The memo of [`DebugInfo::inlined`].
+    calls: Locked<Calls>,
     /// The memo of [`DebugInfo::displacement`].
     displaced: OnceLock<i64>,
 }
@@ -69,8 +77,8 @@ impl<'s> DebugInfo<'s> {
         let index = UnitIndex::build(&dwarf, code_size, &work, split.neighbours());
         let mut units = Vec::new();
         units.resize_with(index.offsets.len(), OnceLock::new);
-        let (abbreviations, agreeing) = (Locked::default(), Locked::default());
-        DebugInfo { dwarf, index, units, split, work, abbreviations, agreeing, displaced: OnceLock::new() }
+        let (abbreviations, agreeing, calls) = (Locked::default(), Locked::default(), Locked::default());
+        DebugInfo { dwarf, index, units, split, work, abbreviations, agreeing, calls, displaced: OnceLock::new() }
     }
 
     /// The displacement: by how many bytes all addresses in the debug info are too low. It is negative if they are too
@@ -381,7 +389,21 @@ impl<'s> DebugInfo<'s> {
     }
 
     /// The entries of the calls inlined at `pc` in the function at `entry` of a unit, outermost first.
-    pub fn inlined(&self, unit: u32, entry: UnitOffset<usize>, pc: u64) -> Vec<UnitOffset<usize>> {
+    pub fn inlined(&self, unit: u32, entry: UnitOffset<usize>, pc: u64) -> Arc<[UnitOffset<usize>]> {
+        let key = (unit, entry.0, pc);
+        if let Some(known) = self.calls.lock().get(&key) {
+            return known.clone();
+        }
+        let found: Arc<[UnitOffset<usize>]> = self.find_inlined(unit, entry, pc).into();
+        let mut calls = self.calls.lock();
+        if calls.len() >= MAX_CALLS {
+            calls.clear();
+        }
+        calls.insert(key, found.clone());
+        found
+    }
+
+    fn find_inlined(&self, unit: u32, entry: UnitOffset<usize>, pc: u64) -> Vec<UnitOffset<usize>> {
         let Some(unit) = self.unit(unit) else { return Vec::new() };
         let row = || match unit.row(&self.dwarf, &self.work, pc, None, |_, _| true) {
             LineLookup::Row(row) => Some(row),

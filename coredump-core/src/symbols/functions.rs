@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gimli::{Abbreviation, Attribute, AttributeSpecification, AttributeValue, DebugInfoOffset, UnitOffset};
 
-use super::ranges::Ranges;
+use super::ranges::{RangeLists, Ranges};
 use super::walk::Walk;
 use super::work::Work;
 use super::{Location, Slice, UnitRef, attribute_text, demangle, text};
@@ -44,13 +44,16 @@ fn collect(unit: UnitRef<'_, '_>, found: &mut Vec<FunctionRange>, work: &Work) -
         abbreviation.tag() == gimli::DW_TAG_subprogram && abbreviation.attributes().iter().any(addresses)
     };
     let mut walk = Walk::unit(unit, concrete)?;
+    // Of functions that share a list, the first is the one that is found.
+    let mut lists = RangeLists::default();
     while !work.is_spent()
         && let Some(met) = walk.next()
     {
         work.spend(walk.take_passed());
         let mut ranges = Ranges::default();
         read(unit, met.offset, |attribute| ranges.note(attribute.name(), attribute.value()))?;
-        ranges.for_each(
+        lists.each_new(
+            ranges,
             unit,
             || work.spend(1),
             |begin, end| found.push(FunctionRange { begin, end, entry: met.offset }),

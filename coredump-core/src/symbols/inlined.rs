@@ -8,7 +8,7 @@
 use gimli::{Abbreviation, AttributeValue, UnitOffset};
 
 use super::functions::read;
-use super::ranges::Ranges;
+use super::ranges::{Covered, RangeLists, Ranges};
 use super::walk::Walk;
 use super::work::Work;
 use super::{Slice, UnitRef};
@@ -57,7 +57,7 @@ struct Candidate {
 struct Open {
     depth: isize,
     candidate: usize,
-    ranges: Vec<(u64, u64)>,
+    ranges: Covered,
 }
 
 /// The calls inlined at `pc` in the function at `entry`. `None` if they are not known, so that the line at `pc` cannot
@@ -80,7 +80,8 @@ fn collect(
     };
     let mut own = Ranges::default();
     read(unit, entry, |attribute| own.note(attribute.name(), attribute.value()))?;
-    let own = own.all(unit, || work.spend(1));
+    let mut lists = RangeLists::default();
+    let own = lists.covered(own, unit, || work.spend(1));
     let mut walk = Walk::entry(unit, entry, calls)?;
     // The enclosing calls that cover the address: deeper inlined calls can only be in the last of them.
     let mut open: Vec<Open> = Vec::new();
@@ -119,15 +120,15 @@ fn collect(
             gimli::DW_AT_call_column => call.call_column = small(attribute),
             name => ranges.note(name, attribute.value()),
         })?;
-        let ranges = ranges.all(unit, || work.spend(1));
-        let Some(&(begin, end)) = ranges.iter().find(|(begin, end)| (*begin..*end).contains(&pc)) else { continue };
+        let ranges = lists.covered(ranges, unit, || work.spend(1));
+        let Some((begin, end)) = ranges.holding(pc) else { continue };
         if candidates.len() == MAX_INLINED {
             continue;
         }
         skipped = None;
         let parent = open.last().map(|open| open.candidate);
         let outer = open.last().map_or(&own, |open| &open.ranges);
-        let fits = outer.iter().any(|outer| outer.0 <= begin && end <= outer.1);
+        let fits = outer.encloses((begin, end));
         let certain = fits && parent.is_none_or(|parent| candidates[parent].certain);
         open.push(Open { depth: met.depth, candidate: candidates.len(), ranges });
         candidates.push(Candidate { call, parent, level: open.len(), begin, fits, certain });

@@ -42,7 +42,7 @@ pub use demangle::demangle;
 pub use extent::Extent;
 pub use lines::{LineRow, append_path};
 pub use neighbours::{Neighbours, Twin};
-pub use ranges::Ranges;
+pub use ranges::{Covered, RangeLists, Ranges};
 pub use unit::unit;
 pub use walk::Walk;
 

@@ -3,13 +3,14 @@
 //! It is built in one pass over unit headers and root entries; `.debug_aranges` is used for units whose root has no
 //! ranges. A unit takes a few bytes here, while a parsed one takes its abbreviations and line table header.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use gimli::{AttributeValue, DebugAbbrevOffset, DebugInfoOffset, Reader, Section, UnitHeader, UnitType};
 
 use super::heads::{Heads, UnitHead};
 use super::work::Work;
 use super::{Dwarf, Neighbours, Slice};
+use crate::limits::Overlap;
 
 /// Units and ranges that are indexed at most: beyond it a file is hostile.
 const MAX_ENTRIES: usize = 20_000_000;
@@ -46,6 +47,7 @@ impl UnitIndex {
         let mut index = UnitIndex::default();
         let mut abbreviations = RootAbbreviations::default();
         let mut heads = Heads::new(dwarf, neighbours);
+        let mut lists = Lists::default();
         while let Some(UnitHead { offset, header, cut }) = heads.next() {
             if index.offsets.len() + index.ranges.len() > MAX_ENTRIES || !work.spend(8) {
                 break;
@@ -58,7 +60,9 @@ impl UnitIndex {
             let before = index.ranges.len();
             let mut read = |header: &UnitHeader<Slice<'_>>| {
                 let known = abbreviations.declare_root(dwarf, header, work)?;
-                root_ranges(dwarf, header, known, work, |begin, end| index.add(begin, end, unit, code_size))
+                root_ranges(dwarf, header, known, (work, &mut lists), |begin, end| {
+                    index.add(begin, end, unit, code_size)
+                })
             };
             let mut stated = read(&header);
             // The root entry was not read to its end.
@@ -157,7 +161,7 @@ fn root_ranges(
     dwarf: &Dwarf<'_>,
     header: &UnitHeader<Slice<'_>>,
     abbreviations: &gimli::Abbreviations,
-    work: &Work,
+    (work, lists): (&Work, &mut Lists),
     mut add: impl FnMut(u64, u64),
 ) -> Option<bool> {
     let mut entries = header.entries_raw(abbreviations, None).ok()?;
@@ -196,11 +200,17 @@ fn root_ranges(
             _ => return None,
         };
         let mut list = dwarf.ranges.ranges(offset, encoding, low.unwrap_or(0), &dwarf.debug_addr, addr_base).ok()?;
-        while let Ok(Some(range)) = list.next()
+        let (room, mut read) = (lists.room(offset.0, low.unwrap_or(0)), 0);
+        // Entries without a range count too.
+        while read < room
+            && let Ok(Some(entry)) = list.next_raw()
+            && let Ok(range) = list.convert_raw(entry)
             && work.spend(1)
         {
-            add(range.begin, range.end);
+            read += 1;
+            range.into_iter().for_each(|range| add(range.begin, range.end));
         }
+        lists.overlap.spend(read);
         return Some(true);
     }
     let low = low?;
@@ -210,6 +220,24 @@ fn root_ranges(
     };
     add(low, end);
     Some(true)
+}
+
+/// The lists of ranges that roots refer to.
+#[derive(Default)]
+struct Lists {
+    overlap: Overlap,
+    /// How many units share a list and what its addresses count from.
+    shared: HashMap<(usize, u64), usize>,
+}
+
+impl Lists {
+    /// How many ranges are read of the list at an offset, the addresses of which count from `base`. Of units that share all of one,
+    /// no more than these are tried for an address.
+    fn room(&mut self, offset: usize, base: u64) -> usize {
+        let shared = self.shared.entry((offset, base)).or_default();
+        *shared += 1;
+        if *shared > MAX_TRIED { 0 } else { self.overlap.room(offset) }
+    }
 }
 
 /// The abbreviations of root entries. Compilers declare the root's abbreviation first, so usually only that declaration

@@ -9,7 +9,9 @@ use crate::binaries::{Binaries, Binary, Found};
 use crate::catalog::units::{Die, Units};
 use crate::expression::{self, ExpressionError};
 use crate::lang::{Renderer, cpp};
-use crate::location::frame::Frame;
+use crate::limits::{MAX_DEBUG_STEPS, Steps};
+use crate::location::frame::{Frame, Scopes};
+use crate::location::{Copies, Lists};
 use crate::locked::Locked;
 use crate::memory::Memory;
 use crate::model::{self, CoreDump};
@@ -29,6 +31,8 @@ pub struct Inspector<'c> {
     binaries: &'c Binaries,
     functions: Locked<HashMap<usize, FunctionNames>>,
     rewritten: Locked<HashMap<usize, bool>>,
+    scopes: Locked<HashMap<usize, Arc<Locked<Scopes>>>>,
+    steps: Arc<Steps>,
     unwinder: Unwinder,
     threads: Locked<HashMap<usize, Arc<Vec<Arc<Recovered>>>>>,
 }
@@ -41,6 +45,8 @@ impl<'c> Inspector<'c> {
             binaries,
             functions: Locked::default(),
             rewritten: Locked::default(),
+            scopes: Locked::default(),
+            steps: Arc::new(Steps::new(MAX_DEBUG_STEPS)),
             unwinder: Unwinder::default(),
             threads: Locked::default(),
         }
@@ -241,6 +247,13 @@ impl<'c> Inspector<'c> {
                 youngest,
                 scope: Cell::new(0),
                 active: OnceCell::new(),
+                owners: OnceCell::new(),
+                scopes: self.scopes.lock().entry(key).or_default().clone(),
+                steps: self.steps.clone(),
+                lists: Lists::new(self.steps.clone()),
+                parameters: OnceCell::new(),
+                copies: Copies::default(),
+                moves: OnceCell::new(),
                 prologue: OnceCell::new(),
                 writes: OnceCell::new(),
                 operands: OnceCell::new(),

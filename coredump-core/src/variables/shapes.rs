@@ -338,10 +338,8 @@ impl Builder {
 
     fn frame(&mut self, inspector: &Inspector<'_>, thread: usize, frame: usize) {
         inspector.with_frame(thread, frame, |frame| {
-            let Some(function) = frame.function else { return };
             let key = frame.binary.module().bytes().as_ptr() as usize;
-            let active = scope::active(&frame.units, function, frame.pc);
-            for (die, kind) in active.into_iter().flat_map(|active| active.variables) {
+            for &(die, kind) in frame.active().iter().flat_map(|active| &active.variables) {
                 if kind == VariableKind::Static || self.shapes.roots.len() >= MAX_ROOTS {
                     continue;
                 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use coredump_core::cli::sources;
+use coredump_core::text::escape;
 use coredump_core::{Dump, EmbeddedSource, Location};
 use serde_json::{Value, json};
 
@@ -43,7 +44,7 @@ impl Sources {
         let mapped = launch.source(&location.file);
         let name = Path::new(&mapped).file_name();
         let name = name.map_or_else(|| mapped.clone(), |name| name.to_string_lossy().into_owned());
-        let mut source = json!({"name": name});
+        let mut source = json!({"name": escape(&name)});
         // A path that the user's map changed is searched for, even if the dump is not trusted.
         let named = trusted || mapped != *location.file;
         let binary = code.module.and_then(|module| code.dump.0.binaries().binary(module));
@@ -53,7 +54,7 @@ impl Sources {
         if let Some(found) = found {
             source["path"] = json!(found.to_string_lossy());
             if found != Path::new(&*location.file) {
-                source["origin"] = json!(format!("recorded as {}", location.file));
+                source["origin"] = json!(format!("recorded as {}", escape(&location.file)));
             }
         } else if let Some(text) = held.text {
             self.texts.push(text);

@@ -229,4 +229,13 @@ fn what_stands_in_a_store_is_neither_opened_nor_followed() {
         assert_eq!(mode(&stored), 0o644, "not that of what stood there");
     }
     assert_eq!((fs::read(&target).unwrap(), mode(&target)), (b"precious".to_vec(), 0o4777));
+
+    // A link in the place of the folder of two letters leads to where somebody else wants the module to be.
+    let (letters, elsewhere) = (stored.parent().unwrap(), folder.path().join("elsewhere"));
+    fs::create_dir(&elsewhere).unwrap();
+    fs::remove_dir_all(letters).unwrap();
+    symlink(&elsewhere, letters).unwrap();
+    let refused = store().expect(2);
+    assert!(refused.stderr.contains("the folder is a link, which is not followed"), "{}", refused.stderr);
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
 }

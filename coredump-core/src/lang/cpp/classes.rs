@@ -1,6 +1,7 @@
 //! Base-class subobjects of C++: which part of an object is of a class, and where it lies (Itanium C++ ABI, 2.4).
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::catalog::types::{Kind, Member, Offset, Struct, Type};
@@ -32,9 +33,17 @@ impl<'s> Units<'s> {
     /// The complete type of the same name as the declaration at `die`.
     pub fn completed(&self, die: Die) -> Option<(Die, Arc<Type<'s>>)> {
         let name = self.name(die)?;
-        let path = self.path(die);
-        let is_it = |found: &Die| self.path(*found) == path && self.has_same_arguments(*found, die);
-        let found = self.types_named(die.unit, name).into_iter().find(is_it)?;
+        let instance = |die: Die| {
+            let arguments = if name.contains(&b'<') { None } else { template_names::arguments(self, die) };
+            (self.path(die), arguments)
+        };
+        let instances = self.instances(die.unit, name, |found| {
+            let mut instances: HashMap<_, Vec<Die>> = HashMap::new();
+            found.into_iter().for_each(|die| instances.entry(instance(die)).or_default().push(die));
+            instances
+        });
+        let same = instances.get(&instance(die))?;
+        let found = *same.iter().find(|found| found.unit == die.unit).or(same.first())?;
         let ty = self.type_at(found)?;
         matches!(&ty.kind, Kind::Struct(contents) if !contents.declared).then_some((found, ty))
     }

@@ -362,7 +362,7 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
         let (Some(die), Some((_, ty))) = (function.die, units.peeled(function.ty)) else { return found };
         let Kind::Struct(all) = &ty.kind else { return found };
         let code = place.and_then(|place| place.code);
-        let active = scope::active(units, die, code.unwrap_or(u64::MAX));
+        let active = scope::active(units, die, code.unwrap_or(u64::MAX), &self.frame().steps);
         let Some(own) = active.last() else { return found };
         let line = |die: Die| units.inherited(die, DW_AT_decl_line).and_then(|(_, line)| line.udata_value());
         for &(die, kind) in &own.variables {

@@ -15,7 +15,8 @@ const ARGUMENTS: usize = 256;
 
 /// As [`arguments_within`], of a template that is no argument itself.
 pub fn arguments(units: &Units<'_>, die: Die) -> Option<String> {
-    Room::for_name(8, |room| arguments_within(units, die, room))
+    let write = || Room::for_name(8, |room| arguments_within(units, die, room));
+    units.arguments(die, write).as_deref().map(str::to_owned)
 }
 
 /// The template arguments of the class at `die`, as `<int, 3>`; `None` where it is no template instance, or one of the

@@ -97,9 +97,7 @@ impl Polled {
         left: &mut usize,
         places: impl Fn() -> Option<Vec<Option<Location>>>,
     ) {
-        let Some(function) = frame.function else { return };
-        let units = &frame.units;
-        let active = scope::active(units, function, frame.pc);
+        let (active, units) = (frame.active(), &frame.units);
         // The outermost comes first, since it called the others.
         for (nth, function) in active.iter().enumerate().rev() {
             let is_body = units.name(function.die).is_some_and(names::is_body);
