@@ -99,6 +99,7 @@ pub fn one(inspection: &Inspection<'_>, id: Id) -> Result<Exit> {
     let Some(object) = objects.get(id) else { return Err(absent(inspection, objects, id)) };
     let roots = view.roots();
     let graph = Graph::new(objects, &roots);
+    let referrers = graph.referrers(id, REFERRERS);
     let dominators = graph.dominators(objects);
     let mut facts = Records::new("Object", "object", &["", ""]);
     let mut fact = |name: &str, value: String| facts.row([name.to_owned(), value]);
@@ -137,7 +138,7 @@ pub fn one(inspection: &Inspection<'_>, id: Id) -> Result<Exit> {
     for root in roots.iter().filter(|root| root.id == id) {
         holders.row(["root".to_owned(), root.place.clone()]);
     }
-    for from in graph.referrers(id, REFERRERS) {
+    for from in referrers {
         let Some(from) = objects.get(from) else { continue };
         let places: Vec<String> =
             from.references().filter(|(_, to)| *to == id).take(4).map(|(index, _)| part(view, &from, index)).collect();

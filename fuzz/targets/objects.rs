@@ -38,7 +38,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(held <= bytes.len(), "more contents than the section has bytes");
     let roots: Vec<Root> = (1..4).map(|id| Root { place: String::new(), id }).collect();
     let graph = Graph::new(objects, &roots);
-    let dominators = graph.dominators(objects);
+    let dominators = Graph::new(objects, &roots).dominators(objects);
     dominators.retained_by_type(objects);
     for id in 0..16 {
         assert_eq!(graph.path_to(id).is_some(), id > 0 && dominators.is_reached(id));

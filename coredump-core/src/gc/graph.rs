@@ -12,11 +12,10 @@ pub struct Graph {
 
 /// The immediate dominator of each object: the last object that all chains from the roots to it have in common.
 pub struct Dominators {
-    /// By id: 0 where nothing but the roots does.
+    /// By id: 0 where nothing but the roots does, [`UNSEEN`] of an object that no root leads to.
     of: Vec<Id>,
     /// By id, in bytes: what would be freed with it, itself included. Of 0, of all that is reachable.
     retained: Vec<u64>,
-    reached: Vec<bool>,
 }
 
 impl Graph {
@@ -81,162 +80,155 @@ impl Graph {
         numbers.filter(|from| self.targets(*from).contains(&id)).take(limit).collect()
     }
 
-    /// The reverse of all references, as another graph.
-    fn reversed(&self) -> Graph {
-        let mut starts = vec![0u32; self.len() + 1];
-        for &to in &self.targets {
-            starts[to as usize + 1] += 1;
+    /// Finds the immediate dominators and the retained sizes (Lengauer and Tarjan 1979, the simple version). It uses the graph up,
+    /// so that there is never more than is needed.
+    pub fn dominators(self, objects: &Objects<'_>) -> Dominators {
+        let count = self.len();
+        let search = self.search();
+        let (vertices, dominators) = search.dominators();
+        let mut of = vec![UNSEEN; count];
+        of[0] = 0;
+        for (&vertex, &by) in vertices.iter().zip(&dominators).skip(1) {
+            of[vertex as usize] = vertices[by as usize];
         }
-        for number in 0..self.len() {
-            starts[number + 1] += starts[number];
-        }
-        let mut next = starts.clone();
-        let mut targets = vec![0; self.targets.len()];
-        for from in 0..self.len() as u32 {
-            for &to in self.targets(from) {
-                let place = &mut next[to as usize];
-                targets[*place as usize] = from;
-                *place += 1;
-            }
-        }
-        Graph { starts, targets }
-    }
-
-    /// Finds the immediate dominators and the retained sizes (Lengauer and Tarjan 1979, the simple version).
-    pub fn dominators(&self, objects: &Objects<'_>) -> Dominators {
-        let order = self.depth_first();
-        let of = Links::new(self, &order).dominators();
-        let mut retained = vec![0u64; self.len()];
-        let mut reached = vec![false; self.len()];
-        order.vertices.iter().for_each(|&number| reached[number as usize] = true);
+        drop(dominators);
+        let mut retained = vec![0u64; count];
         for object in objects.iter() {
             retained[object.id as usize] = object.size();
         }
         // Whatever is dominated comes later in the order.
-        for &number in order.vertices.iter().skip(1).rev() {
-            let size = retained[number as usize];
-            let by = &mut retained[of[number as usize] as usize];
+        for &vertex in vertices.iter().skip(1).rev() {
+            let size = retained[vertex as usize];
+            let by = &mut retained[of[vertex as usize] as usize];
             *by = by.saturating_add(size);
         }
-        Dominators { of, retained, reached }
+        Dominators { of, retained }
     }
 
-    /// All that the roots reach, in the order of a depth-first search.
-    fn depth_first(&self) -> Order {
-        let mut order = Order { numbers: vec![UNSEEN; self.len()], vertices: vec![0], parents: vec![0] };
-        order.numbers[0] = 0;
-        let mut open = vec![(0u32, 0usize)];
-        while let Some((vertex, at)) = open.last_mut() {
-            let Some(&to) = self.targets(*vertex).get(*at) else {
+    /// Searches all that the roots reach, depth first.
+    fn search(self) -> Search {
+        let mut numbers = vec![UNSEEN; self.len()];
+        numbers[0] = 0;
+        let (mut vertices, mut parents) = (vec![0u32], vec![0u32]);
+        // The vertices that are open are the last one and its parents; of each, the next target to be looked at.
+        let mut last = 0u32;
+        let mut open = vec![self.starts[0]];
+        while let Some(next) = open.last_mut() {
+            if *next == self.starts[vertices[last as usize] as usize + 1] {
                 open.pop();
+                last = parents[last as usize];
                 continue;
-            };
-            *at += 1;
-            if order.numbers[to as usize] == UNSEEN {
-                let parent = order.numbers[*vertex as usize];
-                order.numbers[to as usize] = order.vertices.len() as u32;
-                order.vertices.push(to);
-                order.parents.push(parent);
-                open.push((to, 0));
+            }
+            let to = self.targets[*next as usize];
+            *next += 1;
+            if numbers[to as usize] == UNSEEN {
+                parents.push(last);
+                last = vertices.len() as u32;
+                numbers[to as usize] = last;
+                vertices.push(to);
+                open.push(self.starts[to as usize]);
             }
         }
-        order
+        drop(open);
+        let sources = self.sources(&vertices, &numbers);
+        Search { vertices, parents, sources, way: Vec::new() }
+    }
+
+    /// The reverse of all references from vertices that were reached, as another graph, by numbers.
+    fn sources(&self, vertices: &[u32], numbers: &[u32]) -> Graph {
+        let references = || {
+            let all = (0u32..).zip(vertices);
+            all.flat_map(|(number, &vertex)| self.targets(vertex).iter().map(move |&to| (number, to)))
+        };
+        let place = |to: u32| numbers[to as usize] as usize;
+        let mut starts = vec![0u32; vertices.len() + 1];
+        references().for_each(|(_, to)| starts[place(to)] += 1);
+        for number in 1..starts.len() {
+            starts[number] += starts[number - 1];
+        }
+        // So far these are the ends.
+        let mut targets = vec![0; starts.last().map_or(0, |end| *end as usize)];
+        for (from, to) in references() {
+            let start = &mut starts[place(to)];
+            *start -= 1;
+            targets[*start as usize] = from;
+        }
+        Graph { starts, targets }
     }
 }
 
-/// Stands for the number of a vertex that was not reached.
+/// Stands for the number of a vertex that was not reached, and for the dominator of an object that was not.
 const UNSEEN: u32 = u32::MAX;
 
-/// A depth-first search: numbers of vertices in the order in which they were met.
-struct Order {
-    /// The place of each vertex in the order.
-    numbers: Vec<u32>,
+/// A depth-first search. Vertices are numbered in the order in which they were met.
+struct Search {
+    /// The vertex with each number.
     vertices: Vec<u32>,
-    /// The place of each one's parent in the search tree, by place.
+    /// The number of each one's parent in the search tree; of vertices that are linked, that of an ancestor.
     parents: Vec<u32>,
-}
-
-/// The forest of the algorithm. All is by places in the order of the search.
-struct Links<'g> {
-    order: &'g Order,
+    /// The numbers of those that refer to each vertex.
     sources: Graph,
-    semi: Vec<u32>,
-    best: Vec<u32>,
-    ancestor: Vec<u32>,
+    /// The way that was last followed, which is kept for its memory.
+    way: Vec<u32>,
 }
 
-impl Links<'_> {
-    fn new<'g>(graph: &Graph, order: &'g Order) -> Links<'g> {
-        let count = order.vertices.len() as u32;
-        Links {
-            order,
-            sources: graph.reversed(),
-            semi: (0..count).collect(),
-            best: (0..count).collect(),
-            ancestor: vec![UNSEEN; count as usize],
-        }
-    }
-
-    /// The immediate dominator of each vertex; 0 of what is not reached.
-    fn dominators(mut self) -> Vec<u32> {
-        let count = self.order.vertices.len();
-        let mut dominator = vec![0u32; count];
-        // Vertices whose semidominator this is: the first, and of each the next.
-        let mut first = vec![UNSEEN; count];
-        let mut next = vec![UNSEEN; count];
-        for at in (1..count as u32).rev() {
-            let parent = self.order.parents[at as usize];
-            for index in 0..self.sources.targets(self.order.vertices[at as usize]).len() {
-                let source = self.sources.targets(self.order.vertices[at as usize])[index];
-                let source = self.order.numbers[source as usize];
-                if source == UNSEEN {
-                    continue;
-                }
-                let best = self.evaluate(source);
-                self.semi[at as usize] = self.semi[at as usize].min(self.semi[best as usize]);
+impl Search {
+    /// The vertices, and the number of the immediate dominator of each.
+    fn dominators(mut self) -> (Vec<u32>, Vec<u32>) {
+        let count = self.vertices.len() as u32;
+        let mut semi: Vec<u32> = (0..count).collect();
+        let mut best: Vec<u32> = (0..count).collect();
+        // Vertices are gone through from the last to the first. Of one that is still to come, this is the first in the list of
+        // those whose semidominator it is; of one that is done, the next in such a list, and in the end its dominator. By the
+        // time that it is done, its own list is empty.
+        let mut links = vec![UNSEEN; count as usize];
+        for at in (1..count).rev() {
+            let parent = self.parents[at as usize];
+            for index in self.sources.starts[at as usize]..self.sources.starts[at as usize + 1] {
+                let source = self.sources.targets[index as usize];
+                let least = self.evaluate(source, at + 1, &semi, &mut best);
+                semi[at as usize] = semi[at as usize].min(semi[least as usize]);
             }
-            let semi = self.semi[at as usize] as usize;
-            next[at as usize] = first[semi];
-            first[semi] = at;
-            self.ancestor[at as usize] = parent;
-            let mut member = std::mem::replace(&mut first[parent as usize], UNSEEN);
+            let first = &mut links[semi[at as usize] as usize];
+            let next = std::mem::replace(first, at);
+            links[at as usize] = next;
+            let mut member = std::mem::replace(&mut links[parent as usize], UNSEEN);
             while member != UNSEEN {
-                let best = self.evaluate(member);
-                let sooner = self.semi[best as usize] < self.semi[member as usize];
-                dominator[member as usize] = if sooner { best } else { parent };
-                member = std::mem::replace(&mut next[member as usize], UNSEEN);
+                let least = self.evaluate(member, at, &semi, &mut best);
+                let sooner = semi[least as usize] < semi[member as usize];
+                member = std::mem::replace(&mut links[member as usize], if sooner { least } else { parent });
             }
         }
-        let mut of = vec![0u32; self.order.numbers.len()];
-        for at in 1..count {
-            if dominator[at] != self.semi[at] {
-                dominator[at] = dominator[dominator[at] as usize];
+        for at in 1..count as usize {
+            if links[at] != semi[at] {
+                links[at] = links[links[at] as usize];
             }
-            of[self.order.vertices[at] as usize] = self.order.vertices[dominator[at] as usize];
         }
-        of
+        (self.vertices, links)
     }
 
-    /// The vertex of least semidominator on the way up from `at`, whose way is shortened.
-    fn evaluate(&mut self, at: u32) -> u32 {
-        if self.ancestor[at as usize] == UNSEEN {
+    /// The vertex of least semidominator on the way up from `at`, whose way is shortened. The vertices from `linked` on are linked
+    /// with their parents.
+    fn evaluate(&mut self, at: u32, linked: u32, semi: &[u32], best: &mut [u32]) -> u32 {
+        if at < linked {
             return at;
         }
-        let mut way = vec![at];
-        let mut top = self.ancestor[at as usize];
-        while self.ancestor[top as usize] != UNSEEN {
-            way.push(top);
-            top = self.ancestor[top as usize];
+        self.way.clear();
+        self.way.push(at);
+        let mut top = self.parents[at as usize];
+        while top >= linked {
+            self.way.push(top);
+            top = self.parents[top as usize];
         }
         // The last one hangs below the root of its tree: it stays as it is.
-        for index in (0..way.len() - 1).rev() {
-            let (vertex, above) = (way[index] as usize, way[index + 1] as usize);
-            if self.semi[self.best[above] as usize] < self.semi[self.best[vertex] as usize] {
-                self.best[vertex] = self.best[above];
+        for index in (0..self.way.len() - 1).rev() {
+            let (vertex, above) = (self.way[index] as usize, self.way[index + 1] as usize);
+            if semi[best[above] as usize] < semi[best[vertex] as usize] {
+                best[vertex] = best[above];
             }
-            self.ancestor[vertex] = self.ancestor[above];
+            self.parents[vertex] = self.parents[above];
         }
-        self.best[at as usize]
+        best[at as usize]
     }
 }
 
@@ -244,7 +236,7 @@ impl Dominators {
     /// The object that every chain from the roots to this one goes through last; none if there is no single one, or no
     /// chain.
     pub fn dominator(&self, id: Id) -> Option<Id> {
-        self.of.get(id as usize).copied().filter(|&by| by != 0)
+        self.of.get(id as usize).copied().filter(|&by| by != 0 && by != UNSEEN)
     }
 
     /// Bytes that would be freed with this object: of itself, and of all that only it leads to.
@@ -256,19 +248,19 @@ impl Dominators {
     pub fn retained_by_type(&self, objects: &Objects<'_>) -> Vec<u64> {
         let types: Vec<u32> = objects.iter().map(|object| object.type_index).collect();
         let mut starts = vec![0u32; self.of.len() + 1];
-        let reached = || (1..self.of.len()).filter(|id| self.reached[*id]);
+        let reached = || (1..self.of.len()).filter(|id| self.of[*id] != UNSEEN);
         for id in reached() {
-            starts[self.of[id] as usize + 1] += 1;
+            starts[self.of[id] as usize] += 1;
         }
-        for number in 0..self.of.len() {
-            starts[number + 1] += starts[number];
+        for number in 1..starts.len() {
+            starts[number] += starts[number - 1];
         }
-        let mut next = starts.clone();
+        // So far these are the ends.
         let mut below = vec![0u32; starts.last().map_or(0, |end| *end as usize)];
         for id in reached() {
-            let place = &mut next[self.of[id] as usize];
-            below[*place as usize] = id as u32;
-            *place += 1;
+            let start = &mut starts[self.of[id] as usize];
+            *start -= 1;
+            below[*start as usize] = id as u32;
         }
         // Objects that an object of the same type keeps are counted there.
         let mut totals = vec![0u64; objects.types().len()];
@@ -297,7 +289,7 @@ impl Dominators {
 
     /// Whether a root leads to it.
     pub fn is_reached(&self, id: Id) -> bool {
-        self.reached.get(id as usize).copied().unwrap_or(false)
+        self.of.get(id as usize).is_some_and(|by| *by != UNSEEN)
     }
 }
 
@@ -345,7 +337,7 @@ mod tests {
             let (head, body) = program(&edges);
             let objects = Objects::of_parts(&head, &body);
             let graph = Graph::new(&objects, &roots(&held));
-            let dominators = graph.dominators(&objects);
+            let dominators = Graph::new(&objects, &roots(&held)).dominators(&objects);
             let all = reach(&edges, &held, 0);
             for id in 1..=edges.len() as u32 {
                 prop_assert_eq!(dominators.is_reached(id), all[id as usize]);
@@ -374,9 +366,9 @@ mod tests {
         let (head, body) = program(&edges);
         let objects = Objects::of_parts(&head, &body);
         let graph = Graph::new(&objects, &roots(&[1]));
+        assert_eq!(graph.path_to(count).unwrap().len(), count as usize);
         let dominators = graph.dominators(&objects);
         assert_eq!(dominators.dominator(count), Some(count - 1));
         assert_eq!(dominators.retained(1), 4 * u64::from(count));
-        assert_eq!(graph.path_to(count).unwrap().len(), count as usize);
     }
 }
