@@ -493,6 +493,35 @@ fn a_counter_is_not_shown_as_it_is_in_the_next_turn() {
     }
 }
 
+/// LLVM writes the discriminant -5 as one byte, and 251 as two.
+#[test]
+fn discriminants_with_a_sign_select_their_variants() {
+    let module = fixture("modules/rust-signs.wasm");
+    let folder = scratch();
+    let dump = folder.path().join("core");
+    Tool::new("coredump-run").args(["-q", "--invoke", "run", "-o"]).arg(&dump).arg(&module).run().expect(134);
+    let shown = |expression| print(&dump, &module, 1, expression).unwrap();
+    assert_eq!(shown("codes"), "[Minus(1), Plus(2), Far(3), Near(4), Least(5)]");
+    assert_eq!(shown("wides"), "[Minus(6), Plus(7), Large(8)]");
+    assert_eq!(shown("narrows"), "[Minus(9), Plus(10)]");
+}
+
+/// Clang writes the number of a global as an address in memory.
+#[test]
+fn variables_in_globals_are_not_read_from_memory() {
+    let module = fixture("modules/globals-22.wasm");
+    let folder = scratch();
+    let dump = folder.path().join("core");
+    let run = Tool::new("coredump-run").args(["-q", "--invoke", "run", "-o"]).arg(&dump).arg(&module);
+    run.arg("7").run().expect(134);
+    let shown = |expression| print(&dump, &module, 1, expression);
+    let values = ["counter", "wide", "ratio", "kept"].map(|name| shown(name).unwrap());
+    assert_eq!(values, ["7", "-7", "7.5", "4"]);
+    assert_eq!(shown("&counter"), None);
+    let what = Tool::new("coredump-dump").args(["--whatis", "1", "-m"]).arg(&module).arg(&dump).run().expect(0);
+    assert!(!what.text().contains("counter"), "{what:?}");
+}
+
 /// Of the iterator of a loop that is unrolled, LLVM says in each turn what it was in the one before; of a structure and its changed
 /// copy, it says of both what was assigned to one (later.rs). The numbers are those of the source: `[1, 2, 3, 4, 5, 6]` doubled and
 /// added to 2, and the points (5, 2) and (4, 4).

@@ -66,8 +66,22 @@ pub fn placed<'u>(
     let dies = (0..units.len()).flat_map(|unit| units.statics_of(unit));
     dies.filter_map(move |die| {
         let fixed = written(units, die).filter(|fixed| !fixed.is_dropped(relocated))?;
+        if in_global(units, module, die).is_some() {
+            return None;
+        }
         Some((die, base_of(fixed.base)?.checked_add(fixed.offset)?.checked_add(fixed.inside)?))
     })
+}
+
+/// The global in which a static is. Clang writes its number as if it was an address (`address_space(1)`,
+/// `findings/clang-globals-have-their-number-as-address.sh`): it is one where the global has the static's name.
+pub fn in_global(units: &Units<'_>, module: &Module<'_>, die: Die) -> Option<u32> {
+    let fixed = written(units, die).filter(|fixed| fixed.base == Base::Nothing && fixed.inside == 0)?;
+    let index = u32::try_from(fixed.offset).ok()?;
+    let global = module.global_name(index)?.as_bytes();
+    let linkage = units.inherited(die, gimli::DW_AT_linkage_name);
+    let linkage = linkage.and_then(|(unit, value)| units.text(unit, value));
+    (linkage.or_else(|| units.name(die)) == Some(global)).then_some(index)
 }
 
 /// The base that is added to an address.

@@ -11,7 +11,7 @@ use crate::lang::{Arrays, Chosen, Erased, ErasedBy, cpp, table, type_name};
 use crate::location::frame::Frame;
 use crate::location::statics::placed;
 use crate::model::{CoreDump, Instance};
-use crate::scope::{self, VariableKind};
+use crate::scope::VariableKind;
 use crate::values::{Source, variable_value};
 
 /// How many types are looked at in all: debug info with more is hostile.

@@ -193,6 +193,8 @@ impl<'s> Units<'s> {
     fn read_variants(&self, die: Die, entry: &Entry<'s>) -> Variants<'s> {
         let discriminant = entry.attr_value(DW_AT_discr).and_then(|value| self.target(die.unit, &value));
         let discriminant = discriminant.and_then(|at| self.member(at, &self.entry(at)?));
+        let ty = discriminant.as_ref().and_then(|member| self.peeled(member.ty));
+        let signed = ty.is_some_and(|(_, ty)| matches!(ty.kind, Kind::Base(DW_ATE_signed | DW_ATE_signed_char)));
         let mut list = Vec::new();
         self.children(die, |child, entry| {
             if entry.tag == DW_TAG_variant {
@@ -204,7 +206,7 @@ impl<'s> Units<'s> {
                     }
                     member.is_none()
                 });
-                list.push(Variant { values: discriminant_values(entry), member, declared: place });
+                list.push(Variant { values: discriminant_values(entry, signed), member, declared: place });
             }
             list.len() < PARTS
         });
@@ -281,15 +283,26 @@ pub fn wide_constant(value: &Attr<'_>) -> Option<u128> {
     }
 }
 
-/// The discriminant values of a variant (DWARF 5, 5.7.10): one, or a list of values and ranges.
-fn discriminant_values(entry: &Entry<'_>) -> Vec<(u128, u128)> {
+/// The discriminant values of a variant (DWARF 5, 5.7.10): one, or a list of values and ranges. `signed` says that the discriminant
+/// has a sign: then a number has that of the form that it is written in (LLVM writes -5 as one byte, and 251 as two).
+fn discriminant_values(entry: &Entry<'_>, signed: bool) -> Vec<(u128, u128)> {
+    let extended = |value: &Attr<'_>| match *value {
+        AttributeValue::Data1(value) if signed => Some(i128::from(value as i8) as u128),
+        AttributeValue::Data2(value) if signed => Some(i128::from(value as i16) as u128),
+        AttributeValue::Data4(value) if signed => Some(i128::from(value as i32) as u128),
+        AttributeValue::Data8(value) if signed => Some(i128::from(value as i64) as u128),
+        _ => wide_constant(value),
+    };
     if let Some(value) = entry.attr_value(DW_AT_discr_value) {
-        return wide_constant(&value).map(|value| (value, value)).into_iter().collect();
+        return extended(&value).map(|value| (value, value)).into_iter().collect();
     }
     let Some(AttributeValue::Block(mut list)) = entry.attr_value(DW_AT_discr_list) else { return Vec::new() };
     let mut values = Vec::new();
     while let Ok(kind) = gimli::Reader::read_u8(&mut list) {
-        let mut next = || gimli::Reader::read_uleb128(&mut list).ok().map(u128::from);
+        let mut next = || match signed {
+            true => gimli::Reader::read_sleb128(&mut list).ok().map(|value| i128::from(value) as u128),
+            false => gimli::Reader::read_uleb128(&mut list).ok().map(u128::from),
+        };
         let range = match gimli::DwDsc(kind) {
             DW_DSC_label => next().map(|value| (value, value)),
             DW_DSC_range => next().and_then(|low| next().map(|high| (low, high))),

@@ -13,7 +13,6 @@ use crate::lang::Renderer;
 use crate::lang::type_name;
 use crate::location::frame::Frame;
 use crate::model::CoreDump;
-use crate::scope;
 use crate::values::{Value, variable_value};
 use crate::variables::{Inspector, Limits, VariableKind};
 
