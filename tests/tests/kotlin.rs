@@ -83,7 +83,7 @@ impl Died {
             let expressions: Vec<&str> = of.iter().map(|(_, expression, _)| *expression).collect();
             let seen = self.values(function, &expressions);
             for ((_, expression, value), seen) in of.iter().zip(seen) {
-                assert_eq!(&seen, value, "{function} {expression}");
+                assert!(may_be(&seen, value), "{function} {expression}: {seen} for {value}");
             }
         }
         printed.len()
@@ -105,6 +105,7 @@ fn every_value_is_what_the_program_printed() {
         ("kotlin-handed", 70),
         ("kotlin-dispatch", 37),
         ("kotlin-merged", 11),
+        ("kotlin-meters", 34),
     ] {
         let agreed = died(name, &[]).agrees();
         assert!(agreed > values, "{name}: {agreed}");
@@ -461,11 +462,64 @@ fn objects_of_merged_types_have_their_own_class() {
             died.printed().into_iter().partition(|(_, expression, _)| expression.contains(".ship."));
         let expressions: Vec<&str> = held.iter().map(|(_, expression, _)| *expression).collect();
         let printed: Vec<&str> = held.iter().map(|(.., value)| *value).collect();
-        assert_eq!(died.values_in(0, &expressions), printed, "{options:?}");
+        let seen = died.values_in(0, &expressions);
+        assert!(
+            seen.iter().zip(&printed).all(|(seen, printed)| may_be(seen, printed)),
+            "{options:?}: {seen:?} for {printed:?}"
+        );
         assert_eq!((held.len(), delegated.len()), (10, 2));
         // The second delegate's type is the first one's, whose class has another field: its name is none of the object's class.
         let ship = r#"struct $Ship {captain$delegate = NotNullVar(value="Ann"), speed$delegate = object([4]="fast")}"#;
         assert_eq!(died.values_in(0, &["Store.ship"]), [ship], "{options:?}");
+    }
+}
+
+/// Whether a value that was shown is the printed one, which may be one of two that it may be.
+fn may_be(shown: &str, printed: &str) -> bool {
+    let Some((before, after)) = shown.split_once(" or ") else { return shown == printed };
+    let start = before.rfind(['[', ' ', '=']).map_or(0, |at| at + 1);
+    let end = after.find([',', ']']).unwrap_or(after.len());
+    [&before[start..], &after[..end]].iter().any(|one| {
+        let shown = format!("{}{one}{}", &before[..start], &after[end..]);
+        may_be(&shown, printed)
+    })
+}
+
+/// The optimiser inlines the functions that tell whether a number has a sign, and makes one type of those of boxes, of arrays and of
+/// classes with the same fields.
+#[test]
+fn a_number_that_may_have_a_sign_is_written_as_both() {
+    let died = died_with(&[], &fixture("modules/kotlin-meters-production.wasm"), &[]);
+    let known = ["maybe.word", "maybe.signed", "maybe.any", "maybe.other", "list", "signed"];
+    let doubtful =
+        ["tank.used", "rows.words", "rows.longs", "plain", "minus", "huge", "deep", "signs.words", "signs.longs"];
+    let printed = died.run.text().lines().filter_map(|line| line.split_once("Store.")?.1.split_once([' ', ':']));
+    let printed: HashMap<&str, &str> =
+        printed.map(|(member, value)| (member, value.trim_start_matches("= ").trim())).collect();
+    for (members, is_known) in [(&known[..], true), (&doubtful[..], false)] {
+        let expressions: Vec<String> = members.iter().map(|member| format!("Store.{member}")).collect();
+        let expressions: Vec<&str> = expressions.iter().map(String::as_str).collect();
+        for (member, shown) in members.iter().zip(died.values_in(1, &expressions)) {
+            let value = printed[member];
+            assert!(may_be(&shown, value), "{member}: {shown}, printed {value}");
+            assert_eq!(shown == value, is_known, "{member}: {shown}");
+        }
+    }
+    // 8 and 16 bits may be a truth value and a character as well.
+    let narrow = ["Store.rows.bytes", "Store.rows.shorts", "Store.signs.bytes", "Store.signs.shorts"];
+    assert_eq!(died.values_in(1, &narrow), ["[0xc9]", "[0xea61]", "[0xf1]", "[0xfff0]"]);
+}
+
+/// Without its box, an array of unsigned numbers is of the class of those with a sign.
+#[test]
+fn elements_of_an_array_that_may_be_unsigned_are_written_as_both() {
+    let died = died("kotlin-meters", &[]);
+    let printed: Vec<(&str, &str)> =
+        died.run.text().lines().filter_map(|line| line.strip_prefix("perhaps ")?.split_once(": ")).collect();
+    assert_eq!(printed.len(), 4);
+    for (expression, value) in printed {
+        let shown = died.values("main", &[expression]).remove(0);
+        assert!(may_be(&shown, value) && shown != value, "{expression}: {shown}, printed {value}");
     }
 }
 

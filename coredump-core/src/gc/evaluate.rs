@@ -348,7 +348,8 @@ impl<'d> Evaluation<'_, 'd> {
             }
             (None, _) => {
                 let index = usize::try_from(number).ok();
-                index.and_then(|index| object.get(index)).map(FieldReading::raw).ok_or_else(|| behind(object.len))
+                let part = index.and_then(|index| Some(self.view.plain_part(&object, index, object.get(index)?)));
+                part.ok_or_else(|| behind(object.len))
             }
             _ => Err("it has no elements".to_owned()),
         }

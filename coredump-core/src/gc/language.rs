@@ -83,10 +83,22 @@ impl ObjectView<'_> {
     /// numbers are objects of the others' classes, unless they are boxed.
     pub(super) fn meaning_of(&self, part: FieldReading, object: &Object<'_>, window: Range<u64>) -> Option<Meaning> {
         let mut meaning = self.meaning(object, window)?;
-        if let (ObjectForm::Elements { parts, .. }, Reading::Unsigned) = (&mut meaning.form, part.reading) {
-            parts.iter_mut().for_each(|element| element.reading = Reading::Unsigned);
+        if let ObjectForm::Elements { parts, .. } = &mut meaning.form {
+            parts.iter_mut().for_each(|element| element.reading = kotlin::read_as(part.reading, element.reading));
         }
         Some(meaning)
+    }
+
+    /// Returns a field of an object that has no meaning in its language. Objects of Kotlin of which an optimiser has made plain
+    /// structs are such, and only code tells whether their numbers have a sign.
+    pub(super) fn plain_part(&self, object: &Object<'_>, index: usize, field: Field) -> FieldReading {
+        let is_of_program = |(module, _): &(u32, u32)| self.kotlin.is_program(&self.named, *module);
+        match object.kind() {
+            ObjectKind::Struct if object.ty.places.iter().any(is_of_program) => {
+                FieldReading::raw(field).read(self.kotlin.reading(&self.named, object, index))
+            }
+            _ => FieldReading::raw(field),
+        }
     }
 
     /// Returns the named members of an object.
@@ -95,7 +107,7 @@ impl ObjectView<'_> {
             let name =
                 |index| self.field_name(object.type_index, index).map_or_else(|| format!("[{index}]"), str::to_owned);
             let fields = object.fields().enumerate().filter(|_| object.kind() == ObjectKind::Struct);
-            fields.map(|(index, field)| (name(index), FieldReading::raw(field))).collect()
+            fields.map(|(index, field)| (name(index), self.plain_part(object, index, field))).collect()
         })
     }
 

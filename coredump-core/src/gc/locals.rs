@@ -174,8 +174,10 @@ impl<'d> ObjectView<'d> {
                 _ => None,
             };
             let fields = object.fields().enumerate().skip(first).take(count);
-            let named =
-                |(index, field)| (name(index).unwrap_or_else(|| format!("[{index}]")), FieldReading::raw(field));
+            let named = |(index, field)| {
+                let name = name(index).unwrap_or_else(|| format!("[{index}]"));
+                (name, self.plain_part(object, index, field))
+            };
             return fields.map(named).collect();
         };
         match meaning.form {
@@ -239,10 +241,12 @@ pub(super) fn part_of(value: &Value, reading: Reading) -> Option<FieldReading> {
         Value::V128(bytes) => Field::V128(bytes),
         Value::Ref(Reference { ref target, .. }) => Field::Ref(ObjectView::link(target)),
     };
-    // Only integers are read in one way or another, which the code decides.
+    // Only integers are read in one way or another, which the code decides, and the elements of arrays.
     let reading = match (field, reading) {
-        (Field::I32(_), _) | (Field::I64(_), Reading::Unsigned | Reading::Duration) => reading,
-        (Field::Ref(_), Reading::Unsigned) | (_, Reading::Raw | Reading::Value { .. }) => reading,
+        (Field::I64(_), Reading::Truth | Reading::Character) => Reading::Number,
+        (Field::I32(_) | Field::I64(_), _) => reading,
+        (Field::Ref(_), Reading::Unsigned | Reading::Signed) | (_, Reading::Raw | Reading::Value { .. }) => reading,
+        (Field::Ref(_), _) => Reading::Number,
         _ => Reading::Signed,
     };
     Some(FieldReading { field, reading })

@@ -77,6 +77,8 @@ pub enum Reading {
     Raw,
     /// A number with a sign.
     Signed,
+    /// A number of which the program does not tell whether it has a sign.
+    Number,
     /// A number without.
     Unsigned,
     /// A number of 8 bits without a sign, whatever holds it.

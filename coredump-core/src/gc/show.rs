@@ -142,7 +142,8 @@ impl Line<'_, '_> {
                         Some(name) => self.add(format_args!("{name} = ")),
                         None => self.add(format_args!("{index} = ")),
                     }
-                    self.field(field, deeper);
+                    let part = self.view.plain_part(object, index, field);
+                    self.part(part, deeper);
                 }
                 self.text.push('}');
             }

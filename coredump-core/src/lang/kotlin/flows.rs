@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use wasmparser::{BlockType, Operator, OperatorsReader, ValType};
 
 use super::Reading;
-use super::kinds::{Declarations, Evidence, class_of_function};
+use super::kinds::{Declarations, Evidence, class_of_function, is_optimised};
 use super::layout::{HEADER, with_superclasses};
 use crate::module::{Module, ValueType};
 use crate::unwind::arity;
@@ -23,8 +23,6 @@ const MAX_MOVES: usize = 1 << 23;
 const MAX_LOCALS: usize = 1 << 24;
 /// How many fields are remembered in which a function stores one of its parameters.
 const KEPT: usize = 16;
-/// How many functions are checked for names of locals.
-const NAMED: usize = 1 << 12;
 /// How many operands may be on a function's stack, and how many blocks open, before the rest of it is not looked at.
 const MAX_DEPTH: usize = 1 << 16;
 /// How many operands are followed in one module: a call of two bytes may pop and push a thousand.
@@ -58,7 +56,7 @@ impl Flows {
     /// merge functions with the same code, whatever their types are.
     pub fn from_code(module: &Module<'_>, declared: &Declarations<'_, '_>) -> Flows {
         let functions = module.imported_functions()..module.function_count();
-        if !functions.clone().take(NAMED).any(|function| module.local_name(function, 0).is_some()) {
+        if is_optimised(module) {
             return Flows::default();
         }
         let mut graph = Graph {
@@ -621,9 +619,10 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
             ref other => {
                 let (takes, gives) = arity(self.graph.module, other)?;
                 let taken = self.graph.declared.taken(other);
+                let both = compared(other);
                 for index in 0..takes {
                     let source = self.pop()?;
-                    if let Some(reading) = taken.filter(|_| index == 0) {
+                    if let Some(reading) = both.or(taken.filter(|_| index == 0)) {
                         self.graph.tell(source, reading);
                     }
                 }
@@ -656,6 +655,13 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
             }
         }
     }
+}
+
+/// How an operator reads both its operands, if these are numbers of 64 bits with a sign: functions of their class compare and
+/// divide unsigned ones.
+fn compared(operator: &Operator<'_>) -> Option<Reading> {
+    use Operator::*;
+    matches!(operator, I64LtS | I64GtS | I64LeS | I64GeS | I64DivS | I64RemS).then_some(Reading::Signed)
 }
 
 /// How to read the result of an arithmetic operator, whose operands are numbers of no value class.

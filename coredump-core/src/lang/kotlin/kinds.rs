@@ -20,6 +20,19 @@ const RESULT: &str = "kotlin.Result";
 const OPERANDS: usize = 64;
 /// How many operators of a value class's method are looked at: it has a few.
 const HANDED_ON: usize = 16;
+/// How many functions are checked for names of locals.
+const NAMED: usize = 1 << 12;
+/// The end of the name of a global with runtime type information, which begins with the class's name.
+const INFORMATION: &str = "_rtti";
+/// The library's numbers with a sign.
+const SIGNED: [&str; 4] = ["Byte", "Short", "Int", "Long"];
+
+/// Whether an optimiser wrote the module: it drops the names of locals. It also inlines most functions that tell what a number is,
+/// merges those with the same code, whatever their types are, and makes one type of those of several classes.
+pub fn is_optimised(module: &Module<'_>) -> bool {
+    let mut functions = (module.imported_functions()..module.function_count()).take(NAMED);
+    !functions.any(|function| module.local_name(function, 0).is_some())
+}
 
 /// The parameter and result types that the names of functions and types reveal; none in a module without names.
 pub struct Declarations<'m, 's> {
@@ -27,6 +40,8 @@ pub struct Declarations<'m, 's> {
     /// The module's number in the dump.
     number: u32,
     values: &'m HashMap<String, u32>,
+    /// Whether an optimiser wrote the module, as [`is_optimised`] has it.
+    optimised: bool,
 }
 
 impl Declarations<'_, '_> {
@@ -35,6 +50,9 @@ impl Declarations<'_, '_> {
     pub fn taken_by(&self, function: u32) -> Option<Reading> {
         let name = self.module.function_name(function)?;
         let lone = self.module.signature(function).is_some_and(|signature| signature.params.len() == 1);
+        if self.optimised {
+            return name.strip_prefix("kotlin.").filter(|_| lone).and_then(Declarations::of_text);
+        }
         match name.strip_prefix("kotlin.").filter(|_| lone) {
             Some(name) => Declarations::of_library(name),
             None if lone && name.ends_with("-impl") => self.handed_on_by(function),
@@ -81,6 +99,20 @@ impl Declarations<'_, '_> {
         found
     }
 
+    /// How a library function that makes the text of its first parameter reads it. No function that does this for another type has
+    /// the same code.
+    fn of_text(name: &str) -> Option<Reading> {
+        match name {
+            "wasm.internal.utoa32" | "wasm.internal.utoa64" => Some(Reading::Unsigned),
+            "wasm.internal.itoa32" | "wasm.internal.itoa64" | "Int__toString-impl" | "Long__toString-impl" => {
+                Some(Reading::Signed)
+            }
+            "wasm.internal.getBoxedBoolean" | "Boolean__toString-impl" => Some(Reading::Truth),
+            "Char__toString-impl" => Some(Reading::Character),
+            name => value_class(name).filter(|_| name.ends_with("__toString-impl")),
+        }
+    }
+
     /// How a library function reads its first parameter, by the function's name.
     fn of_library(name: &str) -> Option<Reading> {
         // A constructor takes the bits as a signed number.
@@ -91,7 +123,11 @@ impl Declarations<'_, '_> {
             "wasm.internal.getBoxedBoolean" => Reading::Truth,
             name if name.starts_with("Boolean__") => Reading::Truth,
             name if name.starts_with("Char__") => Reading::Character,
-            name if name.starts_with("Byte__") || name.starts_with("Short__") || name.starts_with("Int__") => {
+            name if SIGNED.iter().any(|class| {
+                let method = name.strip_prefix(class);
+                method.is_some_and(|method| method.starts_with("__") || method.starts_with("Array."))
+            }) =>
+            {
                 Reading::Signed
             }
             _ => return None,
@@ -102,6 +138,12 @@ impl Declarations<'_, '_> {
     /// first parameter is the value itself. [`Declarations::taken_by`] is for functions of one parameter.
     pub fn taken_first_by(&self, function: u32) -> Option<Reading> {
         let name = self.module.function_name(function)?;
+        if self.optimised {
+            return match name.strip_prefix("kotlin.") {
+                Some(name) => Declarations::of_text(name),
+                None => self.value(class_of_function(name).filter(|_| name.ends_with("__toString-impl"))?),
+            };
+        }
         match name.strip_prefix("kotlin.") {
             Some(name) if !name.contains("Result__") => Declarations::of_library(name),
             _ => self.value(class_of_function(name).filter(|_| !name.contains("__<init>"))?),
@@ -128,7 +170,7 @@ impl Declarations<'_, '_> {
 
     /// How a function's result is read, by the function's name.
     pub fn given_by(&self, function: u32) -> Option<Reading> {
-        let name = self.module.function_name(function)?;
+        let name = self.module.function_name(function).filter(|_| !self.optimised)?;
         let Some(name) = name.strip_prefix("kotlin.") else {
             return self.value(class_of_function(name).filter(|_| name.contains("__<init>"))?);
         };
@@ -147,18 +189,28 @@ impl Declarations<'_, '_> {
             | "time.Duration__unaryMinus-impl"
             | "time.<Duration__<get-absoluteValue>-impl>" => Some(Reading::Duration),
             name if name.contains("__<init>") => value_class(name),
-            _ => None,
+            // An array of unsigned numbers is made by a constructor of its own, which is called with one of these.
+            name => name.strip_suffix(".<init>").filter(|class| is_signed_array(class)).map(|_| Reading::Signed),
         }
     }
 
     /// Returns the reading of the value in a box of this type.
     pub fn boxed_in(&self, ty: u32) -> Option<Reading> {
-        let name = self.module.type_name(ty)?;
+        self.boxed_as(self.module.type_name(ty).filter(|_| !self.optimised)?)
+    }
+
+    /// Returns the reading of the value in a box whose runtime type information is in this global.
+    fn boxed_with(&self, information: u32) -> Option<Reading> {
+        self.boxed_as(self.module.global_name(information)?.strip_suffix(INFORMATION)?)
+    }
+
+    /// Returns the reading of the value in a box of the class of this name.
+    fn boxed_as(&self, name: &str) -> Option<Reading> {
         let Some(name) = name.strip_prefix("kotlin.") else { return self.value(name.to_owned()) };
         match name {
             "Boolean" => Some(Reading::Truth),
             "Char" => Some(Reading::Character),
-            "Byte" | "Short" | "Int" => Some(Reading::Signed),
+            "Byte" | "Short" | "Int" | "Long" => Some(Reading::Signed),
             "UInt" | "ULong" => Some(Reading::Unsigned),
             "UByte" => Some(Reading::UnsignedByte),
             "UShort" => Some(Reading::UnsignedShort),
@@ -224,6 +276,10 @@ impl Declarations<'_, '_> {
             I32Extend8S | I32Extend16S => Some(Reading::Signed),
             I32Add | I32Sub | I32Mul | I32DivS | I32RemS | I32Shl | I32ShrS | I32ShrU => Some(Reading::Signed),
             Call { function_index } => self.given_by(function_index),
+            StructNew { struct_type_index } if !self.optimised => {
+                let class = self.module.type_name(struct_type_index)?.strip_prefix("kotlin.")?;
+                is_signed_array(class).then_some(Reading::Signed)
+            }
             _ => None,
         }
     }
@@ -257,6 +313,11 @@ impl Declarations<'_, '_> {
         }
         known
     }
+}
+
+/// Whether a class of the library holds numbers with a sign: `IntArray`.
+fn is_signed_array(class: &str) -> bool {
+    class.strip_suffix("Array").is_some_and(|element| SIGNED.contains(&element))
 }
 
 /// The value class of which a library function is a method, as `UInt__toString-impl` or `<UByte__<get-data>-impl>`:
@@ -312,6 +373,16 @@ fn values_of(values: &HashMap<String, u32>, module: u32) -> Vec<(&str, Reading)>
     values.iter().map(|(name, ty)| (&name[simple(name)..], Reading::Value { module, ty: *ty })).collect()
 }
 
+/// Whether objects of a type begin with the fields that all objects have.
+fn begins_as_object(module: &Module<'_>, ty: u32) -> bool {
+    let named = (0..).zip(HEADER).all(|(index, (name, _))| module.field_name(ty, index) == Some(name));
+    // Without names they are known by their shape: three references and a number of 32 bits.
+    let nameless = || (0..HEADER.len() as u32).all(|index| module.field_name(ty, index).is_none());
+    let width = |index| module.field_width(ty, index);
+    let shaped = || [width(0), width(1), width(2), width(3)] == [None, None, None, Some(4)];
+    module.field_count(ty).is_some_and(|count| count as usize >= HEADER.len()) && (named || nameless() && shaped())
+}
+
 /// Where an operand was read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
@@ -319,6 +390,7 @@ enum Origin {
     /// A field of a type.
     Field(u32, u32),
     Global(u32),
+    Unknown,
 }
 
 /// An operation that takes an operand.
@@ -328,6 +400,8 @@ enum Taker {
     Function(u32),
     /// A new object of a type: its field with runtime type information.
     Object(u32),
+    /// A new object with the runtime type information in this global: the only field of its class.
+    Box(u32),
 }
 
 /// Calls `each` with every operation that says what an operand is, and the origin of that operand, where it is read in the same
@@ -347,11 +421,19 @@ fn operands<'s>(module: &Module<'_>, mut operators: OperatorsReader<'s>, mut eac
             Operator::GlobalGet { global_index } => (0, Some(Origin::Global(global_index))),
             Operator::StructNew { struct_type_index } => match module.field_count(struct_type_index) {
                 Some(count) => {
-                    let information = stack.len().checked_sub(count as usize).and_then(|first| stack.get(first + RTTI));
-                    if let Some(Some(source)) = information.filter(|_| RTTI < count as usize) {
-                        each(Taker::Object(struct_type_index), *source);
+                    let count = count as usize;
+                    let fields = stack.len().checked_sub(count).map_or(&[][..], |first| &stack[first..]);
+                    if RTTI < count {
+                        let information = fields.get(RTTI).copied().flatten().unwrap_or(Origin::Unknown);
+                        each(Taker::Object(struct_type_index), information);
+                        if let (Origin::Global(information), Some(&Some(held))) =
+                            (information, fields.get(HEADER.len()))
+                            && count == HEADER.len() + 1
+                        {
+                            each(Taker::Box(information), held);
+                        }
                     }
-                    (count as usize, None)
+                    (count, None)
                 }
                 None => return,
             },
@@ -439,6 +521,11 @@ struct Classes {
 }
 
 impl Classes {
+    /// Notes an object whose class is not known.
+    fn unknown(&mut self, ty: u32) {
+        self.merged.insert(ty);
+    }
+
     fn made(&mut self, module: &Module<'_>, ty: u32, information: u32) {
         // An optimiser makes subtypes for the objects that single places make.
         let name = |ty: u32| module.type_name(ty).map(unnumbered);
@@ -455,6 +542,10 @@ impl Classes {
 pub struct Fields {
     known: HashMap<(u32, u32), Evidence>,
     unsigned: HashMap<(u32, u32), bool>,
+    /// Whether an optimiser wrote the module.
+    optimised: bool,
+    /// Whether the program has arrays of unsigned numbers, which without their boxes are those of numbers with a sign.
+    unsigned_arrays: bool,
     /// Types that an optimiser made of those of several classes. What code does with a field of one may be done with the other
     /// class's.
     merged: HashSet<u32>,
@@ -465,9 +556,21 @@ pub struct Fields {
 impl Fields {
     /// Analyses all code of a module.
     pub fn from_code(module: &Module<'_>, number: u32) -> Fields {
-        let mut fields = Fields::default();
+        let is_of_array = |name: &str| {
+            let name = name.strip_prefix("kotlin.").map(|name| name.trim_start_matches('<'));
+            name.is_some_and(|name| name.starts_with('U') && name.contains("Array__"))
+        };
+        let mut fields = Fields {
+            optimised: is_optimised(module),
+            unsigned_arrays: module.function_names().any(|(_, name)| is_of_array(name)),
+            ..Fields::default()
+        };
         let values = value_classes(module);
-        let declared = Declarations { module, number, values: &values };
+        let declared = Declarations { module, number, values: &values, optimised: fields.optimised };
+        // A number of 32 or 64 bits that code branches on is compared with zero.
+        let fits = |(ty, field): (u32, u32), reading| {
+            reading != Reading::Truth || module.field_width(ty, field).is_none_or(|width| width < 4)
+        };
         let mut classes = Classes::default();
         // A box passes its own field to methods of its class, which is no evidence that the field holds a boxed value.
         let is_box = |ty: u32, reading| matches!(reading, Reading::Value { ty: own, .. } if own == ty);
@@ -487,7 +590,8 @@ impl Fields {
                 if let Some(unsigned) = unsigned {
                     *fields.unsigned.entry(field).or_insert(unsigned) &= unsigned;
                 }
-                if let Some(reading) = declared.taken(next).filter(|reading| !is_box(field.0, *reading)) {
+                let taken = declared.taken(next).filter(|reading| !is_box(field.0, *reading) && fits(field, *reading));
+                if let Some(reading) = taken {
                     Evidence::add(&mut fields.known, field, reading);
                 }
             });
@@ -499,11 +603,19 @@ impl Fields {
                     }
                 }
                 (Taker::Object(ty), Origin::Global(information)) => classes.made(module, ty, information),
+                // Code that an optimiser wrote may make objects of another class there.
+                (Taker::Object(ty), _) if fields.optimised => classes.unknown(ty),
+                (Taker::Box(information), Origin::Field(ty, field)) if fields.optimised => {
+                    if let Some(reading) = declared.boxed_with(information) {
+                        Evidence::add(&mut fields.known, (ty, field), reading);
+                    }
+                }
                 _ => {}
             });
             // The methods of a value class, above all its `hashCode`, take the unboxed value and so show what its field
             // is.
             if let Some(class) = module.function_name(function).and_then(class_of_function)
+                && !fields.optimised
                 && let Some(&ty) = values.get(&class)
             {
                 let known = declared.locals(function).remove(&0).map(|evidence| evidence.0);
@@ -556,12 +668,16 @@ impl Fields {
 
     /// Reads the declarations that the names of the module's functions and types reveal.
     pub fn declarations<'m, 's>(&'m self, module: &'m Module<'s>, number: u32) -> Declarations<'m, 's> {
-        Declarations { module, number, values: &self.values }
+        Declarations { module, number, values: &self.values, optimised: self.optimised }
     }
 
-    /// How to read an integer field; evidence for an inherited field counts too. 16 bits that the code reads without a
-    /// sign are a character, and numbers of 32 and 64 bits are signed unless other evidence exists. `moved` is what
-    /// data flow tells of a field that code only moves.
+    /// How the elements of an array of numbers are read: without its box, an array of unsigned numbers is one of numbers with a sign.
+    pub fn elements(&self) -> Reading {
+        if self.optimised || self.unsigned_arrays { Reading::Number } else { Reading::Signed }
+    }
+
+    /// How to read an integer field, or the elements of an array in it; evidence for an inherited field counts too. 16 bits
+    /// that the code reads without a sign are a character. `moved` is what data flow tells of a field that code only moves.
     pub fn reading(
         &self,
         module: &Module<'_>,
@@ -572,7 +688,9 @@ impl Fields {
     ) -> Reading {
         let has = |ty: &u32| module.field_count(*ty).is_some_and(|count| field < count);
         let declaring = with_superclasses(module, ty).take_while(has).last();
-        let is_merged = declaring.is_some_and(|ty| self.merged.contains(&ty));
+        // An optimiser takes the runtime type information out of objects of which nobody asks it, and merges their types, too.
+        let is_headless = || self.optimised && !begins_as_object(module, ty);
+        let is_merged = declaring.is_some_and(|ty| self.merged.contains(&ty)) || is_headless();
         let types = || with_superclasses(module, ty).map(|ty| (ty, field)).filter(|_| !is_merged);
         let mut known = types().filter_map(|field| self.known.get(&field)).map(|evidence| evidence.0);
         let first = known.next().or_else(moved).unwrap_or(Reading::Unknown);
@@ -583,18 +701,20 @@ impl Fields {
             (Storage::I32, Reading::UnsignedByte)
             | (Storage::I32 | Storage::I64 | Storage::Ref, Reading::Unsigned)
             | (Storage::I64, Reading::Duration) => known,
-            (Storage::I16, _) => match types().find_map(|field| self.unsigned.get(&field)) {
+            (Storage::I16, known) => match types().find_map(|field| self.unsigned.get(&field)) {
                 Some(true) => Reading::Character,
-                Some(false) => Reading::Signed,
+                Some(false) if known == Reading::Signed => known,
+                Some(false) => Reading::Number,
                 None => Reading::Unknown,
             },
+            (Storage::I32 | Storage::I64 | Storage::Ref, known) if known != Reading::Signed => Reading::Number,
             _ => Reading::Signed,
         }
     }
 
     /// How to read the numbers and unboxed value classes in a function's locals, as far as its code tells.
     pub fn locals(&self, module: &Module<'_>, number: u32, function: u32) -> HashMap<u32, Reading> {
-        let known = Declarations { module, number, values: &self.values }.locals(function);
+        let known = self.declarations(module, number).locals(function);
         known.into_iter().map(|(local, evidence)| (local, evidence.0)).collect()
     }
 }
@@ -623,6 +743,42 @@ mod tests {
         let bytes = wat::parse_str(text).unwrap();
         let module = Module::parse(&bytes).unwrap();
         Fields::from_code(&module, 0).reading(&module, 1, 4, Storage::I8, || None)
+    }
+
+    /// An optimiser makes one type of those of all boxes; which class a box is of, its runtime type information tells.
+    #[test]
+    fn a_number_has_the_sign_of_the_boxes_that_code_puts_it_into() {
+        let field = |code: &str| {
+            let text = format!(
+                r#"(module
+                (type $info (struct))
+                (type $box (struct (field $vtable (ref null 0)) (field $itable (ref null 0)) (field $rtti (ref null 0))
+                    (field $_hashCode (mut i32)) (field $value i32)))
+                (type $tank (struct (field $vtable (ref null 0)) (field $itable (ref null 0)) (field $rtti (ref null 0))
+                    (field $_hashCode (mut i32)) (field $used i32)))
+                (global $kotlin.UInt_rtti (ref null 0) (struct.new 0))
+                (global $kotlin.Int_rtti (ref null 0) (struct.new 0))
+                (func $kotlin.wasm.internal.utoa32 (param i32))
+                (func $kotlin.UInt__hashCode-impl (param i32) (result i32) (local.get 0))
+                (func (param (ref $tank)) {code}))"#
+            );
+            let bytes = wat::parse_str(text).unwrap();
+            let module = Module::parse(&bytes).unwrap();
+            Fields::from_code(&module, 0).reading(&module, 2, 4, Storage::I32, || None)
+        };
+        let used = "(struct.get $tank 4 (local.get 0))";
+        let boxed = |class: &str| {
+            format!(
+                "(drop (struct.new $box (ref.null 0) (ref.null 0) (global.get $kotlin.{class}_rtti) (i32.const 0) {used}))"
+            )
+        };
+        assert_eq!(field(&boxed("UInt")), Reading::Unsigned);
+        assert_eq!(field(&boxed("Int")), Reading::Signed);
+        assert_eq!(field(&(boxed("Int") + &boxed("UInt"))), Reading::Number);
+        assert_eq!(field(&format!("(call $kotlin.wasm.internal.utoa32 {used})")), Reading::Unsigned);
+        // The same code may have been that of another class's function.
+        assert_eq!(field(&format!("(drop (call $kotlin.UInt__hashCode-impl {used}))")), Reading::Number);
+        assert_eq!(field(""), Reading::Number);
     }
 
     #[test]

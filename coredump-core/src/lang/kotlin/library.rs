@@ -52,6 +52,14 @@ impl Elements<'_> {
     }
 }
 
+/// How the elements of an array are read, as the value that refers to it says, and as it says itself.
+pub fn read_as(outer: Reading, own: Reading) -> Reading {
+    match (outer, own) {
+        (Reading::Unsigned, _) | (Reading::Signed, Reading::Number) => outer,
+        _ => own,
+    }
+}
+
 impl Kotlin {
     /// How an object of this class or a subclass is written; `None` if as its fields.
     pub(super) fn known(
@@ -250,10 +258,12 @@ impl Kotlin {
             (storage.kind() == ObjectKind::Array).then(|| all(storage, reading))
         };
         let read = |elements: Elements<'v>, reading| Elements { reading, ..elements };
+        let is_bare = || self.own(view, object).len() == object.held();
         Some(match simple {
-            "Array" | "IntArray" | "LongArray" | "ShortArray" | "ByteArray" | "FloatArray" | "DoubleArray" => {
-                stored(Reading::Signed)?
-            }
+            "Array" | "FloatArray" | "DoubleArray" => stored(Reading::Signed)?,
+            // Of arrays without runtime type information, an optimiser has made one type of those whose elements are as wide.
+            "ShortArray" | "CharArray" | "ByteArray" | "BooleanArray" if is_bare() => stored(Reading::Unknown)?,
+            "IntArray" | "LongArray" | "ShortArray" | "ByteArray" => stored(self.elements_reading(view, object))?,
             "CharArray" => stored(Reading::Character)?,
             "BooleanArray" => stored(Reading::Truth)?,
             "UIntArray" | "ULongArray" | "UShortArray" | "UByteArray" => read(of("storage")?, Reading::Unsigned),
@@ -284,7 +294,7 @@ impl Kotlin {
                 let [field] = own[..] else { return None };
                 let reading = self.reading(view, object, field);
                 let list = of("$this_asList")?;
-                Elements { reading: if reading == Reading::Unsigned { reading } else { list.reading }, ..list }
+                Elements { reading: read_as(reading, list.reading), ..list }
             }
             _ => return None,
         })

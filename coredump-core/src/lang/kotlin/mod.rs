@@ -26,6 +26,7 @@ use crate::locked::Locked;
 use crate::objects::{Field, Id, Link, Object, Storage};
 
 pub use class::has_information;
+pub use library::read_as;
 pub use numbers::{part_text, quoted};
 pub use suspended::{Held, SuspendPoint, Suspended};
 
@@ -54,6 +55,8 @@ pub struct Kotlin {
     pools: Locked<Lookups<(u32, Option<u32>), Pool>>,
     fields: Locked<HashMap<u32, Arc<Fields>>>,
     flows: Locked<HashMap<u32, Arc<Flows>>>,
+    /// Whether the objects of a module are Kotlin's.
+    programs: Locked<HashMap<u32, bool>>,
 }
 
 impl Kotlin {
@@ -145,16 +148,20 @@ impl Kotlin {
         Some(thrown)
     }
 
-    /// How to read the bits of a field. For integers the code tells.
-    fn reading(&self, view: &Named<'_>, object: &Object<'_>, index: usize) -> Reading {
-        use Storage::{I8, I16};
+    /// How to read the bits of a field. For integers, and the elements of arrays, the code tells.
+    pub fn reading(&self, view: &Named<'_>, object: &Object<'_>, index: usize) -> Reading {
+        use Storage::{I8, I16, I32, I64, Ref};
         let Some(storage) = object.storage(index) else { return Reading::Signed };
         let readings = object.ty.places.iter().filter_map(|&(number, ty)| {
             let (fields, field) = (self.fields(view, number)?, index as u32);
             let moved = || self.moved(view, number, Slot::Field(ty, field));
             Some(fields.reading(view.module(number)?, ty, field, storage, moved))
         });
-        let unknown = if matches!(storage, I8 | I16) { Reading::Unknown } else { Reading::Signed };
+        let unknown = match storage {
+            I8 | I16 => Reading::Unknown,
+            I32 | I64 | Ref => Reading::Number,
+            _ => Reading::Signed,
+        };
         // Code that uses the field of another class says nothing of this one.
         if self.class(view, object).is_some_and(|class| !class.names_field(index)) {
             return unknown;
@@ -205,7 +212,7 @@ impl Kotlin {
 
     /// How the value of a global is read.
     pub fn global(&self, view: &Named<'_>, number: u32, global: u32) -> Reading {
-        self.moved(view, number, Slot::Global(global)).unwrap_or(Reading::Signed)
+        self.moved(view, number, Slot::Global(global)).unwrap_or(Reading::Number)
     }
 
     /// How the only field of a value class is read.
@@ -224,7 +231,18 @@ impl Kotlin {
 
     /// Whether the objects of a dump that are of a module's types are Kotlin's.
     pub fn is_program(&self, view: &Named<'_>, module: u32) -> bool {
-        class::has_information(view, Some(module))
+        let known = self.programs.lock().get(&module).copied();
+        known.unwrap_or_else(|| {
+            let known = class::has_information(view, Some(module));
+            self.programs.lock().insert(module, known);
+            known
+        })
+    }
+
+    /// How the elements of an array of numbers are read, which may be one of unsigned numbers without its box.
+    fn elements_reading(&self, view: &Named<'_>, array: &Object<'_>) -> Reading {
+        let number = array.ty.places.first().map(|(number, _)| *number);
+        number.and_then(|number| self.fields(view, number)).map_or(Reading::Number, |fields| fields.elements())
     }
 
     /// The name of a suspended function, and those members of its state that are variables of the source. Parameters

@@ -9,29 +9,30 @@ use crate::text::is_unsafe;
 
 /// A number, a boolean or a character as text; `None` for a reference.
 pub fn part_text(part: FieldReading) -> Option<String> {
-    let unsigned = |bits: u64| match part.reading {
-        Reading::Truth if bits <= 1 => (bits == 1).to_string(),
-        Reading::Character => u16::try_from(bits).map_or_else(|_| bits.to_string(), character),
-        Reading::UnsignedByte => (bits as u8).to_string(),
-        Reading::UnsignedShort => (bits as u16).to_string(),
-        _ => bits.to_string(),
-    };
     let integer = |signed: i64, bits: u64| match part.reading {
         Reading::Signed => signed.to_string(),
-        Reading::Unknown if signed < 0 => format!("{bits:#x}"),
+        Reading::UnsignedByte => (bits as u8).to_string(),
+        Reading::UnsignedShort => (bits as u16).to_string(),
+        // Code may branch on a number as well, and compare it with a character.
+        Reading::Truth if bits <= 1 => (bits == 1).to_string(),
+        Reading::Character if bits <= u16::MAX.into() => character(bits as u16),
+        Reading::Number | Reading::Truth | Reading::Character if signed < 0 => format!("{signed} or {bits}"),
+        Reading::Unknown if signed < 0 => match part.field {
+            Field::I32(_) | Field::I64(_) => format!("{signed} or {bits}"),
+            _ => format!("{bits:#x}"),
+        },
         Reading::Unknown => match (part.field, bits) {
             (Field::I8(_), 0 | 1) => format!("{bits} or {}", bits == 1),
             (Field::I16(bits), _) => format!("{bits} or {}", character(bits)),
             // A number that is the same signed and unsigned is known all the same.
             _ => bits.to_string(),
         },
-        _ => unsigned(bits),
+        _ => bits.to_string(),
     };
     Some(match part.field {
         Field::Ref(_) => return None,
         Field::I8(bits) => integer(i64::from(bits as i8), bits.into()),
         Field::I16(bits) => integer(i64::from(bits as i16), bits.into()),
-        Field::I32(value) if part.reading == Reading::Unknown => value.to_string(),
         Field::I32(value) => integer(value.into(), (value as u32).into()),
         Field::I64(value) if part.reading == Reading::Duration => duration(value),
         Field::I64(value) => integer(value, value as u64),
@@ -204,6 +205,23 @@ mod tests {
         assert_eq!([text(Field::I8(1)), text(Field::I8(0))], ["1 or true", "0 or false"]);
         assert_eq!([text(Field::I8(2)), text(Field::I8(0xff))], ["2", "0xff"]);
         assert_eq!(text(Field::I16(35)), "35 or '#'");
+        assert_eq!([text(Field::I32(1)), text(Field::I64(7))], ["1", "7"]);
+    }
+
+    #[test]
+    fn what_may_have_a_sign_is_both() {
+        let text = |field, reading| part_text(FieldReading { field, reading }).unwrap();
+        for reading in [Reading::Number, Reading::Unknown] {
+            assert_eq!(text(Field::I32(-1), reading), "-1 or 4294967295");
+            assert_eq!(text(Field::I64(-2), reading), "-2 or 18446744073709551614");
+            assert_eq!(text(Field::I32(7), reading), "7");
+        }
+        assert_eq!(text(Field::I16(0xfff0), Reading::Number), "-16 or 65520");
+        assert_eq!(text(Field::I8(200), Reading::Number), "-56 or 200");
+        // Code may branch on a number.
+        assert_eq!(text(Field::I32(-5), Reading::Truth), "-5 or 4294967291");
+        assert_eq!(text(Field::I32(5), Reading::Truth), "5");
+        assert_eq!(text(Field::I32(0x10000), Reading::Character), "65536");
     }
 
     #[test]
