@@ -45,11 +45,14 @@ pub struct Catalog<'s> {
     /// The units that have something of a name: a type, a static, or what has no place.
     having: [OnceLock<HashMap<&'s [u8], Vec<u32>>>; 3],
     /// The memo of [`Catalog::instances`], with the unit where that decides which there are.
-    instances: Locked<HashMap<(Option<u32>, &'s [u8]), Arc<Instances<'s>>>>,
+    instances: Locked<HashMap<InstanceKey<'s>, Arc<Instances<'s>>>>,
     /// The memo of [`Catalog::arguments`].
     arguments: Locked<HashMap<Die, Arc<Option<String>>>>,
     asynchronous: OnceLock<bool>,
 }
+
+/// A name of types, with the unit where that decides which there are.
+type InstanceKey<'s> = (Option<u32>, &'s [u8]);
 
 /// The units of a binary, with the types that no entry describes and that the work on one frame needed.
 pub struct Units<'s> {

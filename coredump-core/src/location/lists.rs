@@ -43,10 +43,15 @@ pub(super) struct List<'s> {
     pub ended: RefCell<HashMap<usize, Given<'s>>>,
 }
 
+/// The address of the unit, which stays where it is as long as the frame does, and the list's offset.
+type ListKey = (usize, usize);
+
+/// A list, or why there is none.
+type ReadList<'s> = Result<Rc<List<'s>>, Missing>;
+
 /// The lists that the entries of one frame refer to.
 pub struct Lists<'s> {
-    /// By the unit, which stays where it is as long as the frame does, and by the list's offset.
-    known: RefCell<HashMap<(usize, usize), Result<Rc<List<'s>>, Missing>>>,
+    known: RefCell<HashMap<ListKey, ReadList<'s>>>,
     overlap: RefCell<Overlap>,
     steps: Arc<Steps>,
 }
@@ -58,7 +63,7 @@ impl<'s> Lists<'s> {
     }
 
     /// The list that an attribute of an entry in `unit` refers to.
-    pub(super) fn list(&self, unit: UnitRef<'_, 's>, list: Attr<'s>) -> Result<Rc<List<'s>>, Missing> {
+    pub(super) fn list(&self, unit: UnitRef<'_, 's>, list: Attr<'s>) -> ReadList<'s> {
         if matches!(list, AttributeValue::Exprloc(_) | AttributeValue::Block(_)) {
             return Err(Missing::Malformed("location: no list".into()));
         }
