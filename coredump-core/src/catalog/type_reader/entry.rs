@@ -193,8 +193,10 @@ impl<'s> Units<'s> {
     fn read_variants(&self, die: Die, entry: &Entry<'s>) -> Variants<'s> {
         let discriminant = entry.attr_value(DW_AT_discr).and_then(|value| self.target(die.unit, &value));
         let discriminant = discriminant.and_then(|at| self.member(at, &self.entry(at)?));
-        let ty = discriminant.as_ref().and_then(|member| self.peeled(member.ty));
-        let signed = ty.is_some_and(|(_, ty)| matches!(ty.kind, Kind::Base(DW_ATE_signed | DW_ATE_signed_char)));
+        // Only the entry of its type is read: a hostile type may have itself as its discriminant.
+        let ty = discriminant.as_ref().and_then(|member| self.entry(member.ty?));
+        let encoding = ty.filter(|ty| ty.tag == DW_TAG_base_type).and_then(|ty| ty.attr_value(DW_AT_encoding));
+        let signed = matches!(encoding, Some(AttributeValue::Encoding(DW_ATE_signed | DW_ATE_signed_char)));
         let mut list = Vec::new();
         self.children(die, |child, entry| {
             if entry.tag == DW_TAG_variant {
