@@ -21,14 +21,14 @@ const PLUGIN: &str = r#"(module
         (i32.store (i32.const 64) (local.get $job))
         (call $share (i32.const 600) (i32.sub (i32.const 3) (local.get $job)))))"#;
 
-/// What this host keeps for a plugin.
+/// The data that this host keeps for a plugin.
 #[derive(Default)]
 pub struct Job {
     /// The last job that the plugin reported.
     pub progress: i32,
 }
 
-/// How a job ended.
+/// The end of a job.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The plugin's answer.

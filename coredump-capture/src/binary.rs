@@ -1,4 +1,4 @@
-//! The bytes that a store runs: what a dump says of its modules, and what its offsets are looked up in.
+//! The bytes that a store runs: a dump describes its modules by them, and looks its offsets up in them.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -23,7 +23,7 @@ pub struct Binary {
     stamp: Option<Stamp>,
     fileless: bool,
     bytes: Vec<u8>,
-    /// Where its core modules are in `bytes`.
+    /// The ranges of `bytes` that hold its core modules.
     modules: Vec<Range<usize>>,
     /// The bytes that an instrumented engine is given, where those are others: as many, with its modules at the same places.
     instrumented: OnceLock<Option<Vec<u8>>>,
@@ -97,14 +97,14 @@ impl Binary {
         changed.as_deref().unwrap_or(&self.bytes)
     }
 
-    /// Whether no file holds these bytes, so that a dump must take them in.
+    /// Returns true if no file holds these bytes, so that a dump must take them in.
     #[doc(hidden)]
     pub fn is_fileless(&self) -> bool {
         self.fileless
     }
 
-    /// Whether it is a component. (The preamble's layer field is 0 for a core module and 1 for a component: component
-    /// model, `Binary.md`.)
+    /// Returns true if it is a component. (The preamble's layer field is 0 for a core module and 1 for a component:
+    /// component model, `Binary.md`.)
     pub fn is_component(&self) -> bool {
         self.bytes.get(6..8) == Some(&[1, 0])
     }
@@ -179,7 +179,8 @@ impl Binary {
     }
 }
 
-/// Whether the engine made this module between components: it exports nothing but `adapter0`, `adapter1`, … (wasmtime 48).
+/// Returns true if the engine made this module between components: it exports nothing but `adapter0`, `adapter1`, …
+/// (wasmtime 48).
 fn is_adapter(module: &Module) -> bool {
     let number = |name: &str| name.strip_prefix("adapter").is_some_and(|number| number.parse::<u32>().is_ok());
     module.exports().len() > 0 && module.exports().all(|export| number(export.name()))

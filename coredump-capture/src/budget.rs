@@ -1,4 +1,5 @@
-//! How many dumps a host writes: a plugin that crashes a thousand times a second must not fill its disk.
+//! Limits the number of dumps that a host writes: a plugin that crashes a thousand times a second must not fill its
+//! disk.
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;

@@ -1,9 +1,9 @@
-//! Why a guest stopped, as its host and its dump call that.
+//! The cause of a guest's end, by the name that its host and its dump give to it.
 
 use coredump_core::model::{Reason, Thrown, ThrownValue};
 use wasmtime::{Error, ThrownException, Trap};
 
-/// Why a guest stopped.
+/// The cause of a guest's end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cause {
     /// A stable kebab-case name, as `docs/format.md` lists them: `unreachable`, `host-error`, `timeout`, ….

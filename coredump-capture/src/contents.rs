@@ -34,8 +34,8 @@ fn describe<'a, T: 'static>(memory: &'a AnyMemory, store: &'a StoreContextMut<'_
 }
 
 /// The memories with those contents that were chosen. `dump` is the rest of the dump: where its frames point to decides
-/// what `--memory stack` takes. The stacks that were `saved` stand for what is in their place now. What was not searched
-/// `until` then is left out.
+/// what `--memory stack` takes. The stacks that were `saved` stand for what is in their place now. Memory that was not
+/// searched `until` then is left out.
 pub fn memories<'a, T: 'static>(
     memories: &'a [AnyMemory],
     choice: MemoryChoice,
@@ -88,7 +88,7 @@ pub fn memories<'a, T: 'static>(
     records
 }
 
-/// Where bytes differ from zero, and up to where they were searched.
+/// Finds the ranges of bytes that differ from zero. Returns them with the offset up to which the bytes were searched.
 fn search(bytes: &[u8], until: Option<Instant>) -> (Vec<Range<usize>>, usize) {
     let mut found = Vec::new();
     for range in pages::touched(bytes) {

@@ -1,10 +1,11 @@
 //! Locals that hold nothing until they are assigned to, and an instrumented engine that takes what is in them for objects.
 //!
-//! A local whose type is a reference that cannot be null has no value at first. wasmtime 48 with `guest_debug` keeps the locals of
-//! a frame on the stack, for the collector too: there such a local is whatever the stack held before, and a collection marks
-//! that as an object, or ends with `gc object out-of-bounds` or a panic. Kotlin's library has one in the function that makes strings.
-//! If the type may be null instead, the local begins as null. It takes as many bytes, so that all offsets stay as they are. Where a
-//! function is not valid with that, all references of the module may be null ([`with_nulls_everywhere`]), if it allows that.
+//! A local whose type is a reference that cannot be null has no value at first. wasmtime 48 with `guest_debug` keeps
+//! the locals of a frame on the stack, for the collector too: there such a local is whatever the stack held before, and
+//! a collection marks that as an object, or ends with `gc object out-of-bounds` or a panic. Kotlin's library has one in
+//! the function that makes strings. If the type may be null instead, the local begins as null. It takes as many bytes,
+//! so that all offsets stay as they are. If a function is not valid with that, all references of the module may be null
+//! ([`with_nulls_everywhere`]), provided that the module allows it.
 
 use wasmparser::WasmFeatures;
 use wasmparser::{BinaryReader, FuncValidatorAllocations, FunctionBody, Parser, Payload, ValidPayload, Validator};

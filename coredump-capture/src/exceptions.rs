@@ -1,4 +1,4 @@
-//! Where an exception was first thrown.
+//! Remembers the stack from which each exception was first thrown.
 //!
 //! The engine reports each throw, and clean-ups and handlers throw again what they caught. Only at the end is it known that
 //! nothing keeps an exception, and then its stack is gone. So the stack of each is remembered when it is thrown for the first
@@ -31,7 +31,7 @@ const DEPENDENT_CLASS: u64 = CLASS | 1;
 /// An exception that was thrown.
 pub struct Seen {
     exception: OwnedRooted<ExnRef>,
-    /// Where it was thrown first.
+    /// The stack from which it was thrown first.
     pub stack: Stack,
     /// Its record in the dump.
     pub thrown: Thrown,
@@ -128,7 +128,7 @@ fn tag_name(tag: &Tag, catalog: &Catalog, binary: &Binary) -> Option<String> {
     module.tag_name(index).or_else(exported).map(str::to_owned)
 }
 
-/// Whether an exception that is thrown now is one that was seen before.
+/// Returns true if an exception that is thrown now was seen before.
 fn is_rethrow<T: 'static>(seen: &Seen, exception: &OwnedRooted<ExnRef>, store: &mut StoreContextMut<'_, T>) -> bool {
     let before = seen.exception.to_rooted(store.as_context_mut());
     let now = exception.to_rooted(store.as_context_mut());
@@ -153,7 +153,7 @@ fn is_rethrow<T: 'static>(seen: &Seen, exception: &OwnedRooted<ExnRef>, store: &
     }
 }
 
-/// Whether two exceptions carry the same values, and among them an object: numbers may be equal by chance.
+/// Returns true if two exceptions carry the same values, and among them an object: numbers may be equal by chance.
 fn carry_the_same<T: 'static>(before: &[Val], now: &[Val], store: &StoreContextMut<'_, T>) -> bool {
     let mut objects = 0;
     let mut same = |pair: (&Val, &Val)| match pair {
@@ -176,9 +176,9 @@ fn carry_the_same<T: 'static>(before: &[Val], now: &[Val], store: &StoreContextM
     equal && objects > 0
 }
 
-/// Whether C++ throws again what it threw before. Memory of an exception that is gone is used again, so the same pointer
-/// alone says nothing: the runtime's function does, or the exception's header, where handlers that it left are counted
-/// below zero.
+/// Returns true if C++ throws again what it threw before. Memory of an exception that is gone is used again, so the
+/// same pointer alone says nothing: the runtime's function does, or the exception's header, where handlers that it left
+/// are counted below zero.
 fn is_cpp_rethrow<T: 'static>(
     before: u64,
     now: u64,

@@ -1,8 +1,8 @@
-//! How much of a stopped store goes into a capture.
+//! Limits on how much of a stopped store goes into a capture.
 
 use std::time::Instant;
 
-/// How much of the guest's memory goes into a dump.
+/// The part of the guest's memory that goes into a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryChoice {
     /// All of it.
@@ -13,13 +13,13 @@ pub enum MemoryChoice {
     None,
 }
 
-/// How much of the state goes into a capture.
+/// The part of a store's state that goes into a capture.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent {
-    /// Which memories and objects go in: all, those that the frames reach, or none.
+    /// The memories and objects that go in: all, those that the frames reach, or none.
     pub memory: MemoryChoice,
     /// Bytes of objects, those nearest to the frames first.
     pub heap_limit: u64,
-    /// When the walk through the objects ends, whatever it has found.
+    /// The time at which the walk through the objects ends, whatever it has found.
     pub until: Option<Instant>,
 }

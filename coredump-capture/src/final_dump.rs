@@ -33,11 +33,12 @@ struct State {
 
 /// A dump that was tried.
 pub struct Dumped {
-    /// What it holds but memory, for a report; none if there was no room for a dump or the capture failed.
+    /// The contents of the dump, except for memory, for a report; `None` if there was no room for a dump or the capture
+    /// failed.
     pub capture: Option<Capture>,
-    /// Why the program ended.
+    /// The reason why the program ended.
     pub reason: Reason,
-    /// Where it is, or why not.
+    /// The place where the dump is, or the error that says why there is none.
     pub place: Result<DumpPlace>,
 }
 
@@ -52,13 +53,13 @@ impl FinalDump {
         &self.binary
     }
 
-    /// Whether the dump is being written or was.
+    /// Returns true if the dump is being written or was.
     pub fn is_begun(&self) -> bool {
         self.begun.load(Ordering::SeqCst)
     }
 
-    /// Whether the dump is to be written now: true the first time. The engine reports a trap again for each activation that
-    /// it unwinds.
+    /// Returns true if the dump is to be written now: the first call does, later ones do not. The engine reports a trap
+    /// again for each activation that it unwinds.
     pub fn begin(&self) -> bool {
         !self.begun.swap(true, Ordering::SeqCst)
     }
@@ -79,7 +80,8 @@ impl FinalDump {
         let _ = quietly(|| self.state().exceptions.note(exception, &self.binary, store));
     }
 
-    /// Where the exception that left the guest was thrown first, if that was seen. `pending` is what the store held at the end.
+    /// Returns the exception that left the guest, with the stack that threw it first, if that was seen. `pending` is
+    /// what the store held at the end.
     pub fn uncaught<T: 'static>(
         &self,
         pending: Option<Rooted<ExnRef>>,

@@ -18,7 +18,7 @@ use crate::values;
 /// Longest encoding of a call instruction in bytes: how far a handle may stand after its backtrace frame.
 const LONGEST_CALL: u64 = 16;
 
-/// Where the guest is stopped, as far as it changes what can be read of the youngest frame.
+/// The place where the guest is stopped, as far as it changes what can be read of the youngest frame.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
     /// In the middle of a function.
@@ -28,7 +28,7 @@ pub enum Stop {
 }
 
 impl Stop {
-    /// Where a trap stops the guest.
+    /// Returns the place where a trap stops the guest.
     pub fn from_trap(trap: Trap) -> Stop {
         if trap == Trap::StackOverflow { Stop::Prologue } else { Stop::Anywhere }
     }
@@ -119,7 +119,7 @@ fn handles<T: 'static>(store: &mut StoreContextMut<'_, T>) -> Vec<FrameHandle> {
     handles
 }
 
-/// Where the backtrace says a frame is.
+/// The place of a frame according to the backtrace.
 struct FramePosition {
     /// Index among the functions that the module defines.
     defined: u32,
@@ -134,7 +134,7 @@ impl FramePosition {
         Some(FramePosition { defined: info.func_index().checked_sub(module.imported_functions())?, offset })
     }
 
-    /// Whether a handle is of the same frame.
+    /// Returns true if a handle is of the same frame.
     fn agrees<T: 'static>(&self, handle: &FrameHandle, store: &mut StoreContextMut<'_, T>) -> bool {
         let Ok(Some((defined, pc))) = handle.wasm_function_index_and_pc(&mut *store) else { return false };
         let ahead = u64::from(pc.raw()).wrapping_sub(self.offset);

@@ -1,7 +1,8 @@
-//! `--keep`: how many dumps of a program stay.
+//! `--keep`: removes old dumps of a program.
 //!
-//! A file is removed only if it is a regular one of our own user, has a name that the pattern can have made, and is a core
-//! dump of the very same program. What was renamed to be saved, what is unfinished and what is somebody else's stays.
+//! A file is removed only if it is a regular one of our own user, has a name that the pattern can have made, and is a
+//! core dump of the very same program. Files that were renamed to be saved, unfinished files and files of other users
+//! stay.
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
@@ -13,7 +14,7 @@ use rustix::fs::{AtFlags, Dir, Stat};
 
 use crate::head::Head;
 
-/// How the name of a file ends that holds a recording.
+/// The end of the name of a file that holds a recording.
 pub const RECORDING: &str = ".recording";
 
 /// Age of a file that an ended process left unfinished, from which on nobody is writing it.
@@ -53,8 +54,8 @@ fn remove_recording(folder: &OwnedFd, name: &OsStr) {
     }
 }
 
-/// When a dump of that program was written, and the file of its recording, if it has one; none of anything else. A time that
-/// is still to come is not believed.
+/// Returns the time at which a dump of that program was written, and the file of its recording, if it has one; `None`
+/// for any other file. A time that is still to come is not believed.
 fn dump_of(folder: &OwnedFd, name: &OsStr, executable: &str) -> Option<(SystemTime, Option<OsString>)> {
     let (file, stat) = new_file::read_at(folder, name).ok()?;
     if !new_file::is_own_file(&stat) {
@@ -79,7 +80,7 @@ fn is_unfinished(name: &OsStr) -> bool {
     name.as_bytes().starts_with(b".coredump-") && name.as_bytes().ends_with(b".unfinished")
 }
 
-/// Whether an unfinished file is our own and so old that its writer is gone.
+/// Returns true if an unfinished file is our own and so old that its writer is gone.
 fn is_abandoned(folder: &OwnedFd, name: &OsStr) -> bool {
     let Ok(stat) = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { return false };
     let age = modified(&stat).and_then(|time| SystemTime::now().duration_since(time).ok());

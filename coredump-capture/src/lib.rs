@@ -47,7 +47,7 @@ pub use output::{DumpPlace, Output};
 pub use recorder::{Classify, Complete, HEAP_LIMIT, Recorder, Settings};
 pub use setup::{Full, Plain};
 
-/// What `coredump-run` needs besides, since it writes its dumps itself. No promise is made for any of it.
+/// Items that `coredump-run` needs besides, since it writes its dumps itself. No promise is made for any of it.
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals {

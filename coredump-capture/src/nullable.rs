@@ -1,10 +1,11 @@
 //! A module in which every reference may be null, and which does the same.
 //!
-//! A function that hands a local on as a reference that cannot be null is valid with one that may be only if whatever takes the
-//! reference takes null, too. So that is changed in all of the module at once: parameters, results, fields, elements, globals, tables,
-//! blocks, locals. No null gets anywhere that did not before. What an instruction does depends on these types in nothing but
-//! casts and calls by type, and those on which types are the same: so types that differ must differ still, but those of functions that
-//! neither casts nor such calls name. All offsets stay as they are.
+//! A function that hands a local on as a reference that cannot be null is valid with one that may be only if whatever
+//! takes the reference takes null, too. So that is changed in all of the module at once: parameters, results, fields,
+//! elements, globals, tables, blocks, locals. No null gets anywhere that did not before. An instruction's effect
+//! depends on these types only in casts and in calls by type, and there only on which types are the same. So types that
+//! differ must still differ, except for those of functions that neither casts nor such calls name. All offsets stay as
+//! they are.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -61,7 +62,8 @@ fn is_function(types: TypesRef<'_>, index: u32) -> bool {
     ty.is_some_and(|ty| matches!(ty.composite_type.inner, CompositeInnerType::Func(_)))
 }
 
-/// Whether imports and exports have no references but such that may be null and are of types that are not the module's own.
+/// Returns true if every reference in the types of imports and exports may be null and is of an abstract type, as
+/// `funcref`. Returns `None` if a section cannot be read.
 fn has_simple_borders(module: &[u8], types: TypesRef<'_>) -> Option<bool> {
     let is_simple = |reference: RefType| reference.is_nullable() && !reference.is_concrete_type_ref();
     let is_simple_value = |ty: &ValType| !matches!(ty, ValType::Ref(reference) if !is_simple(*reference));
@@ -100,7 +102,7 @@ struct Changes<'m> {
     module: &'m [u8],
     types: TypesRef<'m>,
     changed: Vec<u8>,
-    /// Whether code depends on which types of functions are the same.
+    /// True if the code depends on which types of functions are the same.
     asks_for_functions: bool,
 }
 
@@ -154,8 +156,9 @@ impl<'m> Changes<'m> {
         }
     }
 
-    /// The type of a reference that ends before an offset. What it refers to is a number of at least one byte, all but the last one
-    /// of which are above 0x7f, which the byte before them is not.
+    /// Changes the type of a reference that ends before an offset. The heap type that it ends with is a number of at
+    /// least one byte (LEB128): the last byte is at most 0x7f, all before it are greater. The byte in front of the
+    /// number, which is to be changed, is at most 0x7f again.
     fn before(&mut self, end: usize, ty: RefType) -> Option<()> {
         if ty.is_nullable() {
             return Some(());
@@ -255,7 +258,7 @@ impl<'m> Changes<'m> {
         Some(())
     }
 
-    /// Whether a type of the module is named that is a function's.
+    /// Returns true if a type is a function's that the module declares.
     fn is_function(&self, ty: HeapType) -> bool {
         match ty {
             HeapType::Concrete(index) | HeapType::Exact(index) => {
@@ -274,7 +277,7 @@ impl<'m> Changes<'m> {
     }
 }
 
-/// Where the types of a function's locals stand that hold nothing at first.
+/// Returns the offsets of the types of a function's locals that hold nothing at first: references that cannot be null.
 pub fn empty_locals(body: &FunctionBody<'_>) -> Vec<usize> {
     let mut places = Vec::new();
     let Ok(mut locals) = body.get_locals_reader() else { return places };
@@ -299,7 +302,7 @@ pub fn empty_locals(body: &FunctionBody<'_>) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    /// How many bytes differ, in a module that is valid with the change.
+    /// Returns the number of bytes that differ, in a module that is valid with the change.
     fn changes(text: &str) -> Option<usize> {
         let module = wat::parse_str(text).unwrap();
         Validator::new_with_features(WasmFeatures::all()).validate_all(&module).unwrap();

@@ -30,7 +30,7 @@ pub struct Numbers {
     count: u32,
     /// The objects that were not taken yet. They are kept by their numbers alone, as there may be as many as an array has elements.
     left: VecDeque<u32>,
-    /// Which of all are exceptions; they are few.
+    /// The numbers that are exceptions'; they are few.
     exceptions: HashSet<u32>,
 }
 

@@ -86,7 +86,7 @@ struct Walk<'c> {
 }
 
 impl Walk<'_> {
-    /// Writes all objects in the order in which they are found. Whether nothing was left out.
+    /// Writes all objects in the order in which they are found. Returns true if nothing was left out.
     fn run<T: 'static>(&mut self, store: &mut StoreContextMut<'_, T>) -> bool {
         let mut whole = true;
         while let Some(found) = self.numbers.take() {
@@ -110,7 +110,7 @@ impl Walk<'_> {
         whole
     }
 
-    /// Whether the time is over.
+    /// Returns true if the time is over.
     fn is_late(&self) -> bool {
         self.until.is_some_and(|until| Instant::now() >= until)
     }
@@ -191,7 +191,7 @@ impl Walk<'_> {
         Some(held == len)
     }
 
-    /// Whether an object of this size fits.
+    /// Returns `None` if an object of this size in bytes does not fit.
     fn fits(&self, size: u64) -> Option<()> {
         (self.writer.size() + size + ARRAY_HEAD <= self.limit).then_some(())
     }

@@ -1,4 +1,5 @@
-//! Where a dump goes: a file that gets its name when it is whole, and how many old ones stay.
+//! The output for dumps: a file that gets its name when it is whole. Only the newest files are kept, if that is asked
+//! for.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -19,7 +20,7 @@ const CLASHES: u32 = 1000;
 /// Greatest write at once, in bytes: a signal that ends the process waits for one to be over.
 const WRITE: usize = 1 << 20;
 
-/// Where the dumps of a program go.
+/// The output for the dumps of a program.
 pub struct Output {
     pattern: Pattern,
     executable: String,
@@ -46,7 +47,7 @@ enum Waiting {
 #[derive(Debug)]
 pub struct Held(File);
 
-/// Where a dump went.
+/// The place to which a dump was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DumpPlace {
     /// It is not written.
@@ -66,7 +67,7 @@ impl Output {
         Output { pattern, executable, keep, unfinished: Mutex::new(None), held: Mutex::default() }
     }
 
-    /// Whether dumps go to our standard output.
+    /// Returns true if dumps go to our standard output.
     pub(crate) fn is_stdout(&self) -> bool {
         self.pattern.is_stdout()
     }
@@ -95,8 +96,8 @@ impl Output {
         written.map_err(|error| error.in_file(&path))
     }
 
-    /// As [`Output::write`], of a dump that [`Output::replace`] may replace. What goes to a pipe is held back until
-    /// [`Output::release`].
+    /// As [`Output::write`], of a dump that [`Output::replace`] may replace. A dump that goes to a pipe is held back
+    /// until [`Output::release`].
     ///
     /// # Errors
     ///
@@ -177,7 +178,7 @@ impl Output {
         let _ = std::fs::remove_file(self.pattern.path(&self.values()).with_file_name(name));
     }
 
-    /// Whether a dump is held back.
+    /// Returns true if a dump is held back.
     #[doc(hidden)]
     pub fn holds(&self) -> bool {
         matches!(*self.held(), Waiting::Dump(_))

@@ -1,4 +1,5 @@
-//! Which pages of this process hold anything: reading one that was never touched would only make the host provide it.
+//! Finds the pages of this process that hold anything: reading one that was never touched would only make the host
+//! provide it.
 
 use std::ops::Range;
 
@@ -13,7 +14,7 @@ const GROUP: usize = 16;
 /// The parts of `bytes` that may differ from zero, as offsets into it, ascending and disjoint.
 ///
 /// Pages of a copy-on-write image hold data before they are first touched, so those that a file is mapped to are always
-/// among them. Where the host does not tell, that is all of it.
+/// among them. If the host does not report pages, the result is all of `bytes`.
 pub fn touched(bytes: &[u8]) -> Vec<Range<usize>> {
     #[cfg(target_os = "linux")]
     if let Some(touched) = pagemap(bytes)

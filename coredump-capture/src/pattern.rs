@@ -14,8 +14,8 @@ const DIGITS: usize = 10;
 /// Digits of a process id or a time that are believed to be one.
 const MAX_DIGITS: usize = 40;
 
-/// How dumps are named: `%e` is the program's name, `%p` the process id, `%t` the time in seconds since 1970, `%h` the host and
-/// `%%` a percent sign. `-` is standard output.
+/// A pattern for the names of dumps: `%e` is the program's name, `%p` the process id, `%t` the time in seconds since
+/// 1970, `%h` the host and `%%` a percent sign. `-` is standard output.
 pub struct Pattern {
     text: OsString,
 }
@@ -39,17 +39,17 @@ impl Pattern {
         Pattern { text }
     }
 
-    /// Whether it is standard output.
+    /// Returns true if it is standard output.
     pub fn is_stdout(&self) -> bool {
         self.text == "-"
     }
 
-    /// Whether it makes names, and is not one that a person spelled out.
+    /// Returns true if it has letters to fill in, and is not a whole name that a person spelled out.
     pub fn makes_names(&self) -> bool {
         self.text.as_bytes().contains(&b'%')
     }
 
-    /// How files of these names are compressed, as the end of the pattern says.
+    /// Returns the compression of files with these names, which the end of the pattern decides.
     pub fn compression(&self) -> Option<Compression> {
         Compression::from_name(self.text.as_bytes())
     }
@@ -82,7 +82,8 @@ impl Pattern {
         PathBuf::from(OsString::from_vec(name))
     }
 
-    /// Whether it can have made the name `other` in another run: the same but for process id, time and number.
+    /// Returns true if it can have made the name `other` in another run: the names may differ in process id, time and
+    /// number only.
     pub fn can_have_made(&self, other: &OsStr, values: &Values) -> bool {
         let pattern = self.text.as_bytes();
         let name = pattern.iter().rposition(|&byte| byte == b'/').map_or(pattern, |slash| &pattern[slash + 1..]);
@@ -127,7 +128,7 @@ fn without_number(name: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
-/// Where a name's extension begins; `.coredump.zst` is one.
+/// Returns the position at which a name's extension begins; `.coredump.zst` is one.
 fn extension(name: &[u8]) -> Option<usize> {
     let last = last_dot(name)?;
     Some(Compression::from_name(name).and_then(|_| last_dot(&name[..last])).unwrap_or(last))
@@ -173,9 +174,9 @@ enum Piece<'p> {
     Digits,
 }
 
-/// Whether `bytes` are these pieces, one after the other.
+/// Returns true if `bytes` are these pieces, one after the other.
 fn matches(pieces: &[Piece<'_>], bytes: &[u8]) -> bool {
-    // Where the pieces so far can end.
+    // The positions at which the pieces so far can end.
     let mut ends = BTreeSet::from([0]);
     for piece in pieces {
         let starts = std::mem::take(&mut ends);

@@ -56,8 +56,8 @@ impl Noted {
     }
 }
 
-/// The engine's dump as a stack and a catalog. What cannot be placed stays unknown, and an instance is certain only where
-/// its module has one.
+/// The engine's dump as a stack and a catalog. Frames that cannot be placed stay unknown, and an instance is certain
+/// only if its module has a single one.
 pub fn stack<T: 'static>(dump: &WasmCoreDump, binary: &Binary, store: &mut StoreContextMut<'_, T>) -> Stack {
     stack_without(None, dump, binary, store)
 }
@@ -128,7 +128,7 @@ fn stack_without<T: 'static>(
     Stack { catalog, frames, saved: Vec::new() }
 }
 
-/// Which instance has what under which index.
+/// Finds the instances that own memories, globals and tables, by the engine's numbers.
 #[derive(Default)]
 struct Owners<'p> {
     /// The engine's number of an instance to its position.
@@ -158,7 +158,8 @@ impl Owners<'_> {
         }
     }
 
-    /// Where there is one memory, whoever has one has that. A shared memory that nobody exports is not known to be there.
+    /// If there is only one memory, it belongs to every instance that has one. A shared memory that nobody exports is
+    /// not known to be there.
     fn only_memory(&self, catalog: &mut Catalog) {
         let shared = self.modules.iter().flatten().any(|module| module.memories().iter().any(|memory| memory.shared));
         if catalog.memories.len() == 1 && !shared {

@@ -36,7 +36,7 @@ pub fn reached(dump: &CoreDump<'_>, index: u32, bytes: &[u8], memory64: bool) ->
     }
     for frame in dump.threads.iter().flat_map(|thread| &thread.frames) {
         let instance = frame.instance.and_then(|instance| dump.instances.get(instance as usize));
-        // Where the instance is not known, any memory may be meant.
+        // If the instance is not known, any memory may be meant.
         if instance.is_some_and(|instance| !uses(instance)) {
             continue;
         }

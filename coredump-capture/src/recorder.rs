@@ -26,22 +26,23 @@ use crate::quietly::quietly;
 
 /// The contents of dumps, and where they are written.
 pub struct Settings {
-    /// Where dumps go.
+    /// The output to which dumps go.
     pub output: Arc<Output>,
-    /// How much of the guest's memory goes in.
+    /// The part of the guest's memory that goes in.
     pub memory: MemoryChoice,
     /// Bytes of objects of a garbage-collected program that go in at most, those nearest to the frames first; 3 GiB at most.
     pub heap_limit: u64,
-    /// Whether the core modules go in, so that a dump needs no other file. Those that no file holds always do.
+    /// True if the core modules go in, so that a dump needs no other file. Modules that no file holds always go in.
     pub embed_modules: bool,
     /// The dump's record of the process, without the time and the exit code.
     pub process: Process,
-    /// Which causes leave a dump, and how they are called: none for an error that is none, such as an exit with code 0.
+    /// Decides which errors leave a dump, and names their causes; it returns `None` for an error that is no crash, such
+    /// as an exit with code 0.
     pub classify: Classify,
-    /// How long a dump may take, in which the guest's thread is busy: memory that was not reached by then is left out. A
-    /// single write that the file system holds up is not cut short.
+    /// The time that a dump may take, during which the guest's thread is busy: memory that was not reached by then is
+    /// left out. A single write that the file system holds up is not cut short.
     pub time: Option<Duration>,
-    /// How many dumps all stores of the host may write together; any number, without one.
+    /// The number of dumps that all stores of the host may write together; without a budget, they may write any number.
     pub budget: Option<Arc<Budget>>,
     /// Adds what only the host knows before a dump is written: what the guest wrote to its standard error, for one.
     pub complete: Option<Complete>,
@@ -103,7 +104,7 @@ impl Recorder {
         &self.settings
     }
 
-    /// Whether a dump of the end is being written or was.
+    /// Returns true if a dump of the end is being written or was.
     pub fn has_dumped(&self) -> bool {
         self.last.is_begun()
     }
@@ -227,7 +228,7 @@ impl Recorder {
         Dumped { capture: Some(capture), reason, place }
     }
 
-    /// Whether there is room for another dump of a crash of this kind at this place.
+    /// Takes room for another dump of a crash of this kind at this place from the budget.
     fn has_room<P: Hash>(&self, cause: &Cause, place: impl FnOnce() -> P) -> Result<()> {
         self.settings.budget.as_ref().map_or(Ok(()), |budget| budget.take(&cause.kind, place()))
     }
@@ -286,7 +287,8 @@ impl Recorder {
     }
 }
 
-/// Where a program crashed: function and offset of each frame. Only the first of several crashes at one site are dumped.
+/// The place where a program crashed: function and offset of each frame. Only the first of several crashes at one site
+/// are dumped.
 #[derive(Hash)]
 struct CrashSite(Vec<(Option<u32>, Option<u64>)>);
 
@@ -321,7 +323,7 @@ impl Write for Until<'_> {
     }
 }
 
-/// Why there is no dump of an uninstrumented guest that did not trap.
+/// Returns the error that says why there is no dump of an uninstrumented guest that did not trap.
 pub fn needs_detail() -> Error {
     let error = Error::new(ErrorKind::Usage, "the engine tells nothing of an uninstrumented program here");
     error.hint("run without --fast")

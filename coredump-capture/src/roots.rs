@@ -41,7 +41,7 @@ impl Roots {
         RefTarget::Object(self.0.len() as u32 - 1)
     }
 
-    /// How many there are.
+    /// Returns the number of roots.
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -18,7 +18,7 @@ const LONGEST: u64 = 1 << 20;
 pub struct SavedStack {
     /// Index of its memory.
     pub memory: u32,
-    /// Where it begins there.
+    /// The address there at which it begins.
     pub start: u64,
     /// Its bytes.
     pub bytes: Vec<u8>,

@@ -1,4 +1,4 @@
-//! Which type of which module an object has.
+//! Finds the type of an object: its module, and its index there.
 //!
 //! The engine does not say, but it says whether two types are the same. So a second module is compiled beside each of the
 //! guest's: it has the same types, and imports one function for each struct and array type, with a parameter of that type.
@@ -34,12 +34,12 @@ struct Met {
     known: DumpType,
 }
 
-/// How the dump has it.
+/// A type as the dump records it.
 #[derive(Clone)]
 pub struct DumpType {
     /// Its index in the dump.
     pub index: u32,
-    /// How its fields are stored; of an array, the elements.
+    /// The encodings of its fields; for an array, that of its elements.
     pub fields: std::rc::Rc<[Storage]>,
     /// Bytes of all of them.
     pub size: u64,
@@ -99,8 +99,8 @@ impl EngineType {
 }
 
 impl Types {
-    /// No type yet; those that the modules of `catalog` declare are known. Those of a module whose bytes are not at hand
-    /// are not.
+    /// No type yet; those that the modules of `catalog` declare are known. The types of a module whose bytes are not at
+    /// hand are unknown.
     pub fn new(catalog: &Catalog, binary: &Binary, engine: &Engine) -> Types {
         let mut declared = Declared::new();
         for (number, module) in (0u32..).zip(&catalog.modules) {
@@ -176,7 +176,7 @@ impl Types {
     }
 }
 
-/// How a field is stored.
+/// Returns the encoding of a field.
 pub fn storage(field: &FieldType) -> Storage {
     match field.element_type() {
         StorageType::I8 => Storage::I8,

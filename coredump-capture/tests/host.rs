@@ -15,7 +15,7 @@ use wasmtime::{
     AsContextMut, Caller, Config, Engine, Extern, Linker, Module, PoolingAllocationConfig, Store, UpdateDeadline,
 };
 
-/// What this host keeps for a plugin.
+/// The data that this host keeps for a plugin.
 struct Tenant {
     name: &'static str,
 }
@@ -78,7 +78,7 @@ impl Host {
         store
     }
 
-    /// What the host answers: nothing soon to the slow one, nothing good to the others.
+    /// A linker with the host's functions. They answer nothing soon to the slow plugin, and nothing good to the others.
     fn linker(&self) -> Linker<Tenant> {
         let mut linker = Linker::new(&self.engine);
         let ask = linker.func_wrap_async("host", "ask", |caller: Caller<'_, Tenant>, (): ()| {
