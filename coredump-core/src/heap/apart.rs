@@ -6,12 +6,12 @@ use std::ops::Range;
 /// Ranges, none of which overlaps another.
 #[derive(Debug, Default)]
 pub struct Apart {
-    /// Where each ends, by where it begins.
+    /// The end of each range, by its start.
     ends: BTreeMap<u64, u64>,
 }
 
 impl Apart {
-    /// Adds a range. Whether it lies apart from all others; one that does not is not added.
+    /// Adds a range if it overlaps none of the others. Returns true if it was added.
     pub fn add(&mut self, range: &Range<u64>) -> bool {
         let before = self.ends.range(..range.end).next_back();
         let apart = before.is_none_or(|(_, &end)| end <= range.start);
@@ -22,7 +22,7 @@ impl Apart {
     }
 }
 
-/// Whether one of these ranges holds an address. They are by address, and lie apart.
+/// Returns true if one of these ranges holds an address. They are by address, and lie apart.
 pub fn holds(ranges: &[Range<u64>], address: u64) -> bool {
     let next = ranges.partition_point(|range| range.end <= address);
     ranges.get(next).is_some_and(|range| range.start <= address)

@@ -31,7 +31,8 @@ impl Bits {
         (offset < self.len).then_some(offset >> self.shift)
     }
 
-    /// Adds the granule of an address. Whether it was not there before; an address outside of the range never is.
+    /// Adds the granule of an address. Returns true if it was not in the set before; an address outside of the range
+    /// never gets in.
     #[inline]
     pub fn insert(&mut self, address: u64) -> bool {
         let Some(index) = self.index(address) else { return false };
@@ -47,7 +48,7 @@ impl Bits {
         self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word |= other);
     }
 
-    /// Whether the granule of an address is there.
+    /// Returns true if the granule of an address is in the set.
     #[inline]
     pub fn contains(&self, address: u64) -> bool {
         self.index(address).is_some_and(|index| self.words[(index / 64) as usize] >> (index % 64) & 1 == 1)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Whether the program has a block.
+/// The state of a block: it belongs to the program or to the allocator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// The program has it.
@@ -34,7 +34,7 @@ pub struct Block {
     pub address: u64,
     /// Bytes from there on that are the program's to use. Most allocators round up what was asked for.
     pub size: u64,
-    /// Whether it is used.
+    /// This says whether it is used.
     pub state: State,
     /// Bytes that were asked for, where the allocator keeps them.
     pub requested: Option<u64>,
@@ -70,7 +70,7 @@ pub struct Damage {
     pub led_by: Option<u64>,
     /// The fault, in one sentence without the place.
     pub message: String,
-    /// Whether the dump does not hold the record, so that nothing is known to be wrong.
+    /// True if the dump does not hold the record, so that nothing is known to be wrong.
     pub missing: bool,
 }
 

@@ -38,7 +38,7 @@ const AGREEING: usize = 256;
 /// Records of segments that are looked at in search of the heaps.
 const LOOKED_AT: usize = 1 << 22;
 
-/// Where a compiler puts the fields of the Rust crate's state, in bytes from its start.
+/// An order in which a compiler lays out the fields of the Rust crate's state, in bytes from its start.
 struct Order {
     /// Bytes in an address.
     width: u64,
@@ -70,7 +70,7 @@ pub struct Dlmalloc {
     alignment: u64,
     /// The small bins, which lie within the state.
     bins: u64,
-    /// Where the bitmap of the small bins is, of which those without a bit hold stale links.
+    /// The address of the bitmap of the small bins. Bins whose bit is not set hold stale links.
     small_map: Option<u64>,
     /// The words around the bins that may belong to the state.
     around: Range<u64>,
@@ -231,12 +231,13 @@ impl Dlmalloc {
         None
     }
 
-    /// Whether the record of the newest segment lies there in a state of C, or of Rust in an order that is known.
+    /// Returns true if the record of the newest segment lies there in a state of C, or in one of Rust whose order is
+    /// known.
     fn expects(&self, record: u64) -> bool {
         orders(self.width, self.bins).any(|[_, _, segment]| segment == record)
     }
 
-    /// Whether a segment begins with a chunk.
+    /// Returns true if a segment begins with a chunk.
     fn begins(&self, view: &View<'_>, segment: &Segment) -> bool {
         let first = self.first(segment);
         let Some(head) = view.word(first + self.width) else { return false };
@@ -288,7 +289,7 @@ impl Dlmalloc {
         (!named).then_some(broken)
     }
 
-    /// Whether a chunk is free by its header and by its size at its end.
+    /// Returns true if a chunk is free by its header and by its size at its end.
     fn is_free(&self, view: &View<'_>, chunk: u64) -> bool {
         let head = chunk.checked_add(self.width).and_then(|at| view.word(at)).unwrap_or(0);
         let size = head & !FLAGS;
@@ -297,7 +298,7 @@ impl Dlmalloc {
             && chunk.checked_add(size).is_some_and(|next| view.word(next) == Some(size))
     }
 
-    /// Whether the state holds this chunk's size: that of the designated victim is kept there.
+    /// Returns true if the state holds this chunk's size, as it holds that of the designated victim.
     fn names_size(&self, view: &View<'_>, head: u64) -> bool {
         let mut found = false;
         view.words(self.around.clone(), |_, value| {
@@ -308,7 +309,8 @@ impl Dlmalloc {
     }
 }
 
-/// Where `top`, its size and the newest segment are in the orders that are known: C's, those of the Rust crate.
+/// Returns the addresses of `top`, of its size and of the newest segment, in each order that is known: that of C, and
+/// those of the Rust crate.
 fn orders(width: u64, bins: u64) -> impl Iterator<Item = [u64; 3]> {
     let c = bins.checked_sub(7 * width).map(|size| [bins - 4 * width, size, bins + 102 * width]);
     let crates = ORDERS.iter().filter(move |order| order.width == width).filter_map(move |order| {
@@ -475,7 +477,7 @@ impl Iterator for Walk<'_> {
 }
 
 impl Walk<'_> {
-    /// Where blocks of the segment end.
+    /// Returns the address at which the blocks of the segment end.
     fn limit(&self) -> u64 {
         if self.next == 0 { self.heap.top } else { self.heap.segments[self.next].end }
     }

@@ -213,7 +213,7 @@ impl Iterator for Walk<'_> {
             return None;
         }
         if again & !1 != size {
-            // Which of the two is wrong tell the regions that follow.
+            // The regions that follow show which of the two sizes is wrong.
             if let Some(end) = self.strict.then(|| self.real_end(at, next)).flatten() {
                 let message = format!("the block's header holds {size:#x}, but its end says {:#x}", end - at);
                 return fail(at, message);
@@ -231,8 +231,8 @@ impl Iterator for Walk<'_> {
 }
 
 impl Walk<'_> {
-    /// Where the region at `at` ends by the sizes at its own end and of the regions after, if its header, which says
-    /// `end`, is wrong.
+    /// Returns the address at which the region at `at` ends by the sizes at its own end and of the regions after it, if
+    /// its header, which says `end`, is wrong.
     fn real_end(&self, at: u64, end: u64) -> Option<u64> {
         let sound = |region: u64| {
             let size = self.view.u32(region).map(u64::from)?;

@@ -36,7 +36,7 @@ struct Layout {
     size: u64,
     /// Bytes of a span's record that are read.
     record: u64,
-    /// Whether larger objects say their type.
+    /// True if larger objects say their type.
     typed: bool,
 }
 const LAYOUTS: [Layout; 2] = [
@@ -44,12 +44,12 @@ const LAYOUTS: [Layout; 2] = [
     // 1.21: the numbers of objects have 64 bits.
     Layout { count: 56, allocated: 72, class: 106, state: 107, size: 112, record: 120, typed: false },
 ];
-/// How the table of all sizes of objects begins, and its first word.
+/// The beginning of the table of all sizes of objects, and its first word.
 const SIZES: [u16; 8] = [0, 8, 16, 24, 32, 48, 64, 80];
 const SIZES_BEGIN: u64 = 8 << 16;
 /// Bytes of a page.
 const PAGE: u64 = 8192;
-/// How many spans may be shared, and among how many one may be broken.
+/// The number of spans that may be shared at most; of as many spans, at most one may be broken.
 const FEW: u64 = 16;
 /// Spans of one heap: as many as pages fit a memory.
 const MAX_SPANS: u64 = 1 << 19;
@@ -218,7 +218,7 @@ impl Go {
 }
 
 impl Span {
-    /// Whether the object with this index is in use.
+    /// Returns used if the object with this index is in use, else free.
     fn state(&self, view: &View<'_>, index: u64) -> Result<State, Damage> {
         let byte = self.bits + index / 8;
         match (index < self.free_index, view.u8(byte).map(|byte| byte >> (index % 8) & 1 == 1)) {

@@ -1,10 +1,11 @@
 //! The types of Go's objects, as its runtime describes them (1.21 to 1.27).
 //!
-//! The collector needs to know where pointers are, and interfaces which type they hold, so the program has a description of
-//! each type. What says its type itself: since 1.22 an object with pointers of more than 512 bytes has the address of its type's
-//! description in front of it, and an interface is a description, or a table that leads to one, and a pointer. From these
-//! all pointers are followed by the descriptions. An object of which the type's own bytes fill only the first part of the
-//! room has no type: the pointer then led to a first element or member of something larger.
+//! The collector needs to know where pointers are, and interfaces which type they hold, so the program has a
+//! description of each type. Types are found at two places that name their own: since 1.22 an object with pointers of
+//! more than 512 bytes has the address of its type's description in front of it, and an interface is a pointer with a
+//! description, or with a table that leads to one. From these all pointers are followed by the descriptions. An object
+//! of which the type's own bytes fill only the first part of the room has no type: the pointer then led to a first
+//! element or member of something larger.
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
@@ -43,7 +44,7 @@ const KINDS: u8 = 31;
 const FIELD: u64 = 24;
 /// Objects that say their type are larger than this, and no larger than that: the span of a larger one says it.
 const SAYS: (u64, u64) = (512, 32768);
-/// Where the record of a span may say the type of its only object.
+/// The offsets in the record of a span, in bytes, at which it may say the type of its only object.
 const LARGE: Range<u64> = 112..160;
 /// Bytes of the address in front of an object.
 const HEADER: u64 = 8;
@@ -63,15 +64,15 @@ const LOOKED_AT: u64 = 1 << 24;
 /// The room of an object that is in use.
 #[derive(Clone, Copy, Debug)]
 pub struct ObjectRoom {
-    /// Where it begins.
+    /// The address at which it begins.
     pub start: u64,
-    /// Where it ends.
+    /// The address at which it ends.
     pub end: u64,
     /// Bytes of the next smaller room that an allocator has.
     pub smaller: u64,
-    /// Whether it may hold pointers.
+    /// True if it may hold pointers.
     pub scanned: bool,
-    /// Whether objects that are large enough say their type, as since 1.22.
+    /// True if objects that are large enough say their type, as since 1.22.
     pub typed: bool,
     /// The address of its span's record.
     pub record: u64,
@@ -82,7 +83,7 @@ impl ObjectRoom {
         self.end - self.start
     }
 
-    /// Whether the address of a type's description is in front of the object.
+    /// Returns true if the address of a type's description is in front of the object.
     fn has_header(&self) -> bool {
         self.typed && self.scanned && self.size() > SAYS.0 && self.size() <= SAYS.1
     }
@@ -127,7 +128,7 @@ enum Leads {
 /// Finds types.
 pub struct GoTypeReader<'v, R> {
     view: &'v View<'v>,
-    /// Where descriptions lie.
+    /// The range of addresses in which descriptions lie.
     descriptions: Range<u64>,
     /// The room that an address lies in.
     room: R,
@@ -226,7 +227,7 @@ impl<'v, R: Fn(u64) -> Option<ObjectRoom>> GoTypeReader<'v, R> {
         Shapes { all, known: known.collect(), ..Shapes::default() }
     }
 
-    /// Whether something more may be looked at.
+    /// Counts a step of the search. Returns false if no more may be made.
     fn spend(&self) -> bool {
         let left = self.left.get().checked_sub(1);
         self.left.set(left.unwrap_or(0));

@@ -1,4 +1,4 @@
-//! Which blocks point to which, and which of them the program can still reach.
+//! The graph of blocks: which of them point to which, and which the program can still reach.
 //!
 //! Every word that is an address in a used block counts as a pointer to it, also one to its inside and one to the byte
 //! after its last, which no allocator gives to the next block. For nothing tells numbers and pointers apart. So a block may
@@ -26,7 +26,7 @@ pub struct Graph<'h, 'v> {
     pub surveys: Vec<Survey>,
 }
 
-/// Where a chain of pointers begins.
+/// The beginnings of chains of pointers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Roots {
     /// Parts of the memory: static data, stack.
@@ -49,7 +49,7 @@ pub enum ChainStep {
     },
     /// A value outside of the memory.
     Value {
-        /// Where it is, for a person.
+        /// A description of its place.
         place: String,
         /// The address that it is.
         value: u64,
@@ -213,7 +213,7 @@ struct Collected<T> {
     behind: Vec<(u64, bool)>,
 }
 
-/// How blocks are collected.
+/// Collects the blocks of one heap.
 struct Collector<'h> {
     heap: &'h Heap,
     range: Range<u64>,
@@ -247,7 +247,8 @@ impl Collector<'_> {
         all
     }
 
-    /// Where a block would begin that follows this one: where none does, the room after it begins there.
+    /// Returns the address at which a block that follows this one would begin; if none follows, the free room after it
+    /// begins there.
     fn behind(&self, block: &Block) -> u64 {
         block.end().next_multiple_of(1 << self.shift) + self.heap.allocator.gap()
     }
@@ -321,7 +322,7 @@ impl<'h, 'v> Graph<'h, 'v> {
             (starts, told) = (all.starts, all.teller);
             unknown.extend(all.unknown);
             surveys.push(all.survey);
-            // Where no block follows, the room after one begins where a block would.
+            // If no block follows the last one, the room after it begins where a block would.
             if let Some(last) = all.last {
                 starts.insert(collector.behind(&last), false);
             }
@@ -330,7 +331,7 @@ impl<'h, 'v> Graph<'h, 'v> {
         Some((Graph { heaps, view, starts, unknown, gap, surveys }, told))
     }
 
-    /// Where the records of the heaps are broken.
+    /// Returns the places where the records of the heaps are broken.
     pub fn damage(&self) -> impl Iterator<Item = &Damage> {
         self.surveys.iter().flat_map(|survey| &survey.damage)
     }
@@ -340,12 +341,12 @@ impl<'h, 'v> Graph<'h, 'v> {
         self.starts.containing(address).map(|granule| self.starts.rank(granule))
     }
 
-    /// How many numbers there are.
+    /// Returns the number of blocks: all block numbers are below it.
     pub(super) fn len(&self) -> usize {
         self.starts.len()
     }
 
-    /// Where the blocks begin.
+    /// Returns the places where the blocks begin.
     pub(super) fn starts(&self) -> &Starts {
         &self.starts
     }
@@ -360,7 +361,7 @@ impl<'h, 'v> Graph<'h, 'v> {
         self.heaps
     }
 
-    /// Whether blocks of all heaps are as large as the room up to the next one says.
+    /// Returns true if blocks of all heaps are as large as the room up to the next one says.
     pub(super) fn is_dense(&self) -> bool {
         self.heaps.iter().all(|heap| heap.allocator.is_dense())
     }
@@ -511,7 +512,7 @@ impl<'h, 'v> Graph<'h, 'v> {
         found
     }
 
-    /// How many pointers there are to each block, by its number: from `roots` and from used blocks.
+    /// Counts the pointers to each block, by its number: those from `roots` and from used blocks.
     pub fn pointers(&self, roots: &Roots) -> Pointers<'_> {
         let mut counts = vec![0u32; self.starts.len()];
         let mut count = |value: u64| {
@@ -546,7 +547,7 @@ pub struct Pointers<'g> {
 }
 
 impl Pointers<'_> {
-    /// How many words point to a block.
+    /// Returns the number of words that point to a block.
     pub fn to(&self, block: &Block) -> u32 {
         let granule = self.starts.containing(block.address);
         granule.map_or(0, |granule| self.counts[self.starts.rank(granule)])

@@ -7,13 +7,13 @@ use crate::regions::{Regions, Symbols, Use, owners};
 /// The properties; each may be missing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hints {
-    /// Where the linker says that the heap begins.
+    /// The address at which the heap begins, according to the linker.
     pub heap_base: Option<u64>,
     /// Bytes of memory that the program began with.
     pub initial: Option<u64>,
-    /// Whether the program has functions of Zig's allocator.
+    /// True if the program has functions of Zig's allocator.
     pub uses_zig: bool,
-    /// Whether the program has functions of the crate `lol_alloc`.
+    /// True if the program has functions of the crate `lol_alloc`.
     pub uses_lol: bool,
     /// The state of Zig's allocator.
     pub zig: Option<u64>,

@@ -19,30 +19,31 @@ pub fn with_faults<'v>(
 /// A link of a free block, as offsets in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Link {
-    /// Where the block has it.
+    /// Its offset in the block's record, in bytes.
     pub at: u64,
-    /// Where the neighbour has the link back.
+    /// The offset of the link back in the neighbour's record, in bytes.
     pub back: u64,
-    /// Which neighbour it leads to.
+    /// The neighbour to which it leads, in words.
     pub to: &'static str,
     /// The link at the end of the list; `None` where the list has none.
     pub end: Option<u64>,
 }
 
-/// Where the links of an allocator's free blocks may lead.
+/// Answers whether a link of a free block of an allocator may lead to an address.
 pub struct Lists<H, I, F> {
     /// Bytes from a free block's record to the address that a program would have of it.
     pub header: u64,
-    /// Whether the head of a list is there.
+    /// Returns true if the head of a list is at the address.
     pub is_head: H,
-    /// Whether the record of a block may be there.
+    /// Returns true if the record of a block may be at the address.
     pub inside: I,
-    /// Whether the record of a free block is there.
+    /// Returns true if the record of a free block is at the address.
     pub is_free: F,
 }
 
-/// The first of these links of the free block at `record` that leads out of the heap or to what does not link back. Where the
-/// neighbour is a head or a free block whose own link back is part of no pair, that one is the broken link.
+/// The first of these links of the free block at `record` that leads out of the heap or to what does not link back. If
+/// the neighbour is a head or a free block whose own link back is part of no pair, the neighbour's link is the broken
+/// one.
 pub fn broken_link(
     view: &View<'_>,
     record: u64,

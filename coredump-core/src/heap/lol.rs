@@ -29,7 +29,7 @@ pub struct Lol {
     range: Range<u64>,
     /// The free stretches, by address.
     free: Vec<Range<u64>>,
-    /// Where the list leads to no free stretch.
+    /// The fault of the link that leads to no free stretch.
     broken: Option<Damage>,
 }
 
@@ -48,7 +48,8 @@ pub fn find(view: &View<'_>, hints: &Hints, places: &[Range<u64>], before: Optio
         view.words(place.clone(), |at, value| {
             let heap = (value >= start && value % UNIT == 0).then(|| Lol::at(view, at, value, start));
             left = left.saturating_sub(heap.as_ref().map_or(0, |heap| heap.free.len()));
-            // A list that ends well is believed by its name, or if it is long. What points into it sees its rest.
+            // A list that ends well is believed by its name, or if it is long. A variable that points into a list sees
+            // the rest of it.
             let heap = heap.filter(|heap| match heap.broken {
                 None => hints.uses_lol && !heap.free.is_empty() || heap.free.len() >= ENOUGH,
                 Some(_) => is_head(at) || hints.uses_lol && heap.free.len() >= ENOUGH,
@@ -84,7 +85,7 @@ impl Lol {
                 (good && next + size < below && next + size <= end).then(|| next..next + size)
             };
             let Some(stretch) = stretch() else {
-                // Where one could be, it is its size that is wrong.
+                // If one could be there, its size is wrong.
                 let size = next.checked_add(4).and_then(|at| view.u32(at)).unwrap_or(0);
                 let placed = next >= start && next % UNIT == 0 && next + UNIT < below;
                 broken = Some(if placed {

@@ -6,11 +6,12 @@
 //! of 73 sizes in it is what the allocator is found by. From version 3 on, full pages may be in no queue: they have the address
 //! of the arena that they lie in, and all arenas have that of one static.
 //!
-//! Before 2.1.4, a page does not say where its blocks begin: that follows from the place of its record among those in its segment.
-//! Where the records begin differs between releases; it is found by the lists of free blocks, which must lead to blocks.
+//! Before 2.1.4, a page does not say where its blocks begin: that follows from the place of its record among those in
+//! its segment. The place where the records begin differs between releases; it is found by the lists of free blocks,
+//! which must lead to blocks.
 //!
-//! Where the program was built with checks (`MI_DEBUG`, `MI_SECURE`), links are encoded with two keys of the page, and eight bytes
-//! after each block hold a canary and how many bytes before it were not asked for.
+//! If the program was built with checks (`MI_DEBUG`, `MI_SECURE`), links are encoded with two keys of the page, and the
+//! eight bytes after each block hold a canary and the number of bytes before it that were not asked for.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -39,7 +40,7 @@ const PADDING: u64 = 8;
 const FILL: u8 = 0xde;
 const FILLED: u64 = 16;
 
-/// Where a page's record says that its blocks begin.
+/// The place where the blocks of a page begin, according to the page's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Start {
     /// At this address.
@@ -77,7 +78,7 @@ const RECORDS_FROM: Range<u64> = 32..512;
 /// Pages by which it is found out how an older release lays out its records.
 const TELLING: usize = 64;
 
-/// Where things are in the record of a page, in bytes.
+/// Offsets of fields in the record of a page, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Layout {
     /// Words of a queue.
@@ -91,7 +92,7 @@ struct Layout {
     start: Start,
     /// Two keys, if links are encoded.
     keys: Option<u64>,
-    /// Whether a canary stands after each block.
+    /// True if a canary stands after each block.
     padded: bool,
     next: u64,
     previous: u64,
@@ -103,7 +104,7 @@ struct Layout {
 /// The alignment of arenas, in bytes.
 const ARENA: u64 = 4096;
 
-/// Where an arena has the address of what all arenas belong to.
+/// Returns the offset in the record of an arena at which the address stands of the static that all arenas belong to.
 fn owner_in_arena(width: u64) -> u64 {
     (2 * width).max(12) + 8
 }
@@ -232,7 +233,7 @@ fn size_of(queue: u64, width: u64) -> u64 {
     words * width
 }
 
-/// Whether a table of queues with this many words each begins at an address.
+/// Returns true if a table of queues with this many words each begins at an address.
 fn is_table(view: &View<'_>, table: u64, words: u64) -> bool {
     let width = view.width();
     (0..SIZES).all(|queue| view.word(table + (queue * words + words - 1) * width) == Some(size_of(queue, width)))
@@ -303,12 +304,13 @@ impl Page {
         self.start + self.reserved * self.size
     }
 
-    /// Where blocks were ever handed out.
+    /// Returns the range of the blocks that were ever handed out.
     fn blocks(&self) -> Range<u64> {
         self.start..self.start + self.capacity * self.size
     }
 
-    /// Which blocks are free, as a bit each, and the first thing that is wrong with the lists of them.
+    /// Returns a bit for each block, which is set if the block is free, and the first fault of the lists of free
+    /// blocks.
     fn free(&self, view: &View<'_>, layout: &Layout) -> (Vec<u64>, Option<Damage>) {
         let mut free = vec![0u64; (self.capacity as usize).div_ceil(64)];
         let mut count = [0; 3];
@@ -420,7 +422,7 @@ pub struct Mimalloc {
     width: u64,
     /// By address.
     pages: Vec<Page>,
-    /// Where queues lead to no page.
+    /// The faults of queues that lead to no page.
     broken: Vec<Damage>,
 }
 
@@ -505,7 +507,8 @@ fn older(view: &View<'_>, table: u64) -> Option<(Layout, Mimalloc)> {
 }
 
 impl Mimalloc {
-    /// How many used blocks of the pages have an unbroken canary after them, and how many were looked at.
+    /// Returns the number of used blocks of the pages that have an unbroken canary after them, and the number that were
+    /// looked at.
     fn canaries(&self, view: &View<'_>) -> (usize, usize) {
         let mut counts = (0, 0);
         for page in self.pages.iter().filter(|_| self.layout.padded) {
@@ -552,7 +555,7 @@ impl Mimalloc {
         heap
     }
 
-    /// Whether the lists of a page agree with its counts.
+    /// Returns true if the lists of a page agree with its counts.
     fn is_sound(&self, view: &View<'_>, page: &Page) -> bool {
         page.free(view, &self.layout).1.is_none()
     }

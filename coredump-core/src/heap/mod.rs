@@ -51,7 +51,7 @@ use crate::model::{CoreDump, Value};
 use crate::regions::{self, Regions, Use, initial};
 use crate::variables::Shapes;
 
-/// How many bytes of a memory whose parts are not known are searched for allocators' states, from its beginning.
+/// The number of bytes that are searched for allocators' states at the beginning of a memory whose parts are not known.
 const LOOKED_AT: u64 = 64 << 20;
 
 /// Bytes of the largest memory that is gone over page by page in search of an allocator: no engine gives more.
@@ -108,7 +108,8 @@ impl AllocatorKind {
         }
     }
 
-    /// Whether a request is served from any free block that is large enough: others keep blocks for requests of about their size.
+    /// Returns true if a request is served from any free block that is large enough: other allocators keep blocks for
+    /// requests of about their size.
     pub fn serves_from_any(self) -> bool {
         match self {
             AllocatorKind::Dlmalloc | AllocatorKind::RustDlmalloc | AllocatorKind::Emmalloc => true,
@@ -154,12 +155,13 @@ trait Allocator: Sync {
         8
     }
 
-    /// Whether a used block has all bytes up to the gap before the next block, and no more is known of its size.
+    /// Returns true if a used block has all bytes up to the gap before the next block, and no more is known of its
+    /// size.
     fn is_dense(&self) -> bool {
         false
     }
 
-    /// Whether a garbage collector frees what nothing points to, so that such a block is no leak.
+    /// Returns true if a garbage collector frees blocks that nothing points to, so that such a block is no leak.
     fn collected(&self) -> bool {
         false
     }
@@ -193,7 +195,7 @@ pub struct Heap {
     pub kind: AllocatorKind,
     /// The parts of the memory that the allocator hands out blocks of, by address.
     pub ranges: Vec<Range<u64>>,
-    /// Where the allocator's own state lies, as far as that is outside of the ranges.
+    /// The ranges of the allocator's own state, as far as they are outside of `ranges`.
     pub state: Vec<Range<u64>>,
     allocator: Box<dyn Allocator>,
 }
@@ -248,7 +250,7 @@ impl Heap {
         found.into_iter().map(heap).collect()
     }
 
-    /// Whether an address lies in what the allocator hands out blocks of.
+    /// Returns true if an address lies in a range from which the allocator hands out blocks.
     pub fn holds(&self, address: u64) -> bool {
         apart::holds(&self.ranges, address)
     }
@@ -308,7 +310,7 @@ pub fn unclaimed(heaps: &[Heap], view: &View<'_>, regions: &Regions) -> u64 {
     bytes
 }
 
-/// Whether any of these ranges, which are by address, have an address in common.
+/// Returns true if the two lists of ranges, each by address, have an address in common.
 fn overlap(some: &[Range<u64>], others: &[Range<u64>]) -> bool {
     others.iter().any(|other| {
         let next = some.partition_point(|range| range.end <= other.start);
@@ -316,7 +318,7 @@ fn overlap(some: &[Range<u64>], others: &[Range<u64>]) -> bool {
     })
 }
 
-/// Where static data may lie.
+/// Returns the ranges in which static data may lie.
 fn statics(regions: &Regions) -> Vec<Range<u64>> {
     let holds = |r#use| matches!(r#use, Use::Data | Use::Bss | Use::BssOrFreeStack | Use::BssOrHeap | Use::Unknown);
     let mut places: Vec<Range<u64>> = Vec::new();

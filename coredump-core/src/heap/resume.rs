@@ -1,14 +1,15 @@
-//! Which of two headers is the broken one: a block's size leads to the next header, so that one which was written over
-//! shows only where it leads to, in the middle of some other block.
+//! Finds out which of two headers is broken. The size of a block leads to the next header, so a size that was written
+//! over shows only there: it leads to the middle of some other block, where no sound header is.
 
 /// Headers that follow each other from a place on, before it is believed that blocks go on there.
 const ENOUGH: usize = 4;
 /// Headers that are looked at in all.
 const MOST: usize = 1 << 20;
 
-/// Where blocks go on between `first` and `broken`, a place to which the size of the block before led and where no sound
-/// header is: then that size is wrong. `next` tells where the block at a place ends, if its header is sound; blocks end at
-/// `end`, and places are multiples of `step` apart.
+/// Returns the address between `first` and `broken` at which blocks go on. `broken` is the address to which the size of
+/// the block before led, and where no sound header is: if blocks go on earlier, that size is wrong. `next` returns the
+/// address at which the block at an address ends, if its header is sound; blocks end at `end`, and addresses are
+/// multiples of `step` apart.
 pub fn resumes(first: u64, broken: u64, step: u64, end: u64, next: impl Fn(u64) -> Option<u64>) -> Option<u64> {
     let mut left = MOST;
     let mut start = first;

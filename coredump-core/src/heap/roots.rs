@@ -1,4 +1,4 @@
-//! Where a program's pointers begin.
+//! The roots of a program: the values and parts of memory from which it can reach blocks.
 
 use std::ops::Range;
 
@@ -53,7 +53,7 @@ impl Roots {
     }
 }
 
-/// Whether it is known of a thread's youngest function that it uses nothing below the stack pointer.
+/// Returns true if it is known of a thread's youngest function that it uses nothing below the stack pointer.
 fn uses_nothing_below(dump: &CoreDump<'_>, binaries: &Binaries, thread: &Thread) -> bool {
     let may_use = thread.frames.first().and_then(|frame| {
         let found = binaries.found(binaries.module_of(dump, frame)?)?;

@@ -1,4 +1,5 @@
-//! Where blocks begin, which block an address is in, and which blocks are open: used, and not reached yet.
+//! An index of the addresses at which blocks begin. It says which block an address is in, and which blocks are open:
+//! used, and not reached yet.
 
 use std::ops::Range;
 
@@ -24,7 +25,7 @@ struct Line {
     last: u32,
 }
 
-/// Where a granule is: its line, its word there, its bit.
+/// Returns the position of a granule: its line, its word there, its bit.
 #[inline]
 fn place(granule: u32) -> (usize, usize, u32) {
     let granule = granule as usize;
@@ -60,7 +61,7 @@ impl Starts {
         Some(Starts { start, shift, lines, count: 0, used: Vec::new(), closed: Vec::new() })
     }
 
-    /// Where the line of an address begins: from there on the starts may be collected apart.
+    /// Returns the address at which the line of an address begins: from there on the starts may be collected apart.
     pub fn line_of(range: &Range<u64>, shift: u32, address: u64) -> u64 {
         let start = range.start >> shift << shift;
         start + (address.saturating_sub(start) >> shift) / GRANULES as u64 * ((GRANULES as u64) << shift)
@@ -160,7 +161,7 @@ impl Starts {
         })
     }
 
-    /// How many there are.
+    /// Returns the number of starts.
     pub fn len(&self) -> usize {
         self.count as usize
     }
@@ -180,13 +181,14 @@ impl Starts {
         }
     }
 
-    /// Whether an address is in the part of the memory that is covered.
+    /// Returns true if an address is in the part of the memory that is covered.
     #[inline]
     pub fn covers(&self, address: u64) -> bool {
         self.granule(address).is_some()
     }
 
-    /// Whether an address may be in an open block, while what is open is kept: quickly, and seldom wrong.
+    /// Returns true if an address may be in an open block, while the set of open blocks is kept. The answer is quick,
+    /// and seldom wrong.
     #[inline]
     pub fn may_be_open(&self, address: u64) -> bool {
         self.granule(address).is_some_and(|granule| {
@@ -207,7 +209,7 @@ impl Starts {
         std::hint::black_box(lines.fold(0, |all, line| all | line.before));
     }
 
-    /// Closes the block at a granule. Whether it was open.
+    /// Closes the block at a granule. Returns true if it was open.
     #[inline]
     pub fn take(&mut self, granule: u32) -> bool {
         let (line, word, bit) = place(granule);
@@ -225,7 +227,7 @@ impl Starts {
         was_open
     }
 
-    /// Whether the block at this granule is open.
+    /// Returns true if the block at this granule is open.
     #[inline]
     pub fn is_open(&self, granule: u32) -> bool {
         let (line, word, bit) = place(granule);
@@ -254,7 +256,7 @@ impl Starts {
         Some(granule(index, word, starts.trailing_zeros()))
     }
 
-    /// How many starts there are before this one: the starts by number.
+    /// Returns the number of starts before this one, by which starts are numbered.
     #[inline]
     pub fn rank(&self, granule: u32) -> usize {
         let (line, word, bit) = place(granule);

@@ -1,8 +1,8 @@
 //! AssemblyScript's runtime `stub`, which gives back nothing but the last block.
 //!
-//! A block has its size in its first word, and blocks follow each other up to the address in a global, where the next one
-//! will begin. An object's block has four words more in front of it: two that are 0, the class id, the object's size. Whether
-//! the program still has a block is kept nowhere.
+//! A block has its size in its first word, and blocks follow each other up to the address in a global, where the next
+//! one will begin. An object's block has four words more in front of it: two that are 0, the class id, the object's
+//! size. No record says whether the program still has a block.
 
 use super::block::{Block, Damage, State};
 use super::view::View;
@@ -21,7 +21,7 @@ const MOST: u64 = 1 << 20;
 #[derive(Clone, Copy, Debug)]
 pub struct Stub {
     start: u64,
-    /// Where the next block will begin.
+    /// The address at which the next block will begin.
     end: u64,
 }
 
@@ -53,7 +53,8 @@ pub fn find(view: &View<'_>, base: Option<u64>, globals: &[u64]) -> Option<Found
     })
 }
 
-/// Where blocks go on after the broken header at `broken`, if they lead to `last`. `left` headers may be looked at.
+/// Returns the address at which blocks go on after the broken header at `broken`, if they lead to `last`. `left`
+/// headers may be looked at.
 fn goes_on(view: &View<'_>, broken: u64, last: u64, left: &mut u64) -> Option<u64> {
     let mut start = broken + 16;
     while start < last && *left > 0 {

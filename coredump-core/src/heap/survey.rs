@@ -53,7 +53,7 @@ pub struct Survey {
     pub largest_free: u64,
     /// The blocks by their size; only classes that have any.
     pub classes: Vec<Class>,
-    /// Where the records are broken, so that blocks are missing from the numbers.
+    /// The places where the records are broken, so that blocks are missing from the numbers.
     pub damage: Vec<Damage>,
 }
 
@@ -122,18 +122,18 @@ impl Survey {
         self.damage.extend(damage);
     }
 
-    /// How many in a hundred of the free bytes are not in the largest free block; `None` if none are free.
+    /// Returns the share of the free bytes that are not in the largest free block, in percent; `None` if none are free.
     pub fn fragmentation(&self) -> Option<u64> {
         let outside = u128::from(self.free.bytes.saturating_sub(self.largest_free)) * 100;
         u64::try_from(outside.checked_div(u128::from(self.free.bytes))?).ok()
     }
 
-    /// How many blocks the program has, where the allocator tells them apart.
+    /// Returns the number of blocks that the program has; `None` if the allocator does not record where each ends.
     pub fn blocks_used(&self) -> Option<u64> {
         (self.several.blocks == 0).then_some(self.used.blocks)
     }
 
-    /// How many bytes the program has.
+    /// Returns the number of bytes that the program has.
     pub fn bytes_used(&self) -> u64 {
         self.used.bytes.saturating_add(self.several.bytes)
     }

@@ -75,7 +75,8 @@ fn free(view: &View<'_>, chunk: u64, list: u64, link: u64) -> Option<Range<u64>>
     (number == list && foot == size && view.word(chunk + width)? == link).then_some(chunk..end)
 }
 
-/// Whether the size of a free chunk of a list is in front of its contents and at its end: no more of its start need be right.
+/// Returns true if the size of a free chunk of a list is in front of its contents and at its end: no more of its start
+/// need be right.
 fn ends_as_free(view: &View<'_>, chunk: u64, list: u64) -> bool {
     let (width, unit) = (view.width(), 4 * view.width());
     let size = chunk.checked_add(3 * width).and_then(|at| view.word(at)).map(|size| size & !HEAP_END);
@@ -195,7 +196,7 @@ impl Talc {
             let ends_used = tag(limit).is_some_and(|word| word & !HEAP_END == USED);
             let inside = self.free.partition_point(|free| free.end <= limit);
             let last = inside.checked_sub(1).map(|last| self.free[last].end).filter(|end| end > start);
-            // Where the memory does not end with a chunk of this heap, what lies after the last free one is not known.
+            // If the memory does not end with a chunk of this heap, it is not known what lies after the last free one.
             let end = if ends_used { Some(limit) } else { last };
             self.pieces.extend(end.map(|end| *start..end));
         }

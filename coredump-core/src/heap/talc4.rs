@@ -36,7 +36,7 @@ pub struct Talc4 {
 #[derive(Clone, Debug)]
 struct Piece {
     range: Range<u64>,
-    /// Where chunks end, from the highest on, in words after the piece's start.
+    /// The ends of the chunks, from the highest on, in words after the piece's start.
     ends: Vec<u32>,
     /// The fault that ends the walk early.
     broken: Option<Damage>,
@@ -66,7 +66,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
             None => end -= PAGE,
         }
     }
-    // Where the first heap is, is certain: if no chunks lead there, those at the memory's end are broken.
+    // The place of the first heap is certain: if no chunks lead there, those at the memory's end are broken.
     if pieces.iter().all(|piece| piece.broken.is_none() && piece.range.start > base) {
         let highest = pieces.last().map_or(view.memory().size / PAGE * PAGE, |piece| piece.range.start / PAGE * PAGE);
         pieces.extend(piece(view, base, heads.end + width, highest, 0));
@@ -86,7 +86,7 @@ fn lists(width: u64) -> u64 {
     2 * 8 * width
 }
 
-/// Whether heads of lists are at an address, with the tags around them.
+/// Returns true if the heads of the lists begin at an address, with the tags around them.
 fn is_first(view: &View<'_>, heads: u64) -> bool {
     let width = view.width();
     let check = || {

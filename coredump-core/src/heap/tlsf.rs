@@ -36,7 +36,7 @@ const OBJECT: u64 = 16;
 pub struct Tlsf {
     root: u64,
     tail: u64,
-    /// Which of the colours 0 and 1 is white; the other one is black.
+    /// The number of the colour that is white, 0 or 1; the other one is black.
     white: Option<u32>,
 }
 
@@ -46,7 +46,7 @@ pub fn find(view: &View<'_>, root: Option<u64>, places: &[Range<u64>], white: Op
         return None;
     }
     let heap = root.and_then(|root| Tlsf::at(view, root, white)).or_else(|| {
-        // Where only the allocator grew the memory, the last block is the memory's last word.
+        // If only the allocator grew the memory, the last block is the memory's last word.
         let tail = view.memory().size.checked_sub(4)?;
         places.iter().find_map(|place| {
             let mut found = None;
@@ -242,7 +242,7 @@ struct Walk<'v> {
     header: Option<u64>,
     /// The two blocks before, the nearer one first.
     before: [Option<Block>; 2],
-    /// Whether the block before is free.
+    /// True if the block before is free.
     free: bool,
 }
 

@@ -81,8 +81,9 @@ pub struct Types<'s> {
     of: Vec<u16>,
 }
 
-/// Whether a block with so much room that a pointer to a type leads to may hold several of that type. In a `dense` heap blocks are hardly
-/// larger than what they hold: what does not fit a number of values is the beginning of something else, as an object of a derived class.
+/// Returns true if a block with so much room to which a pointer to a type leads may hold several values of that type.
+/// In a `dense` heap blocks are hardly larger than their values: if a whole number of values does not fill the block,
+/// it begins something else, such as an object of a derived class.
 fn is_array(shape: &Shape, dense: bool, room: u64) -> bool {
     let left = shape.size.and_then(|size| room.checked_rem(size)).unwrap_or(0);
     !(shape.single || (dense && left >= ROUNDING))
@@ -163,7 +164,7 @@ struct Reader<'r> {
     /// quicker when it is asked for several things at a time.
     waiting: Vec<(u64, u16)>,
     found: Found,
-    /// How many values that lie in others are being followed.
+    /// The number of values, each inside the one before, that are being followed.
     depth: u32,
 }
 
@@ -398,7 +399,7 @@ impl<'r> Reader<'r> {
         class(value).or_else(|| class(beginning()?)).unwrap_or((value, index))
     }
 
-    /// Whether a block with so much room is the larger node that it may be.
+    /// Returns true if a block with so much room is the larger node that it may be.
     fn is_grown(&self, grown: &Grown, room: &Range<u64>) -> bool {
         let Scene { starts, shapes, .. } = *self.scene;
         let fits = shapes.all[grown.shape].size.is_some_and(|size| size <= room.end - room.start);
@@ -466,7 +467,7 @@ fn holders(shapes: &Shapes, part: u16) -> &[(usize, u64)] {
     shapes.holders.get(&part).map_or(&[], Vec::as_slice)
 }
 
-/// Whether a type says more of a block than that there are bytes.
+/// Returns true if a type says more of a block than that there are bytes.
 fn says(shape: &Shape) -> bool {
     shape.size.is_some_and(|size| size > 1) && !shape.base
 }
@@ -798,7 +799,7 @@ impl<'s> Types<'s> {
         Some(member.1.clone())
     }
 
-    /// Whether a block holds characters, whose text says more than the type.
+    /// Returns true if a block holds characters, whose text says more than the type.
     pub fn is_text(&self, graph: &Graph<'_, '_>, block: &Block) -> bool {
         let shape = graph.number(block.address).and_then(|number| self.shape(number));
         block.class == Some(2) || block.class.is_none() && shape.is_none_or(|shape| shape.size == Some(1))

@@ -109,8 +109,8 @@ impl<'m> View<'m> {
         self.memory.bytes(address, N as u64).ok()?.as_ref().try_into().ok()
     }
 
-    /// Calls `each` with the address and the value of every aligned word in `range` that is not zero, up to the first that
-    /// answers `false`. Whether all of the range is known.
+    /// Calls `each` with the address and the value of every aligned word in `range` that is not zero, up to the first
+    /// that answers `false`. Returns true if all of the range is known.
     pub fn words(&self, range: Range<u64>, mut each: impl FnMut(u64, u64) -> bool) -> bool {
         let width = self.width();
         let mut known = true;
@@ -167,7 +167,8 @@ impl<'m> View<'m> {
     }
 }
 
-/// The words in `bytes`, the first of which is at `at`, which is moved past the last one. Whether `each` wants more.
+/// Calls `each` with the address and the value of the words in `bytes` that are not zero. The first is at `at`, which
+/// is moved past the last one. Returns false if `each` wants no more.
 #[inline]
 fn each_word<const N: usize>(
     bytes: &[u8],

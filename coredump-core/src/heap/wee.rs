@@ -48,7 +48,7 @@ pub fn find(view: &View<'_>, start: Option<u64>, places: &[Range<u64>]) -> Optio
     let width = view.width();
     let size = view.memory().size / PAGE * PAGE;
     let mut pieces: Vec<Range<u64>> = Vec::new();
-    // Where a piece begins of which only the first cells agree.
+    // The address at which a piece begins of which only the first cells agree.
     let mut broken: Option<u64> = None;
     let (mut sound, mut page) = (0, start.unwrap_or(PAGE).next_multiple_of(PAGE));
     while page < size {
@@ -94,9 +94,9 @@ struct Cells<'v> {
     range: Range<u64>,
     next: Option<u64>,
     before: u64,
-    /// Whether the range is a cell that is divided.
+    /// True if the range is a cell that is divided.
     divided: bool,
-    /// Where the last cell ends, once it was seen.
+    /// The address at which the last cell ends, once it was seen.
     end: Option<u64>,
 }
 
@@ -184,7 +184,7 @@ impl Wee {
         divided.then_some(inside)
     }
 
-    /// Whether a free cell begins there, which the one after it knows.
+    /// Returns true if a free cell begins there and the one after it refers to it.
     fn is_free(&self, view: &View<'_>, start: u64) -> bool {
         let inside = start.is_multiple_of(self.width) && apart::holds(&self.pieces, start);
         let Some(head) = view.word(start).filter(|head| inside && head & USED == 0) else { return false };
@@ -193,8 +193,8 @@ impl Wee {
         room && (head & LAST != 0 || view.word(end + self.width) == Some(start))
     }
 
-    /// Where a list of free cells begins: words that hold where such a cell begins, which no pointer of a program does. It is where
-    /// the block in front ends, so that they would pass for pointers to that one.
+    /// Returns the heads of lists of free cells: words that hold the address at which such a cell begins, as no pointer
+    /// of a program does. That is also the end of the block in front, so that they would pass for pointers to that one.
     fn heads(&self, view: &View<'_>, places: &[Range<u64>]) -> Vec<Range<u64>> {
         let mut heads = Vec::new();
         for place in places {

@@ -28,7 +28,7 @@ const BELIEVED: usize = 16;
 /// The greatest alignment that is looked for in front of the first slot of a page.
 const MAX_ALIGNMENT: u64 = 1 << 20;
 
-/// Where the words of a state are.
+/// The addresses of the words of a state.
 #[derive(Clone, Copy, Debug)]
 struct Layout {
     state: u64,
@@ -86,7 +86,7 @@ pub struct Zig {
     broken: Vec<Damage>,
     /// The general-purpose allocator's larger blocks, by address.
     large: HashMap<u64, Large>,
-    /// Where the tables of these begin, and their bytes: they are no blocks of the program.
+    /// The addresses at which the tables of these begin, and their sizes in bytes: they are no blocks of the program.
     tables: HashMap<u64, u64>,
 }
 
@@ -136,7 +136,7 @@ pub fn find(view: &View<'_>, hints: &Hints, places: &[Range<u64>]) -> Option<Fou
     heap.map(Zig::found)
 }
 
-/// Whether the words at `layout` may be a state.
+/// Returns true if the words at `layout` may be a state.
 fn plausible(view: &View<'_>, layout: Layout, start: Option<u64>, named: bool) -> bool {
     let size = view.memory().size;
     let low = start.unwrap_or(PAGE);
@@ -197,8 +197,8 @@ impl Zig {
         // Every slot that was ever used has a header, if any of them has.
         let mut slots = 0;
         let mut headers = 0;
-        // How many headers need a slot of just this size. A false state, a few words away, sees the same headers in slots of
-        // other sizes.
+        // The number of headers that need a slot of just this size. A false state, a few words away, sees the same
+        // headers in slots of other sizes.
         let mut exact = 0;
         for (class, used) in &current {
             let slot = layout.slot(*class);
@@ -389,7 +389,8 @@ fn header(view: &View<'_>, at: u64, slot: u64) -> Option<(u64, u64)> {
     None
 }
 
-/// Whether a slot with a header for one alignment has another one too, for a greater alignment and this very slot.
+/// Returns true if a slot with a header for one alignment has another one too, for a greater alignment and this very
+/// slot.
 fn has_other_header(view: &View<'_>, at: u64, slot: u64, alignment: u64) -> bool {
     let alignments = std::iter::successors(Some(2 * alignment), |alignment| Some(2 * alignment));
     let mut alignments = alignments.take_while(|&alignment| alignment < slot && alignment <= MAX_ALIGNMENT);

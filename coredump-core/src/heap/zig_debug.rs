@@ -1,8 +1,9 @@
 //! Zig's general-purpose allocator, `std.heap.DebugAllocator` (0.17), which takes pages from another allocator.
 //!
-//! A page has slots of one size, a power of two, and after them a header: how many slots were used and how many of these
-//! were freed again, two links, a canary (the counts are last in a 64-bit memory), a bit for each slot that is used; where safety is on also the bytes that were asked
-//! for and alignments. Where the header is tells the size of the slots, which is written nowhere. Slots are used once.
+//! A page has slots of one size, a power of two, and after them a header: how many slots were used and how many of
+//! these were freed again, two links, a canary (the counts are last in a 64-bit memory), a bit for each slot that is
+//! used; where safety is on also the bytes that were asked for and alignments. The place of the header follows from the
+//! size of the slots, which is written nowhere. Slots are used once.
 //!
 //! Larger blocks are the other allocator's own, and listed in a hash table, which lies in such a block, too: addresses of
 //! values and keys, a capacity, then a byte for each place, of which the highest bit says that it is used, the keys (the
@@ -28,9 +29,9 @@ pub struct Bucket {
     slots: u64,
     /// Slots that were ever used.
     used: u64,
-    /// Where the bits of the slots are.
+    /// The address of the bits of the slots.
     bits: u64,
-    /// Where the bytes are that were asked for, 2 bytes each.
+    /// The address of the sizes that were asked for, in bytes; each is a number of 2 bytes.
     sizes: Option<u64>,
 }
 
@@ -92,7 +93,7 @@ impl Bucket {
         }
     }
 
-    /// Whether the sizes and alignments of all blocks in use need slots as large as these.
+    /// Returns true if the sizes and alignments of all blocks in use need slots as large as these.
     fn fits(&self, view: &View<'_>) -> bool {
         // Without safety nothing speaks for them.
         let Some(sizes) = self.sizes else { return false };
@@ -140,7 +141,7 @@ pub struct Large {
     pub len: u64,
     /// The end of its value, where that has more than a slice.
     last: Option<u64>,
-    /// Whether it was given back. It is kept all the same, as the program has configured it.
+    /// True if it was given back. It is kept all the same, as the program has configured it.
     pub freed: bool,
 }
 
