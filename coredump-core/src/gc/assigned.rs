@@ -1,5 +1,5 @@
-//! Which locals of a function are variables in scope where it stands, and surely assigned to: all locals of Wasm begin as zero or
-//! null, long before the variable that a compiler keeps in one is declared.
+//! Finds the locals of a function that are variables in scope where it stands, and surely assigned to: all locals of
+//! Wasm begin as zero or null, long before the variable that a compiler keeps in one is declared.
 //!
 //! A variable's scope is taken to be the innermost block that all its uses are in.
 
@@ -15,7 +15,7 @@ const MAX_BLOCKS: usize = 1 << 16;
 /// Bits of all blocks that are open at a time.
 const MAX_STATE: usize = 1 << 26;
 
-/// Whether a local has been assigned to where a function stands.
+/// The certainty with which a local has been assigned to where a function stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Assignment {
     /// No assignment can have been run, or its scope is another part of the function.
@@ -60,8 +60,9 @@ struct Block {
     entry: Option<Set>,
 }
 
-/// The locals of a function that may hold nothing at all where execution stands at an instruction's file offset: references that
-/// cannot be null, and that are not surely assigned to. What an engine has there is no value.
+/// The locals of a function that may hold nothing at all where execution stands at an instruction's file offset:
+/// references that cannot be null, and that are not surely assigned to. An engine has no value in them, only bytes of
+/// something else.
 pub fn empty_locals(module: &Module<'_>, function: u32, offset: u64) -> Vec<u32> {
     let mut locals = module.locals_without_default(function).unwrap_or_default();
     if !locals.is_empty() {

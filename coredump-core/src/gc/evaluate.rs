@@ -14,14 +14,14 @@ use crate::values::{Limits, Variable};
 const ENTRIES: u64 = 1024;
 /// Parts that are written out.
 const MAX_PARTS: usize = 1 << 14;
-/// How much of a key is compared.
+/// The limits within which keys are compared.
 const KEY: Limits = Limits { depth: 4, elements: 1 << 10, text_only: true };
 /// Places of values within each other.
 const PLACES: usize = 16;
 /// Kotlin's name of the companion object that is declared without one.
 const COMPANION: &str = "Companion";
 
-/// Why a part of an expression has no value.
+/// The reason why a part of an expression has no value.
 type Failed = ExpressionError;
 
 impl ObjectView<'_> {
@@ -151,7 +151,7 @@ impl<'d> Evaluation<'_, 'd> {
 
     fn local(&self, path: &[String]) -> Option<&Local> {
         let [name] = path else { return None };
-        // Where several locals have one name, the innermost is meant, which was declared last.
+        // If several locals have one name, the innermost is meant, which was declared last.
         self.locals.iter().rev().find(|local| local.name.as_deref() == Some(name.as_str()))
     }
 
@@ -409,7 +409,7 @@ fn last_of(members: &[(String, FieldReading)], name: &str) -> Option<FieldReadin
     members.iter().rev().find(|(own, _)| own == name).map(|(_, part)| *part)
 }
 
-/// Whether a name is that path, or ends in it after a package or a class.
+/// Returns true if a name is that path, or ends in it after a package or a class.
 fn ends_path(name: &str, path: &str) -> bool {
     name.strip_suffix(path).is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }

@@ -1,11 +1,12 @@
-//! Which object refers to which: shortest chains from the roots, and what would be freed with an object.
+//! The graph of objects: shortest chains of references from the roots, and the bytes that would be freed with an
+//! object.
 
 use super::Root;
 use crate::objects::{Id, Objects};
 
 /// All references between objects. An object has the number of its id; number 0 stands for the roots.
 pub struct Graph {
-    /// Where each object's references begin in `targets`; one more at the end.
+    /// The index in `targets` at which each object's references begin; one more stands at the end.
     starts: Vec<u32>,
     targets: Vec<Id>,
 }
@@ -34,7 +35,7 @@ impl Graph {
         graph
     }
 
-    /// How many objects there are, and one for the roots.
+    /// Returns the number of objects, and one more for the roots.
     fn len(&self) -> usize {
         self.starts.len() - 1
     }
@@ -287,7 +288,7 @@ impl Dominators {
         totals
     }
 
-    /// Whether a root leads to it.
+    /// Returns true if a root leads to it.
     pub fn is_reached(&self, id: Id) -> bool {
         self.of.get(id as usize).is_some_and(|by| *by != UNSEEN)
     }

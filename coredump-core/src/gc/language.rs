@@ -60,7 +60,7 @@ impl ObjectView<'_> {
         part.read(Reading::Unknown)
     }
 
-    /// How the value of a module's global is read.
+    /// Returns how the value of a module's global is read.
     pub(super) fn global_reading(&self, module: u32, global: u32) -> Reading {
         if self.kotlin.is_program(&self.named, module) {
             self.kotlin.global(&self.named, module, global)
@@ -74,7 +74,7 @@ impl ObjectView<'_> {
         self.kotlin.delegated(&self.named, delegate)
     }
 
-    /// Whether a value is an object of a class.
+    /// Returns true if a value is an object of a class.
     pub(super) fn is_of(&self, part: FieldReading, class: &str) -> bool {
         self.kotlin.is_of(&self.named, part, class)
     }

@@ -26,9 +26,9 @@ pub(super) struct Local {
     pub name: Option<String>,
     /// Its value; none where the dump does not hold it.
     pub part: Option<FieldReading>,
-    /// Whether it is one of the function's parameters.
+    /// True if it is one of the function's parameters.
     pub parameter: bool,
-    /// Whether it may not have been assigned to, and holds what all locals begin with.
+    /// True if it may not have been assigned to, and holds the value that all locals begin with.
     pub perhaps_unset: bool,
     /// Its Wasm type.
     ty: &'static str,
@@ -48,8 +48,9 @@ struct Language {
 }
 
 impl<'d> ObjectView<'d> {
-    /// The locals of a frame that have names, and those that refer to objects; parameters first. None where the dump holds no
-    /// objects or no locals. Where the program's language is known, only those that are variables of it in scope.
+    /// The locals of a frame that have names, and those that refer to objects; parameters first. None where the dump
+    /// holds no objects or no locals. If the program's language is known, only those are listed that are its variables
+    /// and in scope.
     pub fn locals(&self, thread: usize, frame: usize, limits: Limits) -> Option<Scope> {
         let mut left = MAX_PARTS;
         let variables = self.local_parts(thread, frame)?.into_iter().map(|local| {
@@ -252,7 +253,7 @@ pub(super) fn part_of(value: &Value, reading: Reading) -> Option<FieldReading> {
     Some(FieldReading { field, reading })
 }
 
-/// Whether a value is what all locals begin with.
+/// Returns true if a value is the one that all locals begin with.
 fn is_initial(field: Field) -> bool {
     matches!(
         field,

@@ -8,13 +8,13 @@ use crate::objects::Field;
 pub struct Meaning {
     /// Its class, with the package.
     pub class: String,
-    /// How it is written.
+    /// The form in which it is written.
     pub form: ObjectForm,
     /// Its named members; elements are in the form.
     pub members: Vec<(String, FieldReading)>,
 }
 
-/// How an object is written. Of elements and entries only those of a window are here.
+/// The form in which an object is written. Of elements and entries only those of a window are here.
 #[derive(Clone, Debug)]
 pub enum ObjectForm {
     /// As it is: `7`, `'x'`, `GREEN`.
@@ -27,7 +27,7 @@ pub enum ObjectForm {
         open: &'static str,
         /// The elements of the window.
         parts: Vec<FieldReading>,
-        /// How many there are in all.
+        /// The number of elements in all.
         len: u64,
         /// The text after them.
         close: &'static str,
@@ -38,7 +38,7 @@ pub enum ObjectForm {
         open: &'static str,
         /// The entries of the window.
         parts: Vec<(FieldReading, FieldReading)>,
-        /// How many there are in all.
+        /// The number of entries in all.
         len: u64,
         /// The text after them.
         close: &'static str,
@@ -57,7 +57,7 @@ pub struct ObjectText {
     pub units: Vec<u16>,
     /// The length of the whole text, in such units.
     pub len: u64,
-    /// Whether all that was asked for is here: objects that hold the rest may not be in the dump.
+    /// True if all that was asked for is here: objects that hold the rest may not be in the dump.
     pub whole: bool,
 }
 
@@ -66,11 +66,11 @@ pub struct ObjectText {
 pub struct FieldReading {
     /// The value.
     pub field: Field,
-    /// How a number is to be read.
+    /// The way to read its bits, if it is a number.
     pub reading: Reading,
 }
 
-/// How the bits of an integer are read.
+/// The way to read the bits of an integer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// As Wasm has it; the language is not known.

@@ -1,4 +1,4 @@
-//! Where a program holds its objects: in locals and operands of frames, in an exception, in globals and tables.
+//! The places where a program holds its objects: locals and operands of frames, an exception, globals and tables.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ const MAX_NAMED: usize = 1 << 20;
 /// A place that holds an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Root {
-    /// Where it is, for a person: `frame 0 draw, local $things`.
+    /// A description of the place: `frame 0 draw, local $things`.
     pub place: String,
     /// The object.
     pub id: Id,

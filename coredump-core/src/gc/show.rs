@@ -151,7 +151,7 @@ impl Line<'_, '_> {
         self.open.pop();
     }
 
-    /// Writes an array that is text. Whether it is.
+    /// Writes an array that is text. Returns true if it is text.
     fn characters(&mut self, object: &Object<'_>) -> bool {
         let Some(text) = text_of(object) else { return false };
         let shown = (self.limits.elements as usize).saturating_mul(CHARACTERS as usize);
@@ -281,7 +281,7 @@ impl Line<'_, '_> {
         self.text.push(']');
     }
 
-    /// Whether no more parts of an object are to be shown.
+    /// Returns true if no more parts of an object are to be shown.
     fn is_full(&self, written: usize) -> bool {
         written >= self.limits.elements as usize || self.text.len() >= MAX_LINE
     }

@@ -15,7 +15,7 @@ use crate::locked::Locked;
 
 /// Sequences looked at for one address; in sound tables the closest covers it.
 const MAX_SEARCHED: usize = 1 << 12;
-/// How many of the sequences that cover an address are tried.
+/// The number of sequences that cover an address and are tried.
 const MAX_TRIED: usize = 16;
 
 /// Files of a table that are looked at to tell whether it names any.
@@ -43,7 +43,7 @@ pub(super) struct Row {
 /// such place.
 #[derive(Clone, Copy)]
 pub struct LineRow {
-    /// Where it begins, as DWARF counts.
+    /// The address at which it begins, as DWARF counts: a byte offset in the code section's contents.
     pub address: u64,
     /// The number of the file in the unit.
     pub file: u64,
@@ -82,7 +82,7 @@ impl<'s> Lines<'s> {
         outcome
     }
 
-    /// Whether `fits` says of all addresses of rows in `code` that they can be. `None` if that would be too much work.
+    /// Returns true if `fits` accepts the addresses of all rows in `code`. `None` if that would be too much work.
     pub fn all_rows(&self, code: &Range<u64>, work: &Work, fits: impl Fn(u64) -> bool) -> Option<bool> {
         let of = |sequence: &Sequence| {
             let (mut all, mut rows) = (true, 0);
@@ -267,7 +267,7 @@ pub(super) fn first_file(unit: UnitRef<'_, '_>) -> Option<String> {
     Some(crate::text::escape(&shorten(&path, MAX_NAME)).into_owned())
 }
 
-/// Whether a file that a unit's table lists is called as only a folder can be.
+/// Returns true if a file that a unit's table lists has a name that only a folder can have.
 pub(super) fn names_folders(unit: UnitRef<'_, '_>) -> bool {
     let Some(program) = &unit.line_program else { return false };
     let files = program.header().file_names();
