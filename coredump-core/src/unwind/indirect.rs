@@ -1,4 +1,4 @@
-//! Which functions an indirect call can have called.
+//! Lists the functions that an indirect call can have called.
 
 use std::collections::HashSet;
 

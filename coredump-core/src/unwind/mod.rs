@@ -29,7 +29,7 @@ use stack_pointer::{global_named, infer, wrap};
 use symbolic::{AbstractState, Question};
 pub use symbolic::{Read, Stores, arity, beside, write_at};
 
-/// Where a frame stands in its module.
+/// The place at which a frame stands in its module.
 #[derive(Clone, Copy)]
 pub struct Position<'m, 's> {
     /// The frame's module: of its verified binary.
@@ -172,8 +172,8 @@ impl Unwinder {
         Some(known.collect())
     }
 
-    /// Whether a function may have been replaced by a tail call, and come back by another: its parameters are then
-    /// not its first caller's.
+    /// Returns true if a tail call may have replaced a function, and a later one brought it back: its parameters are
+    /// then not the ones that its first caller passed.
     fn tail_calls(&self, module: &Module<'_>, function: u32) -> bool {
         let key = (module_key(module), function);
         *self.tail_calls.lock().entry(key).or_insert_with(|| {
@@ -214,7 +214,7 @@ impl Unwinder {
         symbolic::evaluate(&question, &restores)?.at
     }
 
-    /// Whether calling a function leaves the stack pointer as it was.
+    /// Returns true if calling a function leaves the stack pointer as it was.
     fn restores(&self, module: &Module<'_>, function: u32, pointer: Option<u32>) -> bool {
         let Some(pointer) = pointer else { return true };
         let key = (module_key(module), function);

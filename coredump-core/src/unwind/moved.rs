@@ -1,4 +1,4 @@
-//! Where LLVM may have put an instruction.
+//! Finds out where LLVM may have moved an instruction.
 
 use wasmparser::{BinaryReader, Operator, OperatorsReader};
 
@@ -8,9 +8,9 @@ use crate::module::Module;
 /// Instructions between two places.
 const BETWEEN: usize = 10_000;
 
-/// Whether the instruction at file offset `at` may have stood before `start` in what the code was made of: it gives a value
-/// that is taken from the operand stack, and nothing between acts on anything but values. LLVM moves such instructions, calls
-/// too, down to what takes their value (`WebAssemblyRegStackify.cpp`).
+/// Returns true if the instruction at file offset `at` may have stood before `start` in the code from which LLVM made
+/// this: it gives a value that is taken from the operand stack, and nothing between acts on anything but values. LLVM
+/// moves such instructions, calls too, down to what takes their value (`WebAssemblyRegStackify.cpp`).
 pub fn moves_down(module: &Module<'_>, function: u32, start: u64, at: u64) -> bool {
     let moved = || {
         let end = usize::try_from(module.body(function)?.end).ok()?;
@@ -56,19 +56,19 @@ pub fn may_precede(module: &Module<'_>, function: u32, at: u64, end: u64) -> Opt
     None
 }
 
-/// Whether these are the bytes of an instruction whose value depends on nothing but the numbers that it takes (WebAssembly 2.0,
-/// section 5.4.6: all numeric instructions but constants).
+/// Returns true if these are the bytes of an instruction whose value depends on nothing but the numbers that it takes
+/// (WebAssembly 2.0, section 5.4.6: all numeric instructions but constants).
 fn only_computes(bytes: &[u8]) -> bool {
     matches!(bytes, [0x45..=0xc4, ..] | [0xfc, 0..=7, ..])
 }
 
-/// Whether straight code ends at an instruction or begins there.
+/// Returns true if straight code ends at an instruction or begins there.
 pub fn bounds_straight_code(operator: &Operator<'_>) -> bool {
     use Operator as O;
     may_be_joined_after(operator) || matches!(operator, O::Block { .. } | O::If { .. } | O::BrIf { .. })
 }
 
-/// Whether control flow from elsewhere may arrive after an instruction.
+/// Returns true if control flow from elsewhere may arrive after an instruction.
 pub fn may_be_joined_after(operator: &Operator<'_>) -> bool {
     use Operator as O;
     matches!(
@@ -88,7 +88,7 @@ pub fn may_be_joined_after(operator: &Operator<'_>) -> bool {
     )
 }
 
-/// Whether an instruction does nothing but take values and give one, or keep one in a local.
+/// Returns true if an instruction only takes values and gives one, or keeps one in a local.
 fn only_values(module: &Module<'_>, operator: &Operator<'_>) -> bool {
     use Operator as O;
     match operator {
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use crate::unwind::tests::offsets;
 
-    /// Whether the instruction `at` may have stood before instruction `start`.
+    /// Returns true if the instruction `at` may have stood before instruction `start`.
     fn ask(body: &str, start: usize, at: usize) -> bool {
         let text = format!("(module (memory 1) (func $f (param i32) (result i32) (local i32) {body}))");
         let bytes = wat::parse_str(text).unwrap();

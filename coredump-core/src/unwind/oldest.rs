@@ -51,7 +51,7 @@ pub fn from_the_base<'m, 's: 'm>(
             Some(moved) => Some(wrap(at.module, pointer, entry.wrapping_add(moved))),
             None => known.stack_pointer,
         };
-        // Where both ends tell, they must tell the same: else the program moved its stack.
+        // If both ends give a value, they must agree: else the program moved its stack.
         let differs = |one: Option<u64>, other: Option<u64>| one.zip(other).is_some_and(|(one, other)| one != other);
         if differs(known.stack_pointer, now) || differs(known.entry_stack_pointer, Some(entry)) {
             return;

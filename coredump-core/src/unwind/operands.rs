@@ -1,4 +1,4 @@
-//! How long a value stays on the operand stack.
+//! Finds out how long a value stays on the operand stack.
 //!
 //! LLVM says of a value in an operand of the stack that it is there to the end of the block or function, also after the
 //! instruction that took it off. Such a location is believed as long as nothing took what it names.
@@ -36,7 +36,7 @@ pub fn since(module: &Module<'_>, function: u32, at: u64) -> Option<Vec<u64>> {
         }
         let operator = operators.read().ok()?;
         let (base, height) = (open.last()?.base, operands.len());
-        // How many stay where they are, and how many come on top.
+        // The number of operands that stay where they are, and of those that come on top.
         let (stay, come) = match &operator {
             Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => {
                 let stay = height.checked_sub(usize::from(matches!(operator, Operator::If { .. })))?;
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
     use crate::unwind::tests::offsets;
 
-    /// Whether operand `index` is the same before instruction `to` as before instruction `from`.
+    /// Returns true if operand `index` is the same before instruction `to` as before instruction `from`.
     fn ask(text: &str, index: u32, from: usize, to: usize) -> bool {
         let bytes = wat::parse_str(text).unwrap();
         let module = Module::parse(&bytes).unwrap();

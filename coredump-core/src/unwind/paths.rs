@@ -6,12 +6,12 @@ use wasmparser::Operator;
 
 use crate::module::Module;
 
-/// Which instructions come before which.
+/// The control flow graph of a function, by instructions.
 #[derive(Debug, Default)]
 pub struct Paths {
     /// File offsets of the instructions.
     offsets: Vec<u64>,
-    /// Whether each goes on to the next.
+    /// True for each instruction from which control may go on to the next one.
     falls: Vec<bool>,
     /// The indices of instructions to which others may jump: heads of loops and ends of blocks.
     labels: HashSet<usize>,
@@ -149,7 +149,7 @@ impl Paths {
     }
 }
 
-/// Whether an instruction may lead elsewhere in a way that this does not follow.
+/// Returns true if an instruction may lead elsewhere in a way that this does not follow.
 fn is_unknown(operator: &Operator<'_>) -> bool {
     use Operator as O;
     matches!(

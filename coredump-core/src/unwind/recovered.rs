@@ -11,13 +11,13 @@ use crate::unwind::symbolic::{Abstract, AbstractState, Sum, SymbolicBase};
 pub struct Recovered {
     /// Index of the stack pointer global in the frame's module.
     pub stack_pointer_global: Option<u32>,
-    /// Whether the global was found by how functions use it: no name says what it is.
+    /// True if the global was found by how functions use it, because no name says what it is.
     pub inferred: bool,
     /// The stack pointer at the frame's code offset.
     pub stack_pointer: Option<u64>,
     /// The stack pointer when the function was entered.
     pub entry_stack_pointer: Option<u64>,
-    /// Why the stack pointer is not known.
+    /// The reason why the stack pointer is not known, in words.
     pub(super) why_not: Option<&'static str>,
     /// The parameters at entry that the caller's body proves, or its recorded operands are.
     pub(super) parameters: Vec<Option<u64>>,
@@ -26,12 +26,13 @@ pub struct Recovered {
 }
 
 impl Recovered {
-    /// Why [`Recovered::stack_pointer`] is not known, for a person.
+    /// Returns the reason why [`Recovered::stack_pointer`] is not known, in words.
     pub fn why_not(&self) -> &'static str {
         self.why_not.unwrap_or("the stack pointer of this frame")
     }
 
-    /// How far the stack pointer has moved since the function was entered, where that is known.
+    /// Returns the number of bytes by which the stack pointer has moved since the function was entered (wrapping, so
+    /// that a growing stack gives a large number), if that is known.
     pub(super) fn moved(&self) -> Option<u64> {
         match self.state.as_ref()?.stack_pointer? {
             Sum { base: SymbolicBase::StackPointer, constant } => Some(constant),
@@ -76,7 +77,7 @@ impl Recovered {
         })
     }
 
-    /// How many bytes a local of a number has.
+    /// Returns the size of a local in bytes, if it holds a number.
     pub fn width(&self, index: u32) -> Option<usize> {
         match self.types.get(index as usize)? {
             ValueType::I32 | ValueType::F32 => Some(4),
@@ -85,7 +86,7 @@ impl Recovered {
         }
     }
 
-    /// How many operands are on the stack before the instruction at which the frame stands.
+    /// Returns the number of operands on the stack before the instruction at which the frame stands.
     pub fn height(&self) -> Option<usize> {
         Some(self.state.as_ref()?.operands.len())
     }
@@ -109,12 +110,13 @@ impl Recovered {
         locals.iter().position(|&local| local == entry).map(|at| at as u32)
     }
 
-    /// Whether a parameter's local is proved to hold the parameter still.
+    /// Returns true if a parameter's local is proved to hold the parameter still.
     pub fn is_parameter(&self, index: u32) -> bool {
         self.proved(index) == Some(Sum { base: SymbolicBase::Parameter(index), constant: 0 })
     }
 
-    /// Whether a local is proved to point into the frame: a fixed distance from the stack pointer, now or at entry.
+    /// Returns true if a local is proved to point into the frame: a fixed distance from the stack pointer, now or at
+    /// entry.
     pub fn is_in_stack(&self, index: u32) -> bool {
         let pointer = self.state.as_ref().and_then(|state| state.stack_pointer);
         self.proved(index).is_some_and(|local| {
@@ -122,8 +124,8 @@ impl Recovered {
         })
     }
 
-    /// Whether a local is proved to hold what the stack pointer holds, a fixed distance from what it was at entry: where
-    /// a frame grew by an unknown amount, or was aligned, that says nothing of its base.
+    /// Returns true if a local is proved to be equal to the stack pointer, which is a fixed distance from its value at
+    /// entry: where a frame grew by an unknown amount, or was aligned, that says nothing of its base.
     pub fn is_stack_pointer(&self, index: u32) -> bool {
         let local = self.proved(index);
         let pointer = self.state.as_ref().and_then(|state| state.stack_pointer);

@@ -1,12 +1,13 @@
-//! Whether a module's code is still the one its debug information describes.
+//! Finds out if a module's code is no longer the one that its debug information describes.
 
 use wasmparser::Operator;
 
 use crate::module::Module;
 
-/// Whether a tool rewrote the code after the linker made it. wasm-ld leaves room for the largest index in every call and
-/// access of a global (five bytes); a tool that decodes and writes the code again does not. What debug information says
-/// of locals is then true of other code: Binaryen moves addresses, and leaves the locals' numbers as they were.
+/// Returns true if a tool rewrote the code after the linker made it. wasm-ld leaves room for the largest index in every
+/// call and access of a global (five bytes); a tool that decodes and writes the code again does not. The locations of
+/// variables in locals are then true of other code: Binaryen moves addresses, and leaves the locals' numbers as they
+/// were.
 pub fn is_rewritten(module: &Module<'_>) -> bool {
     let mut short = false;
     for function in (module.imported_functions()..module.function_count()).take(500) {

@@ -1,4 +1,4 @@
-//! Which global of a module is its stack pointer.
+//! Finds the global of a module that is its stack pointer.
 
 use wasmparser::Operator;
 
@@ -19,8 +19,8 @@ pub fn wrap(module: &Module<'_>, global: u32, value: u64) -> u64 {
     }
 }
 
-/// Whether a function may keep anything below the stack pointer: a small one without calls reads it and does not move it (LLVM,
-/// `WebAssemblyFrameLowering`). `None` where the function's code is damaged.
+/// Returns true if a function may keep anything below the stack pointer: a small one without calls reads it and does
+/// not move it (LLVM, `WebAssemblyFrameLowering`). `None` where the function's code is damaged.
 pub fn may_use_below(module: &Module<'_>, function: u32, global: u32) -> Option<bool> {
     let mut operators = module.operators(function)?;
     let (mut reads, mut writes) = (false, false);

@@ -5,7 +5,7 @@ use wasmparser::Operator;
 use super::*;
 use crate::model::{Global, Instance};
 
-/// Where the instructions of the first function begin.
+/// Returns the file offsets at which the instructions of the first function begin.
 pub fn offsets(module: &Module<'_>) -> Vec<u64> {
     let mut operators = module.operators(0).unwrap();
     let mut offsets = Vec::new();

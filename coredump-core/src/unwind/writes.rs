@@ -1,4 +1,4 @@
-//! Which instructions of a function write which of its locals, and which globals.
+//! Finds the instructions of a function that write its locals, and those that write globals.
 //!
 //! LLVM lets variables that are no longer used share a local with others, and goes on to say that the old variable is
 //! there. A location is believed as long as nothing wrote the local since the location began.
@@ -22,7 +22,7 @@ pub struct Writes {
     by_global: HashMap<u32, Vec<u64>>,
     /// Locals to which a constant is added in place, and where.
     counters: HashMap<u32, Vec<u64>>,
-    /// Where instructions end that leave a value on the operand stack, in order.
+    /// The file offsets at which instructions end that leave a value on the operand stack, in order.
     values: Vec<u64>,
     loops: Vec<Range<u64>>,
 }
@@ -68,18 +68,18 @@ impl Writes {
         Some(writes)
     }
 
-    /// How often a local gets a value: once when the function is entered, for a parameter, and at each write.
+    /// Counts the values that a local gets: one when the function is entered, for a parameter, and one at each write.
     pub fn values(&self, local: u32) -> usize {
         let written = self.by_local.get(&local).map_or(0, Vec::len);
         written + usize::from(local < self.parameters)
     }
 
-    /// Whether a local is one of the function's parameters.
+    /// Returns true if a local is one of the function's parameters.
     pub fn is_parameter(&self, local: u32) -> bool {
         local < self.parameters
     }
 
-    /// Whether a loop around `at` gives a local what it was and a constant more.
+    /// Returns true if a loop around `at` adds a constant to a local.
     pub fn counts(&self, local: u32, at: u64) -> bool {
         let counts = |write: &u64| self.loops.iter().any(|around| around.contains(write) && around.contains(&at));
         self.counters.get(&local).is_some_and(|writes| writes.iter().any(counts))
@@ -91,8 +91,8 @@ impl Writes {
         around.min_by_key(|around| around.end - around.start)
     }
 
-    /// Where the instruction that ends at `end` begins, if it gives a local what it was and a constant more in a loop, and the loops
-    /// around it, innermost first.
+    /// Returns the start of the instruction that ends at `end`, if it adds a constant to a local in a loop, and the
+    /// loops around it, innermost first.
     pub fn counted(&self, local: u32, end: u64) -> Option<(u64, Vec<&Range<u64>>)> {
         let writes = self.counters.get(&local).filter(|_| self.defines(local, end))?;
         let write = *writes[..writes.partition_point(|&write| write < end)].last()?;
@@ -101,36 +101,37 @@ impl Writes {
         (!loops.is_empty()).then_some((write, loops))
     }
 
-    /// Whether the instruction at an offset writes a local.
+    /// Returns true if the instruction at an offset writes a local.
     pub fn writes(&self, local: u32, at: u64) -> bool {
         self.by_local.get(&local).is_some_and(|writes| writes.binary_search(&at).is_ok())
     }
 
-    /// Where the first instruction from `at` on stands that writes a local.
+    /// Returns the offset of the first instruction from `at` on that writes a local.
     pub fn next(&self, local: u32, at: u64) -> Option<u64> {
         let writes = self.by_local.get(&local)?;
         writes.get(writes.partition_point(|&write| write < at)).copied()
     }
 
-    /// Whether the instruction that ends at `end` writes a local.
+    /// Returns true if the instruction that ends at `end` writes a local.
     pub fn defines(&self, local: u32, end: u64) -> bool {
         self.ends.contains(&(local, end))
     }
 
-    /// Whether the instruction that ends at `end` leaves a value on the operand stack.
+    /// Returns true if the instruction that ends at `end` leaves a value on the operand stack.
     pub fn leaves_value(&self, end: u64) -> bool {
         self.values.binary_search(&end).is_ok()
     }
 
-    /// How often a global may have been written before `at`: in the code before, or after in a loop around both.
+    /// Counts the writes of a global that may have come before `at`: those in the code before, and those after it in a
+    /// loop around both.
     pub fn global_before(&self, global: u32, at: u64) -> usize {
         let Some(writes) = self.by_global.get(&global) else { return 0 };
         let again = |write: u64| self.loops.iter().any(|around| around.contains(&write) && around.contains(&at));
         writes.iter().filter(|&&write| write < at || again(write)).count()
     }
 
-    /// Whether a local still holds at `at` what it held when the location of this `range` began: no write came
-    /// before, nor after in a loop around both.
+    /// Returns true if a local still holds at `at` the value that it had when the location of this `range` began: no
+    /// write came before, nor after in a loop around both.
     pub fn unchanged(&self, local: u32, range: &Range<u64>, at: u64) -> bool {
         let Some(writes) = self.by_local.get(&local) else { return true };
         let from = writes.partition_point(|&write| write < range.start);
@@ -141,7 +142,7 @@ impl Writes {
     }
 }
 
-/// How far the last instructions have come with adding a constant to a local.
+/// The progress of the last instructions in adding a constant to a local.
 #[derive(Debug, Default, PartialEq)]
 enum Sum {
     #[default]

@@ -1,7 +1,7 @@
-//! Whether calling a function leaves the stack pointer as it was.
+//! Finds out if calling a function leaves the stack pointer as it was.
 //!
-//! Most functions show it in one pass: they take their frame from the global, keep its place in a local, and put it back
-//! before each return. What one pass does not prove is left to the evaluation of the whole body.
+//! Most functions show it in one pass: they take their frame from the global, keep its place in a local, and put it
+//! back before each return. If one pass does not prove it, the whole body is evaluated.
 
 use wasmparser::{BinaryReader, Operator, OperatorsReader};
 
@@ -15,8 +15,8 @@ const OPERANDS: usize = 16;
 /// Blocks open at once: more is none of a compiler's.
 const DEPTH: usize = 50_000;
 
-/// Whether a call of `function` leaves the stack pointer as it was, as the ABI demands: `stackRestore` of Emscripten and
-/// its like do not.
+/// Returns true if a call of `function` leaves the stack pointer as it was, as the ABI demands: `stackRestore` of
+/// Emscripten and its like do not.
 ///
 /// Only the function itself is looked at: what it calls is taken to keep to the ABI.
 pub fn restores(module: &Module<'_>, function: u32, pointer: u32) -> bool {
@@ -28,7 +28,7 @@ pub fn restores(module: &Module<'_>, function: u32, pointer: u32) -> bool {
     evaluate(&question, &|_| true).is_some_and(|summary| summary.balanced == Some(true))
 }
 
-/// Whether the bytes of a `global.set` of that global are anywhere in the code, as an instruction or by chance.
+/// Returns true if the bytes of a `global.set` of that global are anywhere in the code, as an instruction or by chance.
 fn may_set(operators: &OperatorsReader<'_>, global: u32) -> bool {
     const GLOBAL_SET: u8 = 0x24;
     let mut reader = operators.get_binary_reader();
@@ -86,7 +86,7 @@ struct Pass {
     pointer: u32,
     /// `None` after a branch.
     now: Option<Added>,
-    /// Which locals are followed: those that were seen to get a place on the stack.
+    /// The locals that are followed: those that were seen to get a place on the stack.
     followed: Vec<u32>,
     /// The topmost operands, those below are not known.
     operands: Vec<Option<Operand>>,
@@ -290,7 +290,7 @@ mod tests {
     use super::*;
     use crate::unwind::stack_pointer::global_named;
 
-    /// Whether one pass proves it, and whether a call restores the stack pointer at all.
+    /// Returns two answers: one pass proves it, and a call restores the stack pointer at all.
     fn proven(body: &str) -> (bool, bool) {
         let text = format!("(module (global (mut i32) (i32.const 0)) (func (param i32) (local i32 i32) {body}))");
         let bytes = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"));

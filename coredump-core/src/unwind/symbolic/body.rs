@@ -32,13 +32,13 @@ pub struct Control<'s> {
     pub otherwise: Option<AbstractState>,
     /// For a `try`, the state that its handlers may find.
     pub caught: Option<AbstractState>,
-    /// Whether it collects `caught` (a legacy `try` before its first handler).
+    /// True if it collects `caught` (a legacy `try` before its first handler).
     pub catches: bool,
     /// The labels of a `try_table`'s handlers, counted from outside of it.
     pub handlers: Vec<u32>,
 }
 
-/// Where a loop begins.
+/// The place where a loop begins.
 pub struct LoopHead<'s> {
     /// Its file offset.
     pub offset: u64,
@@ -75,7 +75,7 @@ pub struct Body<'m, 's> {
     pub(super) headers: HashMap<u64, AbstractState>,
     pub(super) operators: OperatorsReader<'s>,
     pub(super) controls: Vec<Control<'s>>,
-    /// Whether there are exception handlers in it.
+    /// True if there are exception handlers in it.
     pub(super) handles: bool,
     pub(super) loops: u32,
     /// The current state; `None` after a branch.

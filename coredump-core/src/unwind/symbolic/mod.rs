@@ -2,7 +2,8 @@
 //!
 //! The body is evaluated from its entry over values of the form `base + constant`, where a base is something that is
 //! unknown but the same wherever it appears: the stack pointer or a parameter at entry, or what one instruction outside
-//! of loops computed. Where paths meet, values that differ become unknown; loops are repeated until nothing changes.
+//! of loops computed. At a place where paths meet, values that differ become unknown; loops are repeated until nothing
+//! changes.
 
 mod balance;
 mod body;
@@ -65,8 +66,8 @@ pub struct AbstractState {
 pub struct Summary {
     /// The state before the instruction that was asked for; `None` when no path leads there.
     pub at: Option<AbstractState>,
-    /// Whether the stack pointer is what it was at entry on every path that returns. Unknown where an instruction was
-    /// asked for: the body is evaluated only as far as its state depends on it.
+    /// True if the stack pointer has the value that it had at entry on every path that returns. Unknown where an
+    /// instruction was asked for: the body is evaluated only as far as its state depends on it.
     pub balanced: Option<bool>,
 }
 

@@ -237,7 +237,8 @@ impl Body<'_, '_> {
     }
 }
 
-/// How many operands an instruction takes and gives, of those that go on to the next; `None` for one not followed.
+/// Returns the numbers of operands that an instruction takes and gives, if control goes on to the next one; `None` for
+/// an instruction that is not followed.
 pub fn arity(module: &Module<'_>, operator: &Operator<'_>) -> Option<(usize, usize)> {
     match *operator {
         Operator::Call { function_index } => {

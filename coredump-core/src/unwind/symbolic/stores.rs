@@ -23,13 +23,13 @@ const CALLEES: u32 = 20;
 /// A read of memory at a place that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Read {
-    /// Where it begins.
+    /// The offset from the pointer at which it begins, in bytes.
     pub start: i64,
-    /// How many bytes are read.
+    /// The number of bytes that are read.
     pub size: u64,
     /// The alignment that the compiler knew of, in bytes.
     pub align: u64,
-    /// Whether it gives a number of floating point.
+    /// True if it gives a number of floating point.
     pub float: bool,
 }
 
@@ -40,20 +40,22 @@ pub struct Stores {
     base: SymbolicBase,
     /// The global that is the stack pointer.
     pointer: Option<u32>,
-    /// Whether nothing is known.
+    /// True if nothing is known.
     unknown: bool,
     /// The lowest place to which the stack pointer was moved by a constant. Room below was made of a size that is computed, and
     /// is written through pointers that are not followed.
     floor: i64,
-    /// Whether the pointer has 32 bits.
+    /// True if the pointer has 32 bits.
     narrow: bool,
     /// The reads at known offsets.
     reads: HashSet<Read>,
     /// Ranges that an instruction writes, and its file offset.
     written: HashSet<(i64, i64, u64)>,
-    /// Where pointers lead that were computed with, or given away, and the file offset of the instruction, if it was one.
+    /// Offsets of pointers that were computed with, or given away, and the file offset of the instruction, if it was
+    /// one.
     spread: HashSet<(i64, Option<u64>)>,
-    /// Where pointers lead that are arguments: of which function, and which; the file offset of the call.
+    /// Pointers that are arguments: the function and the number of its parameter, the pointer's offset, the file offset
+    /// of the call.
     arguments: HashSet<(u32, u32, i64, u64)>,
     /// The pointers that each local was given.
     given: HashSet<(u32, i64)>,
@@ -160,7 +162,7 @@ impl Stores {
         self.reads.iter().copied()
     }
 
-    /// Where the bytes end that are read.
+    /// Returns the offset at which the bytes end that are read.
     pub fn read_end(&self) -> Option<i64> {
         self.reads().map(|read| read.start.saturating_add_unsigned(read.size)).max()
     }
@@ -280,7 +282,7 @@ impl Watch for Stores {
     }
 }
 
-/// Whether it is an instruction of control that takes no pointer to the stack.
+/// Returns true if it is an instruction of control that takes no pointer to the stack.
 fn is_plain(operator: &Operator<'_>) -> bool {
     matches!(operator, Operator::Unreachable)
 }

@@ -8,7 +8,7 @@ use wasmparser::Operator;
 use super::*;
 use crate::module::Module;
 
-/// Where a number comes from.
+/// The source of a number.
 #[derive(Clone, Debug)]
 enum Leaf {
     Local(usize),
