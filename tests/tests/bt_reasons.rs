@@ -1,4 +1,4 @@
-//! What `coredump-bt` says of why a program died, whole and in one line.
+//! `coredump-bt` says why a program died, in full and in one line.
 
 use std::path::Path;
 
@@ -137,7 +137,7 @@ fn an_error_that_nim_found_ends_by_an_exit_code_and_has_its_words() {
     let document = Tool::new("coredump-json").arg(dump).run().json();
     assert_eq!(document["reason"]["panic"]["language"], "nim");
     assert_eq!(document["reason"]["panic"]["message"], "division by zero [DivByZeroDefect]");
-    // What Nim's library does is not the program's, and the numbers of its symbols change with each build.
+    // The functions of Nim's library are not the program's, and the numbers of its symbols change with each build.
     assert_eq!(document["signature"], "share__shop | total__shop | NimMainModule");
     assert_eq!(
         (document["place"]["function"].as_str(), document["place"]["line"].as_u64()),

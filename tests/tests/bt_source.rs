@@ -15,7 +15,7 @@ fn put(path: &Path) {
     std::fs::copy(fixture("sources/c/sum.c"), path).unwrap();
 }
 
-/// How line 25 is shown.
+/// Returns line 25 as the tools show it.
 fn line() -> String {
     let text = std::fs::read_to_string(fixture("sources/c/sum.c")).unwrap();
     format!("\n  >   25 {}\n", text.lines().nth(24).unwrap())

@@ -1,4 +1,4 @@
-//! Which of several files is the binary that ran, and what is told of those that are not.
+//! The tools choose the binary that ran among several files, and report the files that are not.
 
 use std::path::Path;
 
@@ -129,8 +129,8 @@ fn long_names_are_shown_in_part() {
     }
 }
 
-/// What the compiler's own tools cut off or out (`llvm-objcopy --only-keep-debug`) has neither code nor build id. Its
-/// name speaks for it, and every range of it begins where a function of the module does.
+/// Debug information that the compiler's own tools cut off or out (`llvm-objcopy --only-keep-debug`) has neither code
+/// nor build id. Its name speaks for it, and every range of it begins where a function of the module does.
 #[test]
 fn debug_info_that_was_cut_out_is_believed_if_it_fits() {
     let folder = scratch();

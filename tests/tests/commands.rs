@@ -31,7 +31,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("coredump-json --schema", "it prints a file that is in docs: tests of coredump-json"),
 ];
 
-/// Where the documented commands of a page are tested, where all of them are tested together.
+/// The pages whose documented commands are tested elsewhere, all of them together, and the test that does so.
 const PAGES: &[(&str, &str)] = &[("cookbook-jq.md", "tests/tests/cookbook.rs")];
 
 fn root() -> PathBuf {

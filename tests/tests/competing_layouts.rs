@@ -109,7 +109,7 @@ fn no_guess_goes_untold() {
     }
 }
 
-/// What no layout fits is read in the one that gets furthest.
+/// A stack that fits no layout is read in the one that gets furthest.
 #[test]
 fn a_damaged_stack_is_read_as_far_as_it_goes() {
     use build::Number::I32;

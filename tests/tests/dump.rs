@@ -39,7 +39,7 @@ fn fields(outcome: &Outcome) -> Vec<Vec<&str>> {
     outcome.text().lines().map(|line| line.split('\t').collect()).collect()
 }
 
-/// What the guest printed as `scope name = value`.
+/// Returns the value that the guest printed as `scope name = value`.
 fn printed(name: &str) -> String {
     let text = std::fs::read_to_string(fixture(&format!("expected/{GUEST}.txt"))).unwrap();
     let prefix = format!("main ::{name} = ");

@@ -1,4 +1,4 @@
-//! What the readers open of the paths that a dump or a module names, and what they leave alone.
+//! The readers open some of the paths that a dump or a module names, and leave others alone.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! `coredump-serve --gdb`: what a client of GDB's remote protocol asks, packet by packet. How LLDB sees it: `lldb.rs`.
+//! `coredump-serve --gdb`: the questions of a client of GDB's remote protocol, packet by packet. `lldb.rs` tests the
+//! same with LLDB.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,5 +1,6 @@
-//! What a reader costs grows as its input does: for every list in every section, twice the entries take about twice the
-//! instructions. Counted by valgrind, so that a busy machine changes nothing. And what it takes of memory is bounded.
+//! The cost of a reader grows as its input does: for every list in every section, twice the entries take about twice
+//! the instructions. Counted by valgrind, so that a busy machine changes nothing. The memory that it takes is bounded,
+//! too.
 
 use std::path::Path;
 
@@ -257,7 +258,8 @@ fn count(command: &[&str], folder: &Path, binary_of: &Path, bytes: &[u8]) -> f64
     counted.iter().sum()
 }
 
-/// What is counted: a name for people, the entries of the shorter list, a command, and the bytes of a file with so many entries.
+/// A case of which instructions are counted: a name for people, the entries of the shorter list, a command, and the
+/// bytes of a file with so many entries.
 type Case<'c> = (String, usize, &'c [&'c str], Box<dyn Fn(usize) -> Vec<u8> + Sync + 'c>);
 
 /// Checks that twice the entries take about twice the instructions that the entries themselves take.
@@ -281,7 +283,8 @@ fn grow_as_their_input(binary_of: Option<&Path>, cases: &[Case<'_>]) {
                     let count = |entries| count(command, folder.path(), binary_of.unwrap_or(&own), &bytes(entries));
                     let nothing = *nothing.entry(*command).or_insert_with(|| count(0));
                     let two = count(2 * entries) - nothing;
-                    // Where pairs of entries cost so much that the comparison tells, more is taken than this: no second run.
+                    // If pairs of entries cost so much that the comparison shows it, this costs more than the
+                    // allowance: then no second run is needed.
                     if two < GROWTH * SLACK {
                         continue;
                     }
@@ -473,7 +476,7 @@ fn twice_the_variables_take_twice_the_instructions() {
     grow_as_their_input(None, &cases);
 }
 
-/// What many entries of [`sharing`] share.
+/// The part of the input that many entries of [`sharing`] share.
 #[derive(Clone, Copy, Debug)]
 enum Shared {
     /// Variables a list of locations, none of which holds where the program died, or the last of which does.
@@ -586,7 +589,7 @@ fn sharing(shared: Shared, count: usize) -> Vec<u8> {
     ])
 }
 
-/// Where the list begins that an entry refers to.
+/// Returns the offset at which the list begins that an entry refers to.
 fn offset(shared: Shared, nth: u32) -> [u8; 4] {
     u32::to_le_bytes(match shared {
         Shared::PartsOfLocations => 14 * nth,
@@ -787,7 +790,7 @@ fn each_awaited(value: &Value, each: &mut impl FnMut(&Value)) {
     }
 }
 
-/// Where in a dump's file the byte at an address of its memory is.
+/// Returns the position in a dump's file of the byte at an address of its memory.
 fn place_of(dump: &[u8], address: u32) -> usize {
     for payload in wasmparser::Parser::new(0).parse_all(dump) {
         let wasmparser::Payload::DataSection(segments) = payload.unwrap() else { continue };

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::symbols::without;
 
-/// Which blocks an allocator makes of `n` bytes.
+/// The sizes to which an allocator rounds a request for `n` bytes.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Rounding {
     /// Exactly that many, of which no more is known.
@@ -99,7 +99,7 @@ fn module(name: &str) -> PathBuf {
     fixture(&format!("modules/{name}.wasm"))
 }
 
-/// What a guest said: a word, an address, a number.
+/// The output of a guest: a word, an address and a number on each line.
 pub type Lines = Vec<(String, u64, u64)>;
 
 /// The dump of a guest that ran to its end, and what it said. Each runs once for all tests.
@@ -266,7 +266,7 @@ fn the_numbers_are_those_of_the_blocks() {
         let heaps: Vec<_> = lines.iter().filter(|line| line[0] == "heap").collect();
         assert!(heaps.iter().any(|heap| heap[..3] == ["heap", "0", kind]), "{name}");
         if rounding == Rounding::Several {
-            // How many they are is not known, and that is not zero.
+            // The number of blocks is not known, and that is not zero.
             let bytes = of("several").iter().sum::<u64>().to_string();
             assert_eq!(lines[0][4..9], ["", &bytes, &numbers[2], &numbers[3], &numbers[4]], "{name}");
         } else {
@@ -284,7 +284,7 @@ fn the_numbers_are_those_of_the_blocks() {
     }
 }
 
-/// What the guest lost is called leaked, and nothing else.
+/// Checks that the blocks that the guest lost are called leaked, and no others.
 fn leaks_agree(name: &str, rounding: Rounding, path: &Path, said: &Lines) {
     let mut lost: Vec<u64> = said.iter().filter(|line| line.0 == "lost").map(|line| line.1).collect();
     let found = dump(name, &["--leaks"], path).expect(0);

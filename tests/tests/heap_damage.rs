@@ -1,5 +1,5 @@
-//! Heaps whose records are broken: by the guests themselves, by what is planted into their dumps, and by damage anywhere. What is
-//! broken is found where it was broken, and no input makes a tool panic or go on without end.
+//! Heaps whose records are broken: by the guests themselves, by what is planted into their dumps, and by damage
+//! anywhere. Damage is found where it was done, and no input makes a tool panic or go on without end.
 
 use std::ops::Range;
 use std::path::Path;
@@ -138,7 +138,7 @@ fn lists_in_circles_and_counts_of_billions_end_each_walk() {
         let bytes = std::fs::read(&honest).expect("the dump can be read");
         let all: Vec<u64> = blocks(&dump(name, &["--blocks"], &honest).expect(0)).into_keys().collect();
         let heap = all[0] - 64..all[all.len() - 1];
-        // What a link leads to in the lists of an allocator: a block, its header, or what comes before.
+        // The address to which a link leads in the lists of an allocator: a block, its header, or the bytes before.
         let first = |at: u64| (all[0] - at % 16 / 4 * 4) as u32;
         let hostile: [fn(u64, u32) -> u32; 2] = [|at, _| at as u32, |_, first| first];
         for (every, link) in [(1, hostile[0]), (1, hostile[1]), (3, hostile[0]), (7, hostile[1])] {
@@ -236,7 +236,7 @@ fn a_record_that_is_written_over_is_found_there_and_nowhere_before() {
         seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (seed >> 33) as usize % below
     };
-    // Where the record of a block is: so many bytes in front of it, or at its end.
+    // The place of a block's record: so many bytes in front of it, or at its end.
     let guests = [
         ("heap-dlmalloc", Some(4)),
         ("heap-wasisdk", Some(4)),
@@ -258,7 +258,7 @@ fn a_record_that_is_written_over_is_found_there_and_nowhere_before() {
             let (block, size) = all[roll(all.len())];
             let address = record.map_or(block + size, |before| block - before);
             let mut broken = bytes.clone();
-            // What wee_alloc's cells are in is known by the first two of them, before which is none.
+            // The range of wee_alloc's cells is known by the first two of them, before which is none.
             let first = |cell: u64| plant(&mut bytes.clone(), cell + 4, *b"AAAA").map_or(0, u32::from_le_bytes);
             if name == "heap-wee" && (first(address) == 0 || first(first(address).into()) == 0)
                 || plant(&mut broken, address, *b"AAAA").is_none()
@@ -281,7 +281,7 @@ fn a_record_that_is_written_over_is_found_there_and_nowhere_before() {
     }
 }
 
-/// What a record holds that says `name`, of the first broken place.
+/// Returns the rest of the line that begins with `name`, of the first broken place.
 fn first_fact<'t>(checked: &'t Outcome, name: &str) -> &'t str {
     let start = format!("broken\t{name}\t");
     checked.text().lines().find_map(|line| line.strip_prefix(&*start)).unwrap_or_default()
@@ -289,7 +289,7 @@ fn first_fact<'t>(checked: &'t Outcome, name: &str) -> &'t str {
 
 #[test]
 fn a_size_that_is_replaced_by_another_one_is_found_in_its_own_header() {
-    // Where the size would lead is no header: but it is not there that anything is wrong.
+    // The size leads to a place without a header, but the header with the size is wrong, and not that place.
     let folder = scratch();
     let guests = [
         ("heap-dlmalloc", 4),
@@ -415,8 +415,9 @@ fn one_byte_beyond_any_block_is_found_in_the_header_after_it() {
 
 #[test]
 fn a_link_that_is_written_over_is_found_there_and_not_where_others_link_to_it() {
-    // The order of addresses is not that of the lists: the block that is looked at first may have the good link. Where the links are,
-    // in words, and what is written there: nonsense, and the address of a block that is used.
+    // The order of addresses is not that of the lists: the block that is looked at first may have the good link. The
+    // first numbers are the positions of the links, in words; nonsense is written there, and the address of a block
+    // that is used.
     let guests = [
         ("heap-dlmalloc", [0, 1]),
         ("heap-wasisdk", [0, 1]),
@@ -453,7 +454,7 @@ fn a_link_that_is_written_over_is_found_there_and_not_where_others_link_to_it() 
     }
 }
 
-/// Whether anything is wrong with the heap of these bytes of a dump.
+/// Returns true if `--check` finds anything wrong with the heap of these bytes of a dump.
 fn is_checked(name: &str, bytes: &[u8]) -> bool {
     let folder = scratch();
     let path = folder.path().join("planted.coredump");
@@ -611,7 +612,7 @@ fn cells_of_one_size_are_known_also_when_the_first_of_them_is_broken() {
                 continue;
             }
             tried += 1;
-            // Where there is no cell but it and what is left over, nothing is known.
+            // If there is only this cell and the rest that is left over, nothing is known.
             if is_checked(name, &broken) {
                 let (first, checked) = broken_at(name, &bytes, header, b"AAAA").expect("it was planted");
                 assert_eq!(first, header, "{}", checked.text());
@@ -631,7 +632,7 @@ fn a_broken_record_of_what_has_no_headers_is_found_there() {
     let all: Vec<_> = blocks(&dump("heap-as-stub", &["--blocks"], &path).expect(0)).into_iter().collect();
     let mut planted = 0;
     for pair in all.windows(2).skip(4).step_by(20).filter(|pair| pair[1].0 != all[all.len() - 1].0) {
-        // What follows a block is the header of the next one, with words of an object in front of that or without.
+        // A block is followed by the header of the next one, with words of an object in front of the header or without.
         let (before, (size, ..)) = &pair[0];
         let header = before + size;
         let mut broken = bytes.clone();

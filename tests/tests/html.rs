@@ -115,7 +115,7 @@ fn a_page_says_what_the_text_says() {
     {
         assert!(text.contains(line), "{line}");
     }
-    // What a pointer leads to, member by member, and the line of the crash with those around it.
+    // The target of a pointer is shown, member by member, and so is the line of the crash with those around it.
     assert!(text.contains(
         "node: struct node * = 0x11550\n*: struct node = {value = 30, weight = 0, next = 0x0}\nvalue: int = 30\n"
     ));
@@ -216,7 +216,7 @@ fn no_text_of_a_dump_becomes_markup() {
     assert!(text.contains("12 ms") && text.contains("proc_exit(code=3)did not return"), "the last calls of the host");
 }
 
-/// What Chromium makes of the page, with the page's policy and without it: nothing of the dump runs.
+/// Chromium opens the page, with the page's policy and without it: nothing of the dump runs.
 #[test]
 fn nothing_of_a_dump_runs_in_a_browser() {
     let names = ["chromium", "chromium-browser", "google-chrome"];
@@ -270,7 +270,7 @@ fn a_hundred_thousand_frames_are_all_there_and_few_elements() {
     let folder = scratch();
     let module = folder.path().join("deep.wasm");
     std::fs::write(&module, build::wasm(&bodies, &[(0, "left"), (1, "right")])).unwrap();
-    // Which function calls which follows no pattern, so that nothing can be folded.
+    // The order of the calls follows no pattern, so that nothing can be folded.
     let mut state = 1u32;
     let frames: Vec<FrameBytes> = (0..100_000)
         .map(|_| {

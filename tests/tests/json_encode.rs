@@ -13,7 +13,7 @@ fn whole(dump: &Path) -> Value {
     tool().args(["--untrusted", "--memory", "base64"]).arg(dump).run().expect(0).json()
 }
 
-/// What a dump holds, without what only says how its file was read.
+/// Returns the contents of a dump, without the fields that only say how its file was read.
 fn contents(mut document: Value) -> Value {
     let map = document.as_object_mut().expect("an object");
     for how in ["dump", "sections", "reason", "signature", "warnings"] {
@@ -121,7 +121,7 @@ fn a_document_that_is_not_trusted_names_no_file_outside_its_folder() {
     }
 }
 
-/// What is written is in the standard layout; what the offsets count from stays as the producer had it.
+/// The encoder writes the standard layout; the meaning of code offsets stays as the producer had it.
 #[test]
 fn code_offsets_keep_their_meaning() {
     let module = fixture("modules/wat-unreachable.wasm");

@@ -1,5 +1,5 @@
-//! Why each fixture died and how its crash is called, of every language. The functions are those of the fixtures' sources
-//! (tests/fixtures/README.md lists them), the traps those of wasmtime's own backtraces beside them.
+//! The reason why each fixture died, and the name of its crash, for every language. The functions are those of the
+//! fixtures' sources (tests/fixtures/README.md lists them), the traps those of wasmtime's own backtraces beside them.
 
 use coredump_tests::{Tool, fixture, scratch, wasmtime_dump};
 use serde_json::{Value, json};
@@ -184,7 +184,7 @@ fn inferred(body: &[u8], offset: u32) -> Value {
     Tool::new("coredump-json").arg("-m").arg(binary).arg(dump).run().expect(0).json()["reason"].clone()
 }
 
-/// Where an instruction can trap in several ways, the kind is not guessed.
+/// If an instruction can trap in several ways, the kind is not guessed.
 #[test]
 fn a_kind_is_told_only_where_the_operands_prove_it() {
     const LEAST: [u8; 6] = [0x41, 0x80, 0x80, 0x80, 0x80, 0x78];

@@ -62,7 +62,7 @@ impl Died {
         text.lines().zip(expressions).map(value).collect()
     }
 
-    /// What the program printed as `function expression = value`.
+    /// Returns the values that the program printed as `function expression = value`.
     fn printed(&self) -> Vec<(&str, &str, &str)> {
         let lines = self.run.text().lines();
         let parts = lines.filter_map(|line| {
@@ -449,8 +449,8 @@ fn a_production_build_is_captured_with_its_frames() {
     }
 }
 
-/// The optimiser makes one type of those of several classes, with the name of one of them and the names of its fields. Which class an
-/// object is of, its runtime type information still tells.
+/// The optimiser makes one type of those of several classes, with the name of one of them and the names of its fields.
+/// The runtime type information still says which class an object is of.
 #[test]
 fn objects_of_merged_types_have_their_own_class() {
     for options in [&[][..], &["--live"], &["--fast"]] {
@@ -474,7 +474,7 @@ fn objects_of_merged_types_have_their_own_class() {
     }
 }
 
-/// Whether a value that was shown is the printed one, which may be one of two that it may be.
+/// Returns true if a value that was shown is the printed one; it may be shown as one or the other of two.
 fn may_be(shown: &str, printed: &str) -> bool {
     let Some((before, after)) = shown.split_once(" or ") else { return shown == printed };
     let start = before.rfind(['[', ' ', '=']).map_or(0, |at| at + 1);
@@ -590,7 +590,7 @@ fn a_document_with_contents_has_the_objects_too() {
         tool.run().expect(0).text().to_owned()
     };
     assert!(basket(&again).contains("Basket(owner=\"Ada\""), "{}", basket(&again));
-    // Who redacts gives none of them away.
+    // A redacted document gives none of them away.
     let redacted = Tool::new("coredump-json").args(["--memory", "base64", "--redact"]).arg(&died.dump).run().expect(0);
     assert!(redacted.json()["objects"].is_null());
 }

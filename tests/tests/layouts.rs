@@ -55,7 +55,7 @@ fn frames() -> Vec<FrameBytes> {
     ]
 }
 
-/// What all of xtuc's layouts tell of [`frames`] and [`contents`].
+/// Checks the facts of [`frames`] and [`contents`] that all of xtuc's layouts record.
 fn check_rewriter(document: &Value, layout: &str) {
     assert_eq!(document["dump"]["layout"], layout);
     assert_eq!(places(document), [json!([7, "0x1a"]), json!([300, "0x13"]), json!([2, "0x9"])]);

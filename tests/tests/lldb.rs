@@ -22,17 +22,17 @@ fn program() -> Option<&'static str> {
     found
 }
 
-/// What LLDB prints for each of the commands; `None` where it is not installed.
+/// Returns the text that LLDB prints for each of the commands; `None` if it is not installed.
 fn lldb(dump: &Path, module: &Path, commands: &[String]) -> Option<Vec<String>> {
     let program = program()?;
     let served = Served::new(dump, module);
     let connect = format!("process connect --plugin wasm connect://{}", served.address);
     let folder = scratch();
     let script = folder.path().join("commands");
-    // Where the language of a frame is not C or C++, LLDB takes an expression for Objective-C, which ends it.
+    // If the language of a frame is not C or C++, LLDB takes an expression for Objective-C, which ends it.
     let language = "settings set target.language c++";
     std::fs::write(&script, format!("{language}\n{connect}\n{}\n", commands.join("\n"))).unwrap();
-    // What fails, and what lets the program go on, does not end it.
+    // A command that fails, or that lets the program go on, does not end it.
     let source = format!("command source -e false -c false {}", script.display());
     let outcome = Tool::other(program).arg("--no-lldbinit").arg("--batch").arg("-o").arg(source).run();
     let text = format!("{}\n{}", outcome.text(), outcome.stderr);
@@ -137,7 +137,7 @@ fn compare(dump: &Path, module: &Path) -> Option<usize> {
         let plain = |name: &String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if own.functions.iter().all(plain) && !own.functions.iter().any(|name| name.starts_with("_Z")) {
             let named = other.functions[0].split('(').next().unwrap();
-            // What clang calls a `main` that takes arguments.
+            // Clang gives this name to a `main` that takes arguments.
             let named = if named == "__main_argc_argv" { "main" } else { named };
             assert!(own.functions.iter().any(|name| name == named), "frame {index}: {own:?}, LLDB {named}");
         }

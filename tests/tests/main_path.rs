@@ -1,5 +1,5 @@
-//! The main job, end to end: a real program runs, dies, is dumped, and its backtrace is read from the dump. What is
-//! expected comes from wasmtime's own backtrace of the same program, committed beside the fixture.
+//! The main job, end to end: a real program runs, dies, is dumped, and its backtrace is read from the dump. The
+//! expected backtrace is wasmtime's own of the same program, committed beside the fixture.
 
 use coredump_tests::{Tool, capture, fixture, pipeline, scratch};
 

@@ -1,5 +1,6 @@
-//! What a garbage-collected program made is what its dump holds: types and objects are made up at random, a program that makes just
-//! these is run until it dies, and each object is found again, with its type, its fields, and what they refer to.
+//! A dump holds the very objects that a garbage-collected program made: types and objects are made up at random, a
+//! program that makes just these is run until it dies, and each object is found again, with its type, its fields, and
+//! their targets.
 
 use std::fmt::Write;
 
@@ -20,7 +21,7 @@ impl Dice {
     }
 }
 
-/// How a field or an element is stored.
+/// The encoding of a field or an element.
 #[derive(Clone, Copy, PartialEq)]
 enum Stored {
     I8,
@@ -44,7 +45,7 @@ struct Type {
     fields: Vec<Stored>,
 }
 
-/// What a program gives a field, and how the dump's document must show it.
+/// A value that a program gives to a field, and the form in which the dump's document must show it.
 struct Set {
     code: String,
     shown: Shown,
@@ -91,7 +92,7 @@ fn is_subtype(types: &[Type], ty: usize, of: usize) -> bool {
     std::iter::successors(Some(ty), |&ty| types[ty].parent).any(|ty| ty == of)
 }
 
-/// What such a field is set to.
+/// Makes up a value for such a field.
 fn set(dice: &mut Dice, types: &[Type], objects: &[usize], stored: Stored) -> Set {
     let bits = (dice.roll(1 << 30) as u64) << 22 ^ dice.roll(1 << 30) as u64;
     let value = |code: String, shown: Value| Set { code, shown: Shown::Value(shown) };
@@ -134,7 +135,7 @@ fn get(object: usize) -> String {
     format!("(array.get $all (global.get $root) (i32.const {object}))")
 }
 
-/// What a field holds that is never set.
+/// Returns the document's value of a field that is never set.
 fn unset(stored: Stored) -> Value {
     match stored {
         Stored::F32 => json!("0x00000000"),

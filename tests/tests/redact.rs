@@ -61,7 +61,7 @@ fn sections() -> Vec<Vec<u8>> {
     ]
 }
 
-/// What a runtime prints when an assertion fails, with what the program printed before on the same line.
+/// The text that a runtime prints when an assertion fails, with the program's own text before it on the same line.
 fn stderr() -> String {
     format!("card {SECRET}: Assertion failed: {SECRET} != 0 (src/{SECRET}.c: pay: 6)\npanic: {SECRET}\n")
 }
@@ -217,7 +217,7 @@ fn what_a_log_says_of_functions_is_told_nowhere() {
     }
 }
 
-/// Names of goroutines' functions stand in memory. Those that the binary has as well are told.
+/// Names of goroutines' functions stand in memory. Names that the binary has as well are shown.
 #[test]
 fn names_that_only_memory_has_are_told_nowhere() {
     let binary = fixture("modules/go-panic.wasm");
@@ -298,7 +298,7 @@ fn collect(value: &Value, all: bool, texts: &mut Vec<String>) {
     }
 }
 
-/// Whether a text of memory says something: addresses and the words of the format do not.
+/// Returns true if a text of memory gives something away: addresses and the words of the format do not.
 fn is_telling(text: &str) -> bool {
     const WORDS: [&str; 5] = ["future", "function", "parameter", "string", "unreadable"];
     !text.starts_with("0x") && !WORDS.contains(&text)

@@ -1,5 +1,5 @@
-//! Stacks that the engine does not know: goroutines, and the frames of a Python program. What Go's own traceback says and
-//! what the Python program printed is what the tools must say.
+//! Stacks that the engine does not know: goroutines, and the frames of a Python program. The tools must say the same as
+//! Go's own traceback and as the text that the Python program printed.
 
 use std::collections::BTreeMap;
 
@@ -348,13 +348,13 @@ fn of_several_runtimes_the_stack_is_that_of_the_one_that_runs() {
         format!("{} {}:{}", frame["function"].as_str().unwrap(), frame["file"].as_str().unwrap(), frame["line"])
     };
     let shown: Vec<_> = frames.iter().map(place).collect();
-    // What the script printed of itself, but for the column and the functions of the engine.
+    // The stack that the script printed itself, except for the column and the functions of the engine.
     let printed = std::fs::read_to_string(fixture("expected/javy-shop.txt")).unwrap();
     let lines = printed.lines().filter_map(|line| line.trim().strip_prefix("at ")?.strip_suffix(')')?.split_once(" ("));
     let lines = lines.filter(|(_, place)| *place != "native");
     let wanted: Vec<_> = lines.map(|(name, place)| format!("{name} {}", place.rsplit_once(':').unwrap().0)).collect();
     assert_eq!(wanted.len(), 6);
-    // What it prints so is the script itself, which has a name in memory.
+    // The engine prints this name for the script itself, which has another one in memory.
     let wanted: Vec<_> = wanted.into_iter().map(|line| line.replace("<anonymous>", "<eval>")).collect();
     assert_eq!(shown, wanted);
     let text = Tool::new("coredump-bt").args(["-q"]).arg(&dump).run().text().to_owned();

@@ -72,7 +72,7 @@ fn variables_open_to_what_the_program_printed() {
     assert_eq!(row(&members, "weight")["value"], "0");
     assert_eq!(row(&editor.rows(&named("Locals")), "before")["value"], "30");
     assert_eq!(row(&editor.rows(&named("Statics")), "visited")["value"], "3");
-    // What an editor offers for a row is an expression that gives the same value.
+    // The expression that an editor gets for a row gives the same value.
     let expression = row(&members, "value")["evaluateName"].clone();
     let again =
         editor.ask("evaluate", json!({"expression": expression, "frameId": frame, "context": "hover"})).unwrap();
@@ -188,7 +188,7 @@ fn a_message_that_makes_no_sense_is_answered() {
     assert!(editor.ask("launch", json!({"coreFile": 7})).unwrap_err().contains("coreFile"));
     let missing = editor.ask("launch", json!({"coreFile": "no-such.coredump", "cwd": "/nowhere"})).unwrap_err();
     assert!(missing.contains("/nowhere/no-such.coredump"), "{missing}");
-    // What has no end is not opened.
+    // A file without an end is not opened.
     assert!(editor.ask("launch", json!({"coreFile": "/dev/zero"})).unwrap_err().contains("/dev/zero"));
     assert!(editor.ask("initialize", json!([1, {"deep": []}])).is_ok());
 }
@@ -287,7 +287,7 @@ fn sources_that_the_debug_info_holds_need_no_file() {
         }
     }
     assert!(editor.ask("source", json!({"sourceReference": 99})).unwrap_err().contains("no source 99"));
-    // What an editor looked for and did not find.
+    // The editor asks for a file that it looked for and did not find.
     let missing = editor.ask("source", json!({"source": {"path": "src/c/sum.c"}, "sourceReference": 0})).unwrap_err();
     assert_eq!(missing, "src/c/sum.c is not here: sourceMap says where sources lie");
     // A source map may hold its sources, too.
@@ -458,7 +458,7 @@ fn asynchronous_tasks_are_threads_whose_stack_is_what_they_await() {
     assert_eq!(lines[1], ("(waits for permits: 1)", Some(0)));
     assert_eq!(frames[1]["presentationHint"], "label");
     assert_eq!(*lines.last().unwrap(), ("tasks::locker", Some(44)));
-    // What the program printed of the task that it woke before.
+    // The program printed this value of the task that it woke before.
     let frames = stack(&mut editor, "task 1 of tokio");
     let variables = first_scope(&mut editor, frames.last().unwrap());
     assert_eq!(row(&variables, "doubled")["value"], "42");
@@ -495,7 +495,7 @@ fn objects_of_a_garbage_collected_program_open_as_deep_as_they_are() {
         assert!(row_at.iter().any(|(name, _)| name == value), "{name}: {row_at:?}");
     }
     assert_eq!(row(&row_at, "name")["value"], "\"GREEN\"");
-    // What the engine's own locals refer to opens too, and some elements can be asked for.
+    // Objects that the engine's own locals refer to open too, and some elements can be asked for.
     let ask = |editor: &mut Editor, expression: &str| {
         editor.ask("evaluate", json!({"expression": expression, "frameId": share["id"]})).unwrap()["result"].clone()
     };

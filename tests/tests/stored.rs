@@ -10,7 +10,7 @@ fn module(name: &str) -> PathBuf {
     fixture(&format!("modules/{name}.wasm"))
 }
 
-/// What a system's own program makes of these bytes.
+/// Returns these bytes as a program of the system compresses them.
 fn packed(program: &str, bytes: &[u8]) -> Vec<u8> {
     let mut child = Command::new(program).arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();

@@ -1,5 +1,5 @@
-//! What debug info is believed, of which code: after optimisers and engines moved it, of libraries and threads that count
-//! addresses from a base, and beside URLs.
+//! Debug information is believed only of code that it fits: after optimisers and engines moved the code, of libraries
+//! and threads that count addresses from a base, and beside URLs.
 
 use std::path::Path;
 

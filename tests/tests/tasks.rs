@@ -1,4 +1,4 @@
-//! Asynchronous tasks. What the programs print of their tasks before they die is what the tools must say of them.
+//! Asynchronous tasks. The tools must say the same of the tasks as the programs print before they die.
 
 use coredump_tests::{Outcome, Tool, fixture, scratch};
 use serde_json::Value;
@@ -132,7 +132,7 @@ fn tasks_of_tokio_are_those_that_the_program_printed() {
         );
         assert_eq!(waits_for(&died, "tasks::locker"), ["tokio::sync::batch_semaphore::Acquire"]);
         assert_eq!(waits_for(&died, "tasks::boxed::{async block#0}"), [sleep]);
-        // Who waits for a task has its number: `nap` is the second.
+        // The note of a task that waits for another has the other's number: `nap` is the second.
         let follower = died.tasks().iter().find(|task| chain(task)[0]["function"] == "tasks::follower").unwrap();
         assert_eq!(chain(follower).last().unwrap()["task"], 2);
     }
@@ -170,7 +170,7 @@ fn a_task_that_is_polled_stands_where_its_frames_do() {
             let lines: Vec<_> = calls.map(|call| call["line"].clone()).collect();
             assert!(lines.contains(&one["line"]), "{lines:?}");
         }
-        // What polls the tasks is a future itself: the program's own.
+        // The future that polls the tasks is the program's own.
         let main = died.tasks().iter().find(|task| task["executor"].is_null()).unwrap();
         assert_eq!(main["state"], "running");
     }
@@ -252,7 +252,7 @@ fn tasks_of_async_task_are_those_that_the_program_printed() {
             }
         }
         assert_eq!(named("walker")["waits_for"], serde_json::json!(["futures_channel::oneshot::Receiver<u32>"]));
-        // Who waits for a task says its address.
+        // The note of a task that waits for another has the other's address.
         let followed = chain(named("follower")).last().unwrap()["note"].as_str().unwrap().to_owned();
         assert_eq!(followed, format!("waits for the task at {}", named("consumer")["address"].as_str().unwrap()));
         let crasher = named("crasher");
@@ -325,7 +325,7 @@ fn compare_cpp(module: &str, lines: bool, locals: bool) {
             }
         }
     }
-    // Who waits for whom.
+    // Each coroutine waits for the one that it called.
     let top = died.tasks().iter().find(|task| task["awaits"][0]["function"] == "top()").unwrap();
     let functions: Vec<_> = chain(top).iter().map(|one| one["function"].as_str().unwrap()).collect();
     assert_eq!(functions, ["top()", "middle(int)", "leaf(int, char const*)"], "{module}");
@@ -399,7 +399,7 @@ fn tasks_of_asyncio_are_those_that_the_program_printed() {
         "{:?}",
         variables(sleeper)
     );
-    // What runs the others, and those of `gather`, which nobody named.
+    // The running task runs the others, and those of `gather`, which nobody named.
     let running: Vec<_> = tasks.iter().filter(|task| task["state"] == "running").collect();
     assert_eq!(running.len(), 1);
     assert_eq!((&running[0]["name"], &running[0]["awaits"][0]["function"]), (&"Task-1".into(), &"main".into()));

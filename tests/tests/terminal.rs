@@ -1,5 +1,5 @@
-//! What the tools do differently where a person reads along: help instead of waiting for a dump to be typed, colours, columns,
-//! and no raw bytes. `script` of util-linux lends its terminal.
+//! The tools behave differently if a person reads along: they print help instead of waiting for a dump to be typed, use
+//! colours and columns, and write no raw bytes. `script` of util-linux lends its terminal.
 
 use std::path::Path;
 

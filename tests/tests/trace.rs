@@ -18,7 +18,7 @@ fn resolve(text: impl Into<Vec<u8>>, name: &str) -> Outcome {
     Tool::new("coredump-bt").args(["--trace", "-m"]).arg(module(name)).stdin(text).run()
 }
 
-/// What was put in, in order.
+/// Returns the frames that were inserted into the text, in order.
 fn resolved(text: &str) -> Vec<&str> {
     text.lines().filter_map(|line| line.split_once("=> ")).map(|(_, frame)| frame).collect()
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use coredump_tests::{Tool, capture, fixture, scratch, wasmtime_dump};
 
-/// What a guest said of one of its variables.
+/// The value of one of a guest's variables, as the guest printed it.
 #[derive(Debug)]
 struct Said {
     function: String,
@@ -62,7 +62,7 @@ fn active(dump: &Path, module: &Path) -> Vec<Active> {
                 && variable["inlined"] == (nth < inlines.len())
                 && !own.contains_key(variable["name"].as_str().unwrap())
             {
-                // What it was at entry says nothing of what it is.
+                // The value at entry says nothing of the present one.
                 let now = variable["value"].as_str().filter(|_| variable["at"] != "entry");
                 own.insert(variable["name"].as_str().unwrap().to_owned(), now.map(str::to_owned));
                 variables.next();
@@ -105,8 +105,8 @@ fn is_known(value: &str) -> bool {
         .any(|word| value.contains(word))
 }
 
-/// What a language prints and what a debugger shows of the same value differ in little: the number of a character, the
-/// address before text, Zig's points.
+/// Removes the small differences between the value that a language prints and the one that a debugger shows: the number
+/// of a character, the address before text, Zig's points.
 fn plain(value: &str) -> String {
     let text = match value.split_once(" \"") {
         Some((address, text)) if address.starts_with("0x") => format!("\"{text}"),
@@ -186,7 +186,7 @@ fn captured(folder: &Path, name: &str, options: &[&str]) -> PathBuf {
 
 #[test]
 fn a_plain_wasmtime_dump_of_unoptimised_code_tells_the_variables() {
-    // What is missing are parameters and arrays of variable length that clang describes nowhere at this point.
+    // Only parameters and arrays of variable length are missing that clang describes nowhere at this point.
     for (name, at_least) in
         [("vars-O0", 62), ("vars-O0-dwarf5", 62), ("cpp-vars-O0", 40), ("rust-vars-O0", 55), ("zig-vars-Debug", 18)]
     {
@@ -369,8 +369,8 @@ fn a_local_that_never_was_a_variables_place_has_no_value_of_it() {
     }
 }
 
-/// What LLVM says of counters and of parameters that change without a trace (counters.c). `said` is the counter where the program
-/// says it; `turn` is 1 to 4, and 5 is said of it.
+/// The values that LLVM gives to counters and to parameters that change without a trace (counters.c). `said` is the
+/// counter where the program says it; `turn` is 1 to 4, and 5 is said of it.
 #[test]
 fn what_changes_without_a_trace_has_no_value_of_another_time() {
     for name in ["counters", "counters-22"] {
@@ -415,7 +415,7 @@ fn what_changes_without_a_trace_has_no_value_of_another_time() {
 /// `made` and `before` are what the program itself keeps.
 #[test]
 fn what_is_computed_later_than_the_source_has_it_hides_no_assignment() {
-    // What is known in each check all the same.
+    // The last column is the variable whose value is known in each check.
     for (name, limits, known) in [
         ("turns", &[2, 8, 13, 14, 15, 16, 17][..], "kept"),
         ("turns-22", &[2, 8, 13, 14, 15, 16, 17], "kept"),
@@ -435,7 +435,8 @@ fn what_is_computed_later_than_the_source_has_it_hides_no_assignment() {
                     let value = ask(1, variable).filter(|value| is_known(value));
                     assert!(value.is_none() || value == ask(0, truth), "{name} {limit} {mode:?}: {variable} {value:?}");
                 }
-                // What was there before the loop, and what nothing was assigned to yet.
+                // The value from before the loop, and the one of a variable that nothing was assigned to yet, must be
+                // known.
                 if mode.is_none() && (limit > 12 || name.starts_with("sunk") && limit == 1) {
                     let truth = if known == "kept" { "before" } else { "made" };
                     assert_eq!(ask(1, known), ask(0, truth), "{name} {limit}");
@@ -558,7 +559,7 @@ fn rusts_unrolled_iterators_and_merged_copies_are_not_shown_as_they_were_before(
     }
 }
 
-/// What clang keeps of the arrays (gaps.c): elements that a computed index can reach.
+/// Clang keeps only some elements of the arrays (gaps.c): those that a computed index can reach.
 #[test]
 fn what_a_function_never_writes_to_its_frame_is_optimised_out() {
     for name in ["gaps", "gaps-19"] {
@@ -691,8 +692,8 @@ fn every_activation_of_a_recursive_function_has_its_own_values() {
 
 #[test]
 fn variables_in_odd_places_are_found() {
-    // Without locals nobody knows where the array of variable length is that `grid` took from its stack. What is passed to it are
-    // numbers: optimised code tells them as they were at entry.
+    // Without locals nobody knows where the array of variable length is that `grid` took from its stack. The arguments
+    // that are passed to it are numbers: optimised code has them as they were at entry.
     for (name, at_least) in [("places-O0", [26, 24]), ("places-O2-dwarf5", [5, 4])] {
         for ((_folder, dump), at_least) in full_and_fast(name).iter().zip(at_least) {
             let told = check(name, dump);
@@ -857,7 +858,8 @@ fn an_entry_of_a_map_is_named_by_its_key_and_shows_its_value_alone() {
     assert_eq!(entries, [(r#"["one"]"#, Some("1")), (r#"["three"]"#, Some("3")), (r#"["two"]"#, Some("2"))]);
 }
 
-/// What `coredump-dump --print` says of each expression in the youngest frame, by the source (type-units.cpp).
+/// The values that `coredump-dump --print` must give for each expression in the youngest frame, by the source
+/// (type-units.cpp).
 #[test]
 fn types_in_units_of_their_own_are_found_by_their_signatures() {
     let expected = [

@@ -1,6 +1,6 @@
 //! C++ beyond plain values: conversions that move a pointer, and the classes that objects turn out to be of
-//! (`sources/cpp/inherit.cpp`). What is expected was printed by gdb 13 with `set print object on`, of the same source built
-//! natively; where it is wrong, by what C++ says (`findings/gdb-cpp-casts.sh`).
+//! (`sources/cpp/inherit.cpp`). The expected values were printed by gdb 13 with `set print object on`, of the same
+//! source built natively; where gdb is wrong, C++ itself decides (`findings/gdb-cpp-casts.sh`).
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ fn dumps() -> [(tempfile::TempDir, &'static str, PathBuf); 3] {
     })
 }
 
-/// What `--print` says in `via`: the value, or the error.
+/// Returns the value, or the error, that `--print` gives in `via`.
 fn ask(dump: &Path, module: &str, expression: &str) -> String {
     let module = fixture(&format!("modules/{module}.wasm"));
     let outcome =
@@ -47,7 +47,7 @@ fn a_pointer_moves_with_its_class() {
         assert_eq!(ask("horse != named"), "false", "{name}");
         assert_eq!(ask("(Horse *)none"), "0x0", "{name}");
         assert_eq!(ask("no_horse == none"), "true", "{name}");
-        // What only looks at the same bytes does not move.
+        // A cast that only looks at the same bytes does not move the pointer.
         assert_eq!(ask("reinterpret_cast<const Horse *>(named) == (void *)named"), "true", "{name}");
         assert_eq!(ask("(Horse *)((char *)named - 8)"), ask("horse"), "{name}");
     }
@@ -128,7 +128,7 @@ fn an_object_is_shown_as_the_class_that_it_turns_out_to_be_of() {
             plain.starts_with("{_vptr$Animal = 0x") && plain.ends_with(" <vtable for Animal+8>, legs = 3}"),
             "{plain}"
         );
-        // What a backtrace shows below the pointer is the whole object too.
+        // A backtrace shows the whole object below the pointer, too.
         let document = Tool::new("coredump-json").args(["--locals"]).arg(&dump).run().json();
         let variables = document["threads"][0]["frames"][1]["variables"].as_array().unwrap().clone();
         let base = variables.iter().find(|variable| variable["name"] == "base").unwrap();
@@ -168,7 +168,8 @@ fn arguments_of_templates_that_the_compiler_left_out_are_written() {
     assert_eq!(ask("(*(Box<Box<int>> *)&nested).held.held"), "(*(Box<Box<int>> *)&nested).held.held = 7");
 }
 
-/// As c++filt names it. What the pointers lead to moves with the class: C++ says that `cost` is 9, 8 bytes into a `bond`.
+/// A function that is called through a thunk is named as c++filt names it. The targets of the pointers move with the
+/// class: C++ says that `cost` is 9, 8 bytes into a `bond`.
 #[test]
 fn a_thunk_is_named_and_is_no_part_of_a_signature() {
     let folder = scratch();

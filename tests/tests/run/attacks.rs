@@ -1,4 +1,5 @@
-//! What stands at a dump's name, and who put it there: tried by a normal user, and by root where the tests run as root.
+//! A dump's name may be taken already, by any kind of file of any user. A normal user tries each, and so does root if
+//! the tests run as root.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -62,7 +63,7 @@ impl Place {
         self.folder.path().join("dumps")
     }
 
-    /// Who tries it, for messages.
+    /// Returns the name of the user who tries it, for messages.
     fn user(&self) -> &'static str {
         if self.nobody { "nobody" } else { "ourselves" }
     }

@@ -35,7 +35,7 @@ impl Exchanged {
         exchanged
     }
 
-    /// How the program ends that was written to end with `code`.
+    /// Runs the program that was written to end with `code`, and returns its exit code.
     fn exit_code(&self, code: i32, options: &[&str]) -> i32 {
         let program = self.folder.path().join(format!("exits-{code}.wat"));
         let tool = Tool::new("coredump-run").env("XDG_CACHE_HOME", self.folder.path().join("caches"));
@@ -111,7 +111,7 @@ fn a_cache_that_others_can_write_to_is_not_used() {
     assert_eq!(exchanged.exit_code(3, &[]), 4);
 }
 
-/// What it writes there would be executed outside of its sandbox.
+/// Code that the guest writes there would be executed outside of its sandbox.
 #[test]
 fn a_cache_that_the_guest_can_write_to_is_not_used() {
     let exchanged = Exchanged::new(&[]);

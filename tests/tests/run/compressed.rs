@@ -26,7 +26,7 @@ fn read(dump: &Path) -> Value {
     Tool::new("coredump-json").arg(dump).run().expect(0).json()
 }
 
-/// What two runs of a program do not have in common.
+/// Removes the parts in which two runs of a program differ.
 fn without_process(mut document: Value) -> Value {
     for field in ["process", "dump", "sections", "host_calls"] {
         document.as_object_mut().unwrap().remove(field);

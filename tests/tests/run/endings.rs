@@ -142,7 +142,7 @@ fn a_cpp_exception_that_a_handler_throws_again_has_its_first_throw_its_type_and_
 
 #[test]
 fn an_object_that_is_thrown_again_is_the_same_exception() {
-    // What languages with garbage collection do: the handler takes the object out and throws it with another exception.
+    // Languages with garbage collection do this: the handler takes the object out and throws it with another exception.
     let text = "(module
         (type $error (struct (field i32)))
         (tag $e (param (ref $error)))
@@ -301,8 +301,8 @@ fn a_memory_beyond_its_limit_is_an_ending() {
     Run::wat(&["--max-memory", "2m"], two).expect(0);
 }
 
-/// What the engine refuses by itself costs nothing, and gives nothing back either: each such request used to make room for the
-/// growth before it.
+/// A request that the engine refuses by itself costs nothing, and gives nothing back either: each such request used to
+/// make room for the growth before it.
 #[test]
 fn refused_requests_make_no_room_under_a_limit() {
     let guest = |declared: &str, more: &str, too_much: &str| {

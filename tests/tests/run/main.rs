@@ -29,9 +29,9 @@ use tempfile::TempDir;
 
 /// A run of a program, and the dump it may have left.
 pub struct Run {
-    /// How the run ended.
+    /// The output and the exit code of the run.
     pub outcome: Outcome,
-    /// Where its dump is, if there is one.
+    /// The path of its dump, which exists if one was written.
     pub dump: PathBuf,
     folder: TempDir,
 }
@@ -105,7 +105,7 @@ pub fn values(list: &Value) -> Vec<String> {
     list.iter().map(|value| value["value"].to_string().trim_matches('"').to_owned()).collect()
 }
 
-/// What memory `index` holds from `address` on.
+/// Returns the bytes that memory `index` holds from `address` on.
 pub fn memory(dump: &Path, index: u32, address: u64, len: u64) -> Vec<u8> {
     let tool = Tool::new("coredump-dump").arg("--memory").arg(index.to_string());
     tool.arg("--range").arg(format!("{address}+{len}")).arg("--raw").arg(dump).run().expect(0).stdout

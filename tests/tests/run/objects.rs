@@ -144,7 +144,7 @@ fn a_program_of_moonbit_is_shown_with_its_types() {
         "{0 = 4, 1 = array $moonbit.string of 4 \"four\"}",
         "struct @main.Customer {0 = array $moonbit.string of 3 \"Zoë\", 1 = 12345678901, 2 = struct @main.Basket #1}",
         "array $moonbit.bytes of 3 [0, 127, 255]",
-        // What the closure holds, and the count: 5 and 37.
+        // The contents of the closure, and the count: 5 and 37.
         ", 1 = 3}, 6 = 42}",
     ] {
         assert!(text.contains(part), "{part} in {text}");
@@ -503,7 +503,7 @@ fn type_of(made: &Made) -> &'static str {
     }
 }
 
-/// What is at a reference, in terms of the program: `ids` are those of its objects.
+/// Returns true if a reference refers to the object that the program put there: `ids` are those of its objects.
 fn refers(value: &Value, held: &Held, ids: &[u64]) -> bool {
     match held {
         Held::Null => value == &json!({"kind": "null"}),

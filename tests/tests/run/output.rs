@@ -1,4 +1,4 @@
-//! Where dumps go, and what happens when they cannot go there.
+//! The places to which dumps are written, and what happens when they cannot be written there.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -9,7 +9,7 @@ use wasm_smith::{Config, Module};
 
 use super::read;
 
-/// What the programs may import: functions whose answers are the same in two runs with the same input.
+/// The functions that the programs may import: their answers are the same in two runs with the same input.
 const IMPORTS: &str = r#"(module
     (import "wasi_snapshot_preview1" "args_get" (func (param i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "args_sizes_get" (func (param i32 i32) (result i32)))
@@ -22,7 +22,7 @@ const IMPORTS: &str = r#"(module
     (import "wasi_snapshot_preview1" "fd_tell" (func (param i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "sched_yield" (func (result i32))))"#;
 
-/// What they export. What is read on standard input is asked for through lists of buffers in their own memory.
+/// The exports of the programs. Programs ask for standard input through lists of buffers in their own memory.
 const EXPORTS: &str = r#"(module (memory (export "memory") 1 4) (func (export "_start")))"#;
 
 /// Programs that are tried.
@@ -51,7 +51,7 @@ fn program(seed: u64) -> Vec<u8> {
         disallow_traps: seed.is_multiple_of(2),
         max_memories: 2,
         max_memory32_bytes: 4 << 16,
-        // Which of two NaN a processor takes is not said by the standard.
+        // The standard does not say which of two NaNs a processor takes.
         canonicalize_nans: true,
         exceptions_enabled: false,
         gc_enabled: false,
@@ -67,8 +67,8 @@ fn program(seed: u64) -> Vec<u8> {
     module.to_bytes()
 }
 
-/// A program that asks the host again and again, with random arguments, mixes what it is told, and dies. Those of wasm-smith
-/// seldom come to a call before they die.
+/// A program that asks the host again and again, with random arguments, mixes what it is told, and dies. The programs
+/// of wasm-smith seldom come to a call before they die.
 fn asking(seed: u64) -> Vec<u8> {
     let noise = noise(seed, 500);
     let mut bytes = noise.iter();

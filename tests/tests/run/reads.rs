@@ -1,4 +1,4 @@
-//! What a recorded program reads from files: it is in the dump, whatever becomes of the file.
+//! The bytes that a recorded program reads from files are in the dump, whatever becomes of the file.
 
 use std::io::{BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
@@ -203,7 +203,7 @@ fn standard_input_that_is_a_file_is_referred_to_as_well() {
             }
         }
     }
-    // What was read fits in no recording.
+    // The bytes that were read fit in no recording.
     let (_kept, dump, words) = run("", &["--record-limit", "20k"]);
     assert_eq!(read(&dump)["process"]["replay"]["verified"], json!(true), "{words}");
     assert!(words.contains("will hold no recording"), "{words}");
@@ -240,7 +240,7 @@ fn a_file_that_somebody_else_changed_leaves_the_first_dump_and_is_named() {
             assert!(words.contains("file.bin: it has changed since the program read it"), "{words}");
             assert_eq!(read(&folder.path().join("app.coredump"))["process"]["detail"], "none");
         }
-        // What was not read may change, and so may its times, its name, and what its name stands for.
+        // Bytes that were not read may change, and so may the file's times, its name, and the target of its name.
         let longer = |file: &Path| std::fs::write(file, [contents(), vec![1; 1000]].concat()).unwrap();
         let replaced = |file: &Path| {
             std::fs::rename(file, file.with_extension("old")).unwrap();

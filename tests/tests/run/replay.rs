@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Run, frames, memory, read, values};
 
-/// What a dump holds of the program's state, without what two runs may differ in.
+/// Returns the program's state from a dump, without the parts in which two runs may differ.
 pub fn state(dump: &Path) -> Value {
     let document = Tool::new("coredump-json").args(["--untrusted", "--memory", "base64"]).arg(dump).run().json();
     let keys = [
@@ -98,7 +98,8 @@ fn programs_of_many_languages_are_replayed() {
     }
 }
 
-/// tokio throws dice: no two runs have the same memory. What each task waits for, and where it died, is the same.
+/// tokio throws dice: no two runs have the same memory. Each task waits for the same, and the program died at the same
+/// place.
 #[test]
 fn a_program_that_throws_dice_is_replayed_as_they_fell() {
     let program = fixture("modules/rust-tasks.wasm");
@@ -209,8 +210,8 @@ fn beyond_its_limit_nothing_is_replayed() {
     assert_eq!(frames(&dump)[0]["function"], "divide");
 }
 
-/// Which of two NaNs an addition returns is up to the compiler, and on x86 optimised code does not do what instrumented code does:
-/// it adds to what was loaded last.
+/// The compiler decides which of two NaNs an addition returns, and on x86 optimised code differs from instrumented
+/// code: it adds to the value that was loaded last.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn other_bits_of_a_nan_leave_the_first_dump_and_are_named() {
@@ -287,7 +288,7 @@ fn what_cannot_be_recorded_runs_instrumented_and_says_so() {
         (core module $main (func (export \"run\") unreachable))
         (core instance $main (instantiate $main))
         (func (export \"run\") (canon lift (core func $main \"run\"))))";
-    // What the host offers is no unknown import, and its answers are not recorded.
+    // The functions that the host offers are no unknown imports, and their answers are not recorded.
     for stand_in in [&[][..], &["--unknown-imports-trap"]] {
         let run = Run::wat(&[&["--invoke", "run()"], stand_in].concat(), text).expect(134);
         let why = "because it imports more than WASI 0.2 for command lines";
@@ -448,8 +449,9 @@ fn a_component_whose_stack_overflows_is_stopped_at_the_same_call() {
     assert_eq!(values(&frames(&dump)[0]["locals"]), [(depth - 1).to_string()]);
 }
 
-/// What overflows the stack is often a small function that was called all the time before: it is found without a walk of the
-/// stack at each of its calls, by the globals, of which compilers keep one as the pointer of their own stack.
+/// The function that overflows the stack is often a small one that was called all the time before: it is found without
+/// a walk of the stack at each of its calls, by the globals, of which compilers keep one as the pointer of their own
+/// stack.
 #[test]
 fn a_stack_that_overflows_in_a_busy_function_is_stopped_at_the_same_call() {
     let each = |write: fn(usize) -> String| (0..40).map(write).collect::<String>();
@@ -479,7 +481,7 @@ fn a_stack_that_overflows_in_a_busy_function_is_stopped_at_the_same_call() {
     assert_eq!(values(&frames[1]["locals"]), [(frames.len() - 2).to_string()]);
 }
 
-/// Where a memory ends is the host's decision as well.
+/// The host decides where a memory ends as well.
 #[test]
 fn a_memory_that_may_not_grow_is_replayed() {
     let text = "(module (memory (export \"memory\") 1 3)

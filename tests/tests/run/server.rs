@@ -1,4 +1,4 @@
-//! `--serve`: HTTP components under real requests. What their pages do stands in `sources/component/service.rs`.
+//! `--serve`: HTTP components under real requests. `sources/component/service.rs` says what their pages do.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -21,7 +21,7 @@ struct Server {
     child: Child,
     address: String,
     folder: TempDir,
-    /// What it wrote to its standard error.
+    /// The text that it wrote to its standard error.
     said: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
 }
@@ -232,7 +232,7 @@ fn a_service_in_rust_with_wstd_is_served() {
         (&dump["place"]["function"], &dump["process"]["request"]["path"]),
         (&json!("service::price"), &json!("/total?3,x"))
     );
-    // What waits is in the call of the host in which all of its tasks wait.
+    // A service that waits is in the call of the host in which all of its tasks wait.
     assert_eq!(server.get("/wait?ab").status, 504);
     let last = server.dumps().iter().map(|dump| read(dump)).find(|dump| dump["reason"]["kind"] == "timeout").unwrap();
     let functions: Vec<_> = frames(&last).iter().map(|frame| frame["function"].as_str().unwrap()).collect();
@@ -253,7 +253,7 @@ fn a_service_in_c_with_generated_bindings_and_a_library_is_served() {
     let [average, serve] = [line("order->total / order->count"), line("return average(&order)")];
     assert_eq!(places(&dump)[..2], [format!("average orders.c:{average}"), format!("serve orders.c:{serve}")]);
     let first = server.dumps().remove(0);
-    // Who gives up by itself says why, and its variables tell of whom.
+    // A service that gives up by itself says why, and its variables show whose order it was.
     assert_eq!(server.get("/average?plums=5&pears=x").status, 500);
     let second = server.dumps().into_iter().find(|dump| *dump != first).unwrap();
     let dump = read(&second);
@@ -279,7 +279,7 @@ fn each_request_has_its_time() {
         let dump = read(&new);
         (dump["reason"]["kind"].clone(), !frames(&dump).is_empty(), dump["process"]["request"]["path"].clone())
     };
-    // Whether it is busy or waits.
+    // A service may be busy or wait.
     assert_eq!(kinds("/loop"), (json!("timeout"), true, json!("/loop")));
     assert_eq!(kinds("/sleep?60000"), (json!("timeout"), true, json!("/sleep?60000")));
     assert_eq!(server.get("/crash?1").status, 500);
@@ -331,7 +331,7 @@ fn a_task_that_waits_too_long_leaves_its_state() {
         assert_eq!((value("order"), value("weight")), (Some(&json!("\"order-4111\"")), Some(&json!("0"))), "{gather}");
         assert_eq!(server.get("/").status, 200);
     }
-    // Who does not ask for dumps of timeouts gets none.
+    // If dumps of timeouts are not asked for, none are written.
     let server = Server::start(&["--timeout", "300ms", "--on", "trap"], "http-service3");
     assert_eq!(server.get("/wait?1").status, 504);
     assert!(server.dumps().is_empty());
@@ -393,7 +393,7 @@ fn bodies_have_a_limit() {
     };
     assert_eq!(post(1000).text(), "x".repeat(1000));
     assert_eq!(post(1001).status, 413);
-    // Who does not say how long it is is stopped on the way.
+    // A request that does not say how long it is is stopped on the way.
     let chunked = "POST /echo HTTP/1.1\r\nhost: here\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
     let pieces = [b"1f4\r\n", &[b'x'; 500][..], b"\r\n"].concat().repeat(3);
     let reply = server.ask(chunked, &[&pieces[..], b"0\r\n\r\n"].concat());
@@ -444,7 +444,7 @@ fn signals_end_a_server_whose_guests_never_end() {
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(15), "{status}");
 }
 
-/// What a client can do wrong costs the server nothing: it goes on, and takes no memory to speak of.
+/// Wrong requests cost the server nothing: it goes on, and takes no memory to speak of.
 #[test]
 fn requests_that_break_the_rules_are_refused_and_the_server_goes_on() {
     let server = Server::start(&["--max-body", "1m"], "http-service");

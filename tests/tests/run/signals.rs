@@ -76,8 +76,8 @@ pub fn await_signal_handler(child: &Child) {
     });
 }
 
-/// Checks the youngest frame's local. Where a signal hits the very entry of a function, the engine knows no locals: the
-/// dump says so then, and not something else.
+/// Checks the youngest frame's local. If a signal hits the very entry of a function, the engine knows no locals: the
+/// dump says so then, and gives no other value.
 fn has_seven(dump: &serde_json::Value, when: &str) {
     let youngest = &frames(dump)[0];
     assert_eq!(youngest["function"], "seven", "{when}");
@@ -144,7 +144,7 @@ fn a_hangup_leaves_a_dump_and_an_ignored_one_does_not() {
     let folder = scratch();
     let program = folder.path().join("app.wat");
     std::fs::write(&program, guest(SLEEP)).unwrap();
-    // Who runs the tests may ignore the signal, as `nohup` does: so each run begins by deciding it.
+    // The process that runs the tests may ignore the signal, as `nohup` does: so each run begins by deciding it.
     let start = |dump: &str, prefix: &[&str]| {
         let run = Tool::new("coredump-run").args(["-o", dump]).arg(&program).into_command();
         let mut child = Command::new(prefix[0])
@@ -259,7 +259,7 @@ fn a_signal_during_the_replay_leaves_the_first_dump() {
 const LARGE: &str = "(module (memory (export \"memory\") 4096)
     (func (export \"_start\") (memory.fill (i32.const 0) (i32.const 7) (i32.const 268435456)) unreachable))";
 
-/// Whether a process has a file open in `folder` that is not the program: the dump, which has no name yet.
+/// Returns true if a process has a file open in `folder` that is not the program: the dump, which has no name yet.
 fn writes_in(child: &Child, folder: &Path) -> bool {
     let Ok(open) = std::fs::read_dir(format!("/proc/{}/fd", child.id())) else { return false };
     let targets = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
@@ -405,7 +405,7 @@ fn a_standard_error_that_nobody_reads_keeps_no_signal_waiting() {
     let mut run = Tool::new("coredump-run").arg("--fast").arg(&program).into_command();
     let mut child = run.current_dir(folder.path()).stdout(Stdio::piped()).stderr(full).spawn().unwrap();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
-    // What is to be said of this one cannot be said.
+    // The message about this one cannot be written.
     send("USR1", &child);
     send("TERM", &child);
     assert_eq!(child.wait().unwrap().signal(), Some(15));

@@ -81,7 +81,7 @@ fn contents_can_be_left_out_and_the_dump_says_so() {
     let backtrace = Tool::new("coredump-bt").arg("--locals").arg(&stack.dump).run();
     let full = Run::fixture(&[], "vars-O0").expect(134);
     let expected = Tool::new("coredump-bt").arg("--locals").arg(&full.dump).run();
-    // What stands before the frames has the times of the run.
+    // The text before the frames has the times of the run.
     let first_frame = |text: &str| text.split('#').nth(1).expect("a frame").to_owned();
     assert_eq!(first_frame(backtrace.text()), first_frame(expected.text()));
 }

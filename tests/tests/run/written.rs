@@ -82,7 +82,7 @@ fn a_recording_that_was_altered_is_refused_with_its_offset() {
     assert!(outcome.stderr.contains("(offset 0x"), "{outcome:?}");
 }
 
-/// Who wrote through a stale pointer, beyond an array, over a variable on the stack.
+/// The last write is found through a stale pointer, beyond an array, and over a variable on the stack.
 #[test]
 fn the_last_write_names_the_guilty_line() {
     for (bug, bytes, options, function) in [
@@ -292,7 +292,7 @@ fn the_last_write_to_the_memory_of_a_component_is_found() {
     let writes = asked(&["--writes", "answers.entries"]).expect(0);
     assert_eq!(writes.text().matches(&line_of(source, "a->entries++")).count(), 3, "{writes:?}");
     assert!(writes.text().contains("3 changes"), "{writes:?}");
-    // What was read from a file is brought there by the host.
+    // The host writes the bytes that are read from a file.
     let last = asked(&["--last-write", "answers.text", "-o", "read.coredump"]).expect(0);
     assert!(last.text().contains(" of the host, call "), "{last:?}");
     assert!(last.text().contains(&line_of(source, "read(fd, a->text")), "{last:?}");
@@ -316,7 +316,7 @@ fn a_name_of_another_frame_says_of_which() {
     assert!(!nobody.stderr.contains("--frame"), "{nobody:?}");
 }
 
-/// What a dump of somebody else's makes its program do is bounded by who runs it again.
+/// The user who runs a program of somebody else's dump again bounds what it may take.
 #[test]
 fn time_and_memory_of_a_program_that_runs_again_are_bounded() {
     let text = r#"(module (memory 1)
@@ -344,7 +344,7 @@ fn a_dump_that_is_not_trusted_leads_to_no_file() {
     assert!(outcome.stderr.contains("the program that was recorded is not found"), "{outcome:?}");
     let program = fixture("modules/written.wasm");
     replay(&dump, &["--untrusted", program.to_str().unwrap()]).expect(134);
-    // What the dump holds itself is not elsewhere.
+    // The module that the dump holds itself is not elsewhere.
     let folder = scratch();
     let whole = folder.path().join("app.coredump");
     let tool = Tool::new("coredump-run").args(["--embed-modules", "-o"]).arg(&whole).arg(&program).arg("freed");
