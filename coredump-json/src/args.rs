@@ -89,12 +89,12 @@ coredump_core::reader_args! {
     shared { output }
 }
 
-/// How much of the memories goes into a document.
+/// This says how much of the memories goes into a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryDetail {
     /// Sizes only.
     None,
-    /// Which ranges the dump holds.
+    /// The document lists the ranges that the dump holds, without their bytes.
     Ranges,
     /// The ranges with their bytes.
     Base64,

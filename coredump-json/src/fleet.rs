@@ -177,7 +177,7 @@ impl Fleet<'_> {
     }
 }
 
-/// Whether a file that was found in a folder is no dump at all.
+/// Returns true if a file that was found in a folder is no dump at all.
 fn is_no_dump(error: &Error) -> bool {
     let name = error.path.as_ref().and_then(|path| path.file_name()).map(|name| name.as_encoded_bytes());
     let ends = |end: &str| name.is_some_and(|name| name.ends_with(end.as_bytes()));

@@ -7,9 +7,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use coredump_core::cli::input;
 use coredump_core::cli::output::Output;
 
-/// How many bytes of a document are kept until its turn; a longer one waits for its turn and is then streamed.
+/// The number of bytes of a document that are kept until its turn; a longer one waits for its turn and is then
+/// streamed.
 const MAX_KEPT: usize = 1 << 20;
-/// How many documents may be finished before their turn.
+/// The number of documents that may be finished before their turn.
 const MAX_AHEAD: u64 = 64;
 
 /// The output for all documents.
@@ -38,7 +39,7 @@ impl Ordered {
         Turn { ordered: self, index, kept: Vec::new(), losses: input::losses(), streamed: false }
     }
 
-    /// Whether writing failed, so that no more documents are needed.
+    /// Returns true if writing failed, so that no more documents are needed.
     pub fn has_failed(&self) -> bool {
         self.state().failure.is_some()
     }
@@ -79,7 +80,7 @@ pub struct Turn<'o> {
     kept: Vec<u8>,
     /// The count of losses when the document was begun: if it has grown, nothing more of the document is written.
     losses: u64,
-    /// Whether its beginning was written.
+    /// True if its beginning was written.
     streamed: bool,
 }
 

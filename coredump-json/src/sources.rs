@@ -17,9 +17,9 @@ const MAX_PATH: u64 = 4096;
 /// A dump to read.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Where it is.
+    /// The file or stream that the dump is read from.
     pub input: Input,
-    /// Whether it was found in a folder and not named: then it is skipped if it is no dump.
+    /// True if it was found in a folder and not named: then it is skipped if it is no dump.
     pub walked: bool,
 }
 
@@ -150,7 +150,7 @@ impl Iterator for List {
             if name.last() == Some(&self.end) {
                 name.pop();
             } else if read == MAX_PATH {
-                // What follows is no name either, up to where the next one begins.
+                // The bytes that follow are no name either, up to where the next one begins.
                 return Some(match self.reader.skip_until(self.end) {
                     Ok(_) => {
                         let message = format!("a line of {MAX_PATH} bytes or more names no file");

@@ -16,10 +16,10 @@ use crate::args::{Args, MemoryDetail};
 use crate::document::{Document, Event, Failure, Layout, Redacting};
 use crate::sources::Listed;
 
-/// How many variables and parts of them are in one document by default.
+/// The number of variables and parts of them that one document has by default.
 const VARIABLES: usize = 250_000;
 
-/// Why a document was not written.
+/// The reason why a document was not written.
 pub enum Stop {
     /// The dump cannot be read.
     Dump(Error),

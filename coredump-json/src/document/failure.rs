@@ -11,24 +11,24 @@ use super::text::Hex;
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "failure"))]
 pub struct Failure<'e> {
-    /// Why.
+    /// The error that says why.
     error: Description<'e>,
 }
 
-/// Why a dump could not be read.
+/// An error: it says why a dump could not be read.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "error"))]
 struct Description<'e> {
     /// A stable name.
     #[cfg_attr(feature = "schema", schemars(example = &"io", example = &"not-wasm", example = &"wrong-file", example = &"truncated", example = &"malformed", example = &"too-large", example = &"mismatch", example = &"not-found"))]
     kind: &'static str,
-    /// What went wrong.
+    /// A sentence that says what went wrong.
     message: &'e str,
     /// Byte offset in the dump.
     offset: Option<Hex>,
     /// The dump.
     path: Option<String>,
-    /// What can be tried.
+    /// A sentence that says what can be tried, if anything.
     hint: Option<&'e str>,
 }
 

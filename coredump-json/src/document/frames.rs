@@ -55,7 +55,7 @@ struct FrameFields<'d> {
     /// The function had only been entered: an interruption or a stack overflow stopped it before its first instruction.
     #[serde(skip_serializing_if = "Option::is_none")]
     entered: Option<bool>,
-    /// Where the source declares the function, if it is not known at which line of it execution stood.
+    /// The place where the source declares the function; it is present only if the line at which execution stood is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     declared: Option<Declared<'d>>,
     /// Functions that were inlined where it stood, innermost first.
@@ -165,7 +165,7 @@ pub struct MemoryFrame<'d> {
     pub frame: &'d ResolvedFrame,
     pub language: &'static str,
     pub paths: &'d PathMap,
-    /// Whether names of functions and files may be shown.
+    /// True if names of functions and files may be shown.
     pub named: bool,
 }
 

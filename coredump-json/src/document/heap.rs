@@ -11,7 +11,7 @@ use super::objects::{self, ObjectEntry};
 use super::text::{Each, Hex};
 use super::types::TypeEntry;
 
-/// What the allocators in the memories hold, and the objects of a garbage-collected program.
+/// The contents of the heaps: of those that allocators keep in the memories, and of a garbage collector's.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "heap"))]
 pub struct HeapEntry<'d> {
@@ -45,7 +45,7 @@ struct AllocatorEntry {
     largest_free: u64,
     /// Number of blocks for which the allocator does not record whether they are used.
     blocks_unknown: u64,
-    /// Where the heap's records are broken; blocks after such a place are missing from the numbers.
+    /// The places where the heap's records are broken; blocks after such a place are missing from the numbers.
     damage: Vec<DamageEntry>,
 }
 
@@ -59,7 +59,7 @@ struct DamageEntry {
     block: Option<Hex>,
     /// The last intact block before it.
     block_before: Option<Hex>,
-    /// What is wrong, for a person.
+    /// A sentence that says what is wrong.
     message: String,
 }
 

@@ -70,7 +70,7 @@ struct InterpretedVariableEntry<'d> {
     value: Option<&'d str>,
     /// Its address in linear memory.
     address: Hex,
-    /// Whether its value could be read.
+    /// This says whether the value could be read.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["ok", "unreadable"])))]
     status: &'static str,
 }

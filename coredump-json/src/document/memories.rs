@@ -23,11 +23,11 @@ pub struct MemoryEntry<'d> {
     maximum: Option<u64>,
     /// Size of a page.
     page_size: u64,
-    /// Whether addresses are 64 bits wide.
+    /// True if addresses are 64 bits wide.
     memory64: bool,
-    /// Whether it is shared between threads.
+    /// True if threads share it.
     shared: bool,
-    /// How many bytes are known: stored in the dump, or known to have been zero.
+    /// The number of bytes that are known: they are stored in the dump, or known to have been zero.
     captured_bytes: u64,
     /// Its contents were taken out by `--redact`.
     #[serde(skip_serializing_if = "Option::is_none")]

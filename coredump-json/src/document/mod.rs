@@ -65,29 +65,29 @@ pub use sentry::Event;
 /// The version of the document's format.
 const VERSION: u32 = 1;
 
-/// What is known of one dump: the document.
+/// A dump with the settings by which its document is written.
 pub struct Document<'d> {
     /// The dump's file, unless it came through a pipe.
     pub path: Option<&'d Path>,
-    /// When that file was last written to.
+    /// The time at which that file was last written to.
     pub modified: Option<SystemTime>,
     /// The dump.
     pub dump: &'d Dump,
-    /// Where sources lie.
+    /// This says where sources are on this machine.
     pub paths: PathMap,
-    /// Whether variables are asked for.
+    /// True if variables are asked for.
     pub locals: bool,
-    /// Whether to report what the heaps hold.
+    /// True if the document is to report the contents of the heaps.
     pub heap: bool,
-    /// How much of a variable is written.
+    /// The limits on how much of a variable is written.
     pub limits: Limits,
-    /// How many variables and parts of them may still be written: frames times variables may be any number.
+    /// The number of variables, and parts of them, that may still be written: a dump may have any number of frames, and each any number of variables.
     pub room: Cell<usize>,
-    /// How many frames had their variables left out because of `room`.
+    /// The number of frames whose variables were left out because of `room`.
     pub omitted: Cell<usize>,
-    /// How much of the memory's contents is reported.
+    /// This says how much of the memory's contents is reported.
     pub memory: MemoryDetail,
-    /// Whether to leave out what the program worked on.
+    /// True if the document is to leave out the data that the program worked on.
     pub redact: bool,
     /// The stack of the program that an interpreter ran.
     pub interpreted: Option<Interpreted>,
@@ -108,7 +108,7 @@ written_as! {
     Document<'_> => DocumentFields<'static>;
 }
 
-/// What is known of one core dump.
+/// A document: all that is known of one core dump.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "document"))]
 struct DocumentFields<'d> {
@@ -117,13 +117,13 @@ struct DocumentFields<'d> {
     version: u32,
     /// The dump's file, or the text that a trace was found in.
     dump: File<'d>,
-    /// What ran, as the capturing program recorded it.
+    /// The process that died, as the capturing program recorded it.
     process: Process<'d>,
-    /// Why it died; null if that is not known.
+    /// The reason why it died; null if that is not known.
     reason: Option<ReasonEntry<'d>>,
     /// The grouping key: the functions it happened in, youngest first, stable across rebuilds. See docs/signature.md.
     signature: Option<&'d str>,
-    /// Where it died in the program's own code. If the crash happened in a panic's machinery or the standard library, this is the place from which these were called.
+    /// The place in the program's own code where it died. If the crash happened in a panic's machinery or the standard library, this is the place from which these were called.
     place: Option<PlaceEntry<'d>>,
     /// The modules that ran.
     modules: Each<'d, ModuleEntry<'d>>,
@@ -150,7 +150,7 @@ struct DocumentFields<'d> {
     heap: Option<HeapEntry<'d>>,
     /// The sections of the dump's file, in order.
     sections: Each<'d, SectionEntry<'d>>,
-    /// What was repaired, skipped or doubted. It is the last field, because faults in debug info are found while frames and variables are read.
+    /// Sentences that say what was repaired, skipped or doubted. It is the last field, because faults in debug info are found while frames and variables are read.
     warnings: Each<'d, String>,
 }
 
@@ -212,8 +212,7 @@ impl<'d> Document<'d> {
         self.dump.recorded()
     }
 
-    /// Whether place and signature of the crash are to be left out, because nothing vouches for their names: the names
-    /// of an interpreted program, for example, are text that the program printed.
+    /// Returns true if place and signature of the crash are to be left out, because nothing vouches for their names: the names of an interpreted program, for example, are text that the program printed.
     fn is_hearsay(&self) -> bool {
         self.redact && (self.dump.crash().reason.as_ref().is_some_and(CrashReason::is_script) || !self.tells_crash())
     }

@@ -12,10 +12,10 @@ use super::text::{Each, written_as};
 use super::types::TypeEntry;
 use super::values::{Bits, Content, Target, TargetFields, ValueEntry};
 
-/// How many elements of one array are written.
+/// The number of elements of one array that are written at most.
 const MAX_ELEMENTS: usize = 1 << 16;
 
-/// How many objects there are of each type, the most bytes first.
+/// Counts the objects of each type. The type with the most bytes comes first.
 pub fn types(view: &ObjectView<'_>) -> Vec<TypeEntry> {
     let Some(objects) = view.objects() else { return Vec::new() };
     let mut entries: Vec<TypeEntry> = (0u32..)
@@ -34,7 +34,7 @@ pub fn types(view: &ObjectView<'_>) -> Vec<TypeEntry> {
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "objects"))]
 pub struct ObjectsEntry<'d> {
-    /// How many there are.
+    /// The number of them.
     count: u32,
     /// Size of their section in bytes.
     size: usize,
@@ -64,7 +64,7 @@ struct ObjectFields<'d> {
     id: u32,
     /// The type, as that of a reference.
     r#type: Option<&'d str>,
-    /// Whether it is a struct, an array, an exception or something of the host.
+    /// This says whether the object is a struct, an array, an exception or something of the host.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["struct", "array", "exn", "extern"])))]
     kind: &'static str,
     /// Bytes of its fields or elements, where a reference counts four.
@@ -72,7 +72,7 @@ struct ObjectFields<'d> {
     /// The text in an array of 8-bit or 16-bit elements, if it looks like text.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
-    /// How many elements an array has.
+    /// The number of elements, of an array.
     #[serde(skip_serializing_if = "Option::is_none")]
     length: Option<u64>,
     /// The elements of an array. Integers are numbers (8 and 16 bits without a sign), i64 decimal strings, v128 as of a value, floats values, references as of a value.
@@ -224,7 +224,7 @@ impl JsonSchema for ValueOf<'_> {
     }
 }
 
-/// What a reference of an object refers to. Another object is listed itself, so that only its kind and type are given here, and the text of a string.
+/// A reference that an object holds. It is written as its target. Another object is listed itself, so that only its kind and type are given here, and the text of a string.
 struct LinkEntry<'d> {
     link: Link,
     view: &'d ObjectView<'d>,

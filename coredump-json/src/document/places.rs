@@ -33,7 +33,7 @@ impl<'d> Spot<'d> {
     }
 }
 
-/// Where it died in the program's own code. If the crash happened in a panic's machinery or the standard library, this is the place from which these were called.
+/// The place in the program's own code where it died. If the crash happened in a panic's machinery or the standard library, this is the place from which these were called.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "place"))]
 struct PlaceFields<'d> {
@@ -65,7 +65,7 @@ written_as! {
     PlaceEntry<'_> => PlaceFields<'static>;
 }
 
-/// Where a function is declared.
+/// The place where the source declares a function.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "declared"))]
 pub struct Declared<'d> {

@@ -25,9 +25,9 @@ pub struct File<'d> {
     pub line: Option<u64>,
     /// Its size in bytes; null for a trace.
     pub size: Option<u64>,
-    /// When it was last written to, RFC 3339, UTC: the time of the crash where `process.time` is null, unless it was copied.
+    /// The time at which the file was last written to (RFC 3339, UTC). That is the time of the crash where `process.time` is null, unless the file was copied.
     pub modified: Option<Shown<humantime::Rfc3339Timestamp>>,
-    /// Which producer's encoding it uses; null for a trace.
+    /// The encoding of the dump, by the producer that introduced it; null for a trace.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["standard", "xtuc-0.2", "xtuc-0.1", "wasmer", "wasmedge"])))]
     pub layout: Option<&'static str>,
     /// The layout that says what code offsets mean, if it differs from `layout`, because `--encode` wrote the dump anew.
@@ -36,21 +36,21 @@ pub struct File<'d> {
     pub executable: Option<&'d str>,
     /// The program that wrote it, as `name version`; followed by `(inferred)` if it is known by the dump's layout only.
     pub producer: Option<&'d str>,
-    /// Why part of the file could not be read.
+    /// This says why part of the file could not be read.
     pub incomplete: Option<Incomplete<'d>>,
 }
 
-/// Where reading had to stop.
+/// The place where reading had to stop, and why.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "incomplete"))]
 pub struct Incomplete<'d> {
-    /// What went wrong.
+    /// A sentence that says what went wrong.
     pub message: &'d str,
     /// Byte offset in the dump.
     pub offset: Option<Hex>,
 }
 
-/// What ran, as the capturing program recorded it.
+/// The process that died, as the capturing program recorded it.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "process"))]
 pub struct Process<'d> {
@@ -75,10 +75,10 @@ pub struct Process<'d> {
     /// The limit in bytes on all memories, tables and garbage-collected objects together (`--max-memory`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_limit: Option<u64>,
-    /// Where locals and operand stacks come from: `live` if the program ran instrumented, `replayed` if it was run again with the recorded answers of its host, `none` if they were not captured. Null if the dump does not say.
+    /// The source of locals and operand stacks: `live` if the program ran instrumented, `replayed` if it was run again with the recorded answers of its host, `none` if they were not captured. Null if the dump does not say.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["live", "replayed", "none"])))]
     pub detail: Option<&'d str>,
-    /// What was replayed, in a replayed dump.
+    /// The recording from which the program was replayed; present in a replayed dump only.
     pub replay: Option<ReplayEntry>,
     /// Annotations of the run from the host, as `--annotate` gives them.
     pub annotations: BTreeMap<&'d str, &'d str>,
@@ -86,7 +86,7 @@ pub struct Process<'d> {
     pub request: Option<RequestEntry<'d>>,
 }
 
-/// What a dump was replayed from.
+/// The recording from which a program was replayed.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "replay"))]
 pub struct ReplayEntry {
@@ -94,7 +94,7 @@ pub struct ReplayEntry {
     pub host_calls: u64,
     /// Size of the recording's log in bytes.
     pub recorded_bytes: u64,
-    /// Whether the replay ended at the same place for the same reason as the first run, with equal memories and globals.
+    /// True if the replay ended at the same place for the same reason as the first run, with equal memories and globals.
     pub verified: bool,
     /// The name of the file in the dump's folder that holds the recording, if the dump itself does not.
     pub file: Option<String>,
@@ -132,9 +132,9 @@ pub struct CallEntry<'d> {
     pub name: Option<&'d str>,
     /// The arguments in order, as `name=value`: numbers decimal, addresses hexadecimal, texts quoted.
     pub args: &'d [String],
-    /// What it returned; null if it did not return. In WASI 0.1 this is the error's name, or `success` with the value that was returned through a pointer.
+    /// The values that it returned; null if it did not return. In WASI 0.1 this is the error's name, or `success` with the value that was returned through a pointer.
     pub result: Option<&'d str>,
-    /// Whether it returned an error, or ended the program.
+    /// True if it returned an error, or ended the program.
     pub failed: bool,
     /// The time of the call in milliseconds since the start of the program, by a clock with a resolution of some milliseconds.
     pub since_start_ms: Option<u64>,
@@ -217,7 +217,7 @@ impl<'d> Document<'d> {
     }
 }
 
-/// Whether a time is in one of the years that RFC 3339 can write, 1970 to 9999: a file may have any.
+/// Returns true if a time is in one of the years that RFC 3339 can write, 1970 to 9999: a file may have any.
 pub fn has_four_digits(time: &SystemTime) -> bool {
     const YEAR_10000: u64 = 253_402_300_800;
     time.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since.as_secs() < YEAR_10000)

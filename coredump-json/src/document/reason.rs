@@ -1,4 +1,4 @@
-//! Why the program died.
+//! The reason why the program died.
 
 use coredump_core::reason::{Panic, ScriptFrame};
 #[cfg(feature = "schema")]
@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::thrown::{AccessEntry, ExceptionEntry};
 use super::{Document, redact};
 
-/// Why it died.
+/// The reason why the program died.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "reason"))]
 pub struct ReasonEntry<'d> {
@@ -17,7 +17,7 @@ pub struct ReasonEntry<'d> {
     pub kind: &'d str,
     /// The engine's message, or a description of the trap from the instruction.
     pub message: Option<&'d str>,
-    /// What code and dump prove in addition: the address of an access, the callee of an indirect call, an overflow of the shadow stack.
+    /// A sentence with what the code and the dump prove in addition: the address of an access, the callee of an indirect call, an overflow of the shadow stack.
     pub detail: Option<&'d str>,
     /// `recorded` by the capturing program, or `inferred` from code and stack.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["recorded", "inferred"])))]
@@ -41,7 +41,7 @@ pub struct ReasonEntry<'d> {
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "allocation"))]
 pub struct AllocationEntry<'d> {
-    /// How many bytes were asked for; null in a redacted document.
+    /// The number of bytes that were asked for; null in a redacted document.
     pub bytes: Option<u64>,
     /// The allocating function.
     pub function: &'d str,
@@ -60,9 +60,9 @@ pub struct PanicEntry<'d> {
     pub language: &'static str,
     /// Its message.
     pub message: Option<&'d str>,
-    /// Where in the source it gave up, as the runtime reports it.
+    /// The place in the source where the program gave up, as the runtime reports it.
     pub location: Option<&'d str>,
-    /// Where this was found: in the guest's standard error, or in functions on the stack.
+    /// The place where this was found: the guest's standard error, or functions on the stack.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["guest-stderr", "stack"])))]
     pub source: &'static str,
     /// The functions of the traceback that an interpreted program (Python, JavaScript) printed, innermost first; absent without one.
@@ -79,7 +79,7 @@ pub struct PanicEntry<'d> {
 pub struct ChainedEntry<'d> {
     /// Its type and message.
     pub message: &'d str,
-    /// How the later exception in the chain is related to it: raised from it, or while it was handled.
+    /// The relation of the later exception in the chain to this one: it was raised from this one, or while this one was handled.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["cause", "context"])))]
     pub relation: &'static str,
 }

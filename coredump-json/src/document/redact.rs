@@ -133,17 +133,17 @@ impl Kept {
 /// Writes a document as the formatter inside does, with null for what is not kept.
 pub struct Redacting<F> {
     inner: F,
-    /// Whether anything is left out.
+    /// True if anything is left out.
     on: bool,
     /// The paths of the objects and lists that are open; `None` where nothing is kept.
     open: Vec<Option<usize>>,
     /// The path of the next value.
     next: Option<usize>,
-    /// How many open objects and lists are not written.
+    /// The number of open objects and lists that are not written.
     skipped: usize,
     /// The name of the field that is being written.
     key: Option<String>,
-    /// Whether the current string is left out.
+    /// True if the current string is left out.
     muted: bool,
 }
 
@@ -157,7 +157,7 @@ impl<F: Formatter> Redacting<F> {
         self.next.and_then(|next| NODES.get(next))
     }
 
-    /// Whether the value that comes next is written as it is. Writes null for one that is not.
+    /// Returns true if the value that comes next is written as it is. Writes null for one that is not.
     fn keeps<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<bool> {
         if !self.on {
             return Ok(true);
@@ -172,7 +172,7 @@ impl<F: Formatter> Redacting<F> {
         Ok(kept)
     }
 
-    /// Whether the object or list that begins is written. Writes null for one that is not.
+    /// Returns true if the object or list that begins is written. Writes null for one that is not.
     fn enters<W: ?Sized + Write>(&mut self, list: bool, writer: &mut W) -> io::Result<bool> {
         if !self.on {
             return Ok(true);
@@ -189,7 +189,7 @@ impl<F: Formatter> Redacting<F> {
         Ok(false)
     }
 
-    /// Whether the end of an object or list is written.
+    /// Returns true if the end of an object or list is written.
     fn leaves(&mut self) -> bool {
         if self.skipped > 0 {
             self.skipped -= 1;
@@ -416,7 +416,7 @@ pub fn producer(text: &str) -> Option<&str> {
     }
 }
 
-/// Whether a name is that of a function of WASI. Any other may be a secret.
+/// Returns true if a name is that of a function of WASI. Any other may be a secret.
 pub fn function(name: &str) -> bool {
     FUNCTIONS.split_whitespace().any(|known| known == name)
 }

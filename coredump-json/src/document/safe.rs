@@ -18,11 +18,11 @@ const TEXT: Style = AnsiColor::Green.on_default();
 /// An unknown value: null.
 const NULL: Style = Style::new().dimmed();
 
-/// How a document is laid out.
+/// The formatter of documents: it lays them out on one line or indented, and colours them.
 pub struct Layout<'f> {
     shape: Shape<'f>,
     colored: bool,
-    /// Whether a field's name is being written.
+    /// True if a field's name is being written.
     key: bool,
 }
 

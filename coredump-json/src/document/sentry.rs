@@ -13,9 +13,9 @@ use sha2::{Digest, Sha256};
 
 use super::{Document, Redacting};
 
-/// How many frames of one thread are in an event: Sentry keeps 250 source frames, of the youngest and the oldest.
+/// The number of frames of one thread that an event has at most: Sentry keeps 250 source frames, of the youngest and the oldest.
 const MAX_FRAMES: usize = 200;
-/// How many threads are in an event.
+/// The number of threads that an event has at most.
 const MAX_THREADS: usize = 64;
 
 /// An event.

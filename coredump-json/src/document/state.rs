@@ -40,7 +40,7 @@ struct ModuleFields<'c> {
     /// The kind of symbols from which functions and lines come; null if no binary was found.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["dwarf", "source-map", "names", "none", null])))]
     symbols: Option<&'static str>,
-    /// Whether the binary that was found was checked to be the one that ran; null if none was found.
+    /// True if the binary that was found was checked to be the one that ran; null if none was found.
     verified: Option<bool>,
     /// The binary that was found.
     binary: Option<BinaryEntry<'c>>,
@@ -53,7 +53,7 @@ pub struct ModuleEntry<'c> {
     pub index: usize,
     pub module: Option<&'c ModuleRecord<'c>>,
     pub slot: &'c Slot,
-    /// Whether to write the contents of the copy in the dump.
+    /// True if the contents of the copy in the dump are to be written.
     pub contents: bool,
     /// The binaries that vouch for names in a redacted document; `None` if the document is not redacted.
     pub binaries: Option<&'c redact::Binaries<'c>>,
@@ -100,10 +100,10 @@ struct BinaryEntry<'c> {
     path: Option<std::borrow::Cow<'c, str>>,
     /// Its index among the core modules of a component.
     nested: Option<usize>,
-    /// How it was checked to belong to the dump.
+    /// The check that showed that it belongs to the dump.
     #[cfg_attr(feature = "schema", schemars(example = &"sha256", example = &"digest", example = &"stamp", example = &"content", example = &"build-id", example = &"frames", example = &"nothing"))]
     checked: &'static str,
-    /// Where its symbols come from, for a person.
+    /// The source of its symbols, in words.
     symbols_from: &'c str,
 }
 
@@ -137,7 +137,7 @@ fn checked(verification: Verification) -> &'static str {
 struct RefusedEntry<'c> {
     /// Its path; null for the dump's own copy.
     path: Option<std::borrow::Cow<'c, str>>,
-    /// Why it was not used.
+    /// A sentence that says why it was not used.
     reason: &'c str,
 }
 
@@ -185,7 +185,7 @@ struct GlobalFields<'d> {
     name: Option<&'d str>,
     /// Its type in the Wasm text format.
     r#type: &'d str,
-    /// Whether it can change.
+    /// True if it can change.
     mutable: bool,
     /// Its value, as that of any [`value`](#/$defs/value).
     value: Content<'d>,
@@ -200,7 +200,7 @@ pub struct GlobalEntry<'d> {
     pub global: &'d Global,
     pub name: Option<&'d str>,
     pub objects: Option<&'d ObjectView<'d>>,
-    /// Whether to leave its value out.
+    /// True if its value is to be left out.
     pub hidden: bool,
 }
 
@@ -250,7 +250,7 @@ pub struct SectionEntry<'d> {
     id: u8,
     /// Name of a custom section, else the standard's. Null in a redacted document, unless the standard or this project gives it.
     name: Option<&'d str>,
-    /// Where its contents begin in the file.
+    /// The byte offset in the file at which its contents begin.
     offset: Hex,
     /// Size of its contents in bytes.
     size: u64,

@@ -31,7 +31,7 @@ struct AsyncTaskFields<'d> {
     address: Option<Hex>,
     /// The innermost futures, which are what it waits for in the end.
     waits_for: Vec<&'d str>,
-    /// Why something about it is not known.
+    /// A sentence that says why something about it is not known.
     note: Option<&'d str>,
     /// Its future, the outermost one: one item, or none where that is not known.
     awaits: Each<'d, AwaitEntry<'d>>,
@@ -43,15 +43,15 @@ pub struct AsyncTaskEntry<'d> {
     pub view: TaskView<'d>,
 }
 
-/// How tasks are written.
+/// Settings by which tasks are written.
 #[derive(Clone, Copy)]
 pub struct TaskView<'d> {
     pub paths: &'d PathMap,
-    /// Whether variables are asked for.
+    /// True if variables are asked for.
     pub locals: bool,
-    /// Whether to leave their values out.
+    /// True if their values are to be left out.
     pub hidden: bool,
-    /// Whether the names of functions and files may be written.
+    /// True if the names of functions and files may be written.
     pub named: bool,
 }
 

@@ -1,4 +1,4 @@
-//! How numbers and lists are written, so that no reader loses precision.
+//! Writes numbers and lists in such a way that no reader loses precision.
 
 use std::fmt;
 

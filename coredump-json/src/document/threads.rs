@@ -25,9 +25,9 @@ pub struct ThreadFields<'d> {
     index: usize,
     /// Its name in the dump.
     name: Option<&'d str>,
-    /// Whether older frames are known or believed to be missing.
+    /// True if older frames are known or believed to be missing.
     truncated: bool,
-    /// What the language's runtime knows of it.
+    /// The task of the language's runtime that the thread ran, or that this entry stands for.
     #[serde(skip_serializing_if = "Option::is_none")]
     task: Option<TaskEntry<'d>>,
     /// Its frames, youngest first.
@@ -74,7 +74,7 @@ pub struct TaskThread<'d> {
     pub runtime: &'d Runtime,
     pub dump: &'d Dump,
     pub paths: &'d PathMap,
-    /// Whether names of functions and files may be shown.
+    /// True if names of functions and files may be shown.
     pub named: bool,
 }
 
@@ -108,7 +108,7 @@ struct TaskEntry<'d> {
     id: u64,
     /// Its status, in the runtime's own words.
     status: &'d str,
-    /// Why it waits, in the runtime's own words.
+    /// The reason why it waits, in the runtime's own words.
     wait_reason: Option<&'d str>,
     /// Addresses of the channels or the lock that it waits for.
     waits_for: Vec<Hex>,
@@ -116,7 +116,7 @@ struct TaskEntry<'d> {
     parent: Option<u64>,
     /// The statement that started it.
     created_by: Option<CreatedBy<'d>>,
-    /// Why older frames are missing, where its stack could not be read to its end.
+    /// A sentence that says why older frames are missing, where its stack could not be read to its end.
     broken: Option<&'d str>,
 }
 

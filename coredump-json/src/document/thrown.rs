@@ -14,7 +14,7 @@ use super::places::PlaceEntry;
 use super::text::Hex;
 use super::values::Target;
 
-/// How many frames of a throw are listed with the exception; the thread has all of them.
+/// The number of frames of a throw that are listed with the exception at most; the thread has all of them.
 const THROWN_AT: usize = 64;
 
 /// The memory access with which the trapping instruction left its memory.
@@ -25,7 +25,7 @@ pub struct AccessEntry {
     address: Option<Hex>,
     /// Its size in bytes.
     size: Option<u64>,
-    /// Whether it was a read or a write.
+    /// This says whether the access was a read or a write.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["read", "write"])))]
     kind: &'static str,
     /// The signed distance in bytes from address 0, if the address is so near to 0 that a null pointer is the likely cause; a negative distance wraps around.
@@ -57,11 +57,11 @@ pub struct ExceptionEntry<'d> {
     message: Option<&'d str>,
     /// The values that it carries, in the tag's order.
     values: Vec<ThrownEntry<'d>>,
-    /// How often it was thrown again. The frames are those of the first throw.
+    /// The number of times that it was thrown again. The frames are those of the first throw.
     rethrown: Option<u64>,
-    /// Whether the frames are those of the last throw, which may be a clean-up's, because an uninstrumented engine does not say where it was thrown first.
+    /// True if the frames are those of the last throw, which may be a clean-up's, because an uninstrumented engine does not say where it was thrown first.
     last_only: bool,
-    /// Where it was thrown first, innermost function first; null where that is not known.
+    /// The places at which it was thrown first, innermost function first; null where they are not known.
     thrown_at: Option<Vec<PlaceEntry<'d>>>,
     /// The exception that caused it.
     cause: Option<CauseEntry<'d>>,
@@ -129,7 +129,7 @@ struct ThrownEntry<'d> {
     /// A number, in hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     bits: Option<&'d str>,
-    /// What a reference refers to.
+    /// The target of a reference.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<Target<'d>>,
 }

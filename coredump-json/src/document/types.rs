@@ -1,4 +1,4 @@
-//! How many blocks or objects there are of each type.
+//! Numbers of blocks or objects by type.
 
 use coredump_core::objects::ObjectKind;
 #[cfg(feature = "schema")]

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use super::text::Hex;
 use super::text::written_as;
 
-/// How deep objects that a value refers to are written.
+/// The limits on objects that a value refers to.
 const OBJECT: Limits = Limits { depth: 1, elements: 32, text_only: true };
 
 /// A Wasm value.
@@ -35,7 +35,7 @@ pub struct ValueEntry<'d> {
     pub name: Option<&'d str>,
     pub value: &'d Value,
     pub objects: Option<&'d ObjectView<'d>>,
-    /// Whether to leave out everything but name and type.
+    /// True if everything but name and type is to be left out.
     pub hidden: bool,
 }
 
@@ -138,7 +138,7 @@ fn not_finite(number: f64) -> &'static str {
     }
 }
 
-/// What a reference refers to.
+/// The target of a reference.
 #[derive(Default, Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "reference"))]
 pub struct TargetFields<'d> {
@@ -168,7 +168,7 @@ pub struct TargetFields<'d> {
     pub description: Option<Option<&'d str>>,
 }
 
-/// What a reference refers to, as `{"kind", …}`. A null reference is a known value, so it is not JSON's null.
+/// The target of a reference, which is written as `{"kind", …}`. A null reference is a known value, so it is not JSON's null.
 pub struct Target<'d> {
     pub target: &'d RefTarget,
     /// The objects of the dump; none, if nothing is to be shown of them but their ids.

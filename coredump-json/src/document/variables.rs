@@ -18,7 +18,7 @@ struct VariableFields<'d> {
     /// The function it belongs to, the frame's or an inlined one; absent for parts.
     #[serde(skip_serializing_if = "Option::is_none")]
     function: Option<Option<&'d str>>,
-    /// Whether that function was inlined; absent for parts.
+    /// True if that function was inlined; absent for parts.
     #[serde(skip_serializing_if = "Option::is_none")]
     inlined: Option<bool>,
     /// Its kind; absent for parts.
@@ -32,16 +32,16 @@ struct VariableFields<'d> {
     location: &'d str,
     /// Its value in one line, as the language writes it; null unless its status is `ok`.
     value: Option<&'d str>,
-    /// When it had this value; absent for the current value. `entry`: on entry to the function, since the parameter's current value is not known. `earlier`: shortly before, at the last place where the debug information has the value; the variable may have been assigned to since.
+    /// The time at which it had this value; absent for the current value. `entry`: on entry to the function, since the parameter's current value is not known. `earlier`: shortly before, at the last place where the debug information has the value; the variable may have been assigned to since.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["entry", "earlier"])))]
     at: Option<&'static str>,
     /// Its address in linear memory, where it has one.
     address: Option<Hex>,
-    /// Whether its value is known.
+    /// This says whether the value is known.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["ok", "optimized-out", "not-captured", "unreadable"])))]
     status: &'static str,
-    /// Why the value is not known, or what is wrong with it.
+    /// A sentence that says why the value is not known, or what is wrong with it.
     note: Option<&'d str>,
     /// Its parts: members, elements, or what it points to.
     children: Each<'d, VariableEntry<'d>>,
@@ -55,7 +55,7 @@ written_as! {
 pub struct VariableEntry<'d> {
     pub variable: &'d Variable,
     pub scope: Option<&'d Scope>,
-    /// Whether to leave its value out.
+    /// True if its value is to be left out.
     pub hidden: bool,
 }
 

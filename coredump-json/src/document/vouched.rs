@@ -13,26 +13,25 @@ use coredump_core::{Dump, Frame};
 use super::Document;
 
 impl Document<'_> {
-    /// Whether the names of the runtime's functions and files may be shown.
+    /// Returns true if the names of the runtime's functions and files may be shown.
     pub(super) fn tells_runtime(&self) -> bool {
         !self.redact
             || *self.vouched.get_or_init(|| self.dump.runtime().is_none_or(|runtime| stands(runtime, self.dump)))
     }
 
-    /// Whether the names of a frame may be shown.
+    /// Returns true if the names of a frame may be shown.
     pub(super) fn tells(&self, frame: &Frame) -> bool {
         !self.redact || self.tells_runtime() && !self.is_printed(frame)
     }
 
-    /// Whether the names of all frames that place and signature of the crash are made of may be shown.
+    /// Returns true if the names of all frames that place and signature of the crash are made of may be shown.
     pub(super) fn tells_crash(&self) -> bool {
         let frames = || self.dump.threads().flat_map(|thread| thread.frames().collect::<Vec<_>>());
         let traced = || self.recorded().trace_line.is_some() && frames().any(|frame| self.is_printed(&frame));
         !self.redact || self.tells_runtime() && !traced() && self.tells_script()
     }
 
-    /// Whether the names in place and signature of an interpreted program's crash are in a binary, as they are if the
-    /// program was built into it.
+    /// Returns true if the names in place and signature of an interpreted program's crash are in a binary, as they are if the program was built into it.
     fn tells_script(&self) -> bool {
         if self.interpreted.as_ref().is_none_or(|program| program.frames().next().is_none()) {
             return true;
@@ -52,7 +51,7 @@ impl Document<'_> {
         place.chain(names).all(stands)
     }
 
-    /// Whether a frame's name is only the text of a trace: its binary, if there is one, has no such name.
+    /// Returns true if a frame's name is only the text of a trace: its binary, if there is one, has no such name.
     fn is_printed(&self, frame: &Frame) -> bool {
         let place = (frame.thread().index(), frame.index());
         let resolved = frame.resolved();
@@ -67,8 +66,7 @@ impl Document<'_> {
     }
 }
 
-/// Whether all texts of a runtime are in its binary, each followed by a NUL as compilers write them: then they are no
-/// secrets of the dump.
+/// Returns true if all texts of a runtime are in its binary, each followed by a NUL as compilers write them: then they are no secrets of the dump.
 fn stands(runtime: &Runtime, dump: &Dump) -> bool {
     let tasks = runtime.tasks.iter().flat_map(|task| task.frames.iter().chain(&task.created_by));
     let of_frame = |frame: &'_ TaskFrame| [Some(frame.function.clone()), frame.file.clone()];

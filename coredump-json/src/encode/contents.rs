@@ -13,7 +13,7 @@ use coredump_core::error::{Error, ErrorKind, Result};
 
 use super::values::wrong;
 
-/// How many digits of base64 are decoded at once: a multiple of four.
+/// The number of digits of base64 that are decoded at once. It is a multiple of four.
 const CHUNK: usize = 64 << 10;
 
 /// Collects contents; [`Spool::finish`] makes them readable.
@@ -22,7 +22,7 @@ pub struct Spool {
     written: u64,
 }
 
-/// Where contents lie in the spool.
+/// The position of contents in the spool.
 #[derive(Clone, Copy, Debug)]
 pub struct Spooled {
     start: u64,
