@@ -67,7 +67,7 @@ pub const MAX_MESSAGE: usize = 16 << 10;
 pub struct Steps(AtomicU64);
 
 impl Steps {
-    /// So many steps.
+    /// Makes a limit of this many steps.
     pub fn new(steps: u64) -> Steps {
         Steps(AtomicU64::new(steps))
     }

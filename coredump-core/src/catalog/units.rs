@@ -42,14 +42,21 @@ pub struct Catalog<'s> {
     memos: Vec<Memo<'s>>,
     types: Locked<HashMap<Die, Arc<Type<'s>>>>,
     cpp_vtables: OnceLock<Vec<(u64, Die)>>,
-    /// The units that have something of a name: a type, a static, or what has no place.
-    having: [OnceLock<HashMap<&'s [u8], Vec<u32>>>; 3],
+    /// The units that have a type of a name.
+    types_in: UnitsByName<'s>,
+    /// The units that have a static of a name.
+    statics_in: UnitsByName<'s>,
+    /// The units that have, of a name, what has no place.
+    nowhere_in: UnitsByName<'s>,
     /// The memo of [`Catalog::instances`], with the unit where that decides which there are.
     instances: Locked<HashMap<InstanceKey<'s>, Arc<Instances<'s>>>>,
     /// The memo of [`Catalog::arguments`].
     arguments: Locked<HashMap<Die, Arc<Option<String>>>>,
     asynchronous: OnceLock<bool>,
 }
+
+/// The numbers of the units that have something of a name, once these were looked up.
+type UnitsByName<'s> = OnceLock<HashMap<&'s [u8], Vec<u32>>>;
 
 /// A name of types, with the unit where that decides which there are.
 type InstanceKey<'s> = (Option<u32>, &'s [u8]);
@@ -109,7 +116,9 @@ impl<'s> Catalog<'s> {
             memos,
             types: Locked::default(),
             cpp_vtables: OnceLock::new(),
-            having: Default::default(),
+            types_in: OnceLock::new(),
+            statics_in: OnceLock::new(),
+            nowhere_in: OnceLock::new(),
             instances: Locked::default(),
             arguments: Locked::default(),
             asynchronous: OnceLock::new(),
@@ -317,18 +326,18 @@ impl<'s> Catalog<'s> {
 
     /// Complete types of that name (without namespaces); those of the unit `first` come before all others.
     pub fn types_named(&self, first: u32, name: &[u8]) -> Vec<Die> {
-        self.named(first, name, 0, Catalog::types_of)
+        self.named(first, name, &self.types_in, Catalog::types_of)
     }
 
     /// Variables of static storage of that name; those of the unit `first` come before all others.
     pub fn statics_named(&self, first: u32, name: &[u8]) -> Vec<Die> {
-        self.named(first, name, 1, Catalog::statics_by_name)
+        self.named(first, name, &self.statics_in, Catalog::statics_by_name)
     }
 
     /// Variables outside of functions, of that name, for which the debug information has no location; those of `first`
     /// come before all others.
     pub fn nowhere_named(&self, first: u32, name: &[u8]) -> Vec<Die> {
-        self.named(first, name, 2, Catalog::nowhere_of)
+        self.named(first, name, &self.nowhere_in, Catalog::nowhere_of)
     }
 
     /// Complete types of one unit whose name ends in `.` and this name, after a path of identifiers: Zig's `file.Type`.
@@ -348,10 +357,10 @@ impl<'s> Catalog<'s> {
         &'m self,
         first: u32,
         name: &[u8],
-        sort: usize,
+        having: &UnitsByName<'s>,
         of: impl Fn(&'m Self, u32) -> Option<&'m ByName<'s>>,
     ) -> Vec<Die> {
-        let having = self.having[sort].get_or_init(|| {
+        let having = having.get_or_init(|| {
             let mut having: HashMap<&'s [u8], Vec<u32>> = HashMap::new();
             for number in 0..self.len() {
                 let names = of(self, number).into_iter().flat_map(|names| names.keys());

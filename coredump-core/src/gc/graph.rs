@@ -35,6 +35,23 @@ impl Graph {
         graph
     }
 
+    /// Makes the graph of `count` vertices from its references, each a pair of vertices. Those of one vertex are kept in the reverse order.
+    fn from_references<I: Iterator<Item = (usize, u32)>>(count: usize, references: impl Fn() -> I) -> Graph {
+        let mut starts = vec![0u32; count + 1];
+        references().for_each(|(from, _)| starts[from] += 1);
+        for number in 1..starts.len() {
+            starts[number] += starts[number - 1];
+        }
+        // So far these are the ends.
+        let mut targets = vec![0; starts.last().map_or(0, |end| *end as usize)];
+        for (from, to) in references() {
+            let start = &mut starts[from];
+            *start -= 1;
+            targets[*start as usize] = to;
+        }
+        Graph { starts, targets }
+    }
+
     /// Returns the number of objects, and one more for the roots.
     fn len(&self) -> usize {
         self.starts.len() - 1
@@ -142,19 +159,7 @@ impl Graph {
             all.flat_map(|(number, &vertex)| self.targets(vertex).iter().map(move |&to| (number, to)))
         };
         let place = |to: u32| numbers[to as usize] as usize;
-        let mut starts = vec![0u32; vertices.len() + 1];
-        references().for_each(|(_, to)| starts[place(to)] += 1);
-        for number in 1..starts.len() {
-            starts[number] += starts[number - 1];
-        }
-        // So far these are the ends.
-        let mut targets = vec![0; starts.last().map_or(0, |end| *end as usize)];
-        for (from, to) in references() {
-            let start = &mut starts[place(to)];
-            *start -= 1;
-            targets[*start as usize] = from;
-        }
-        Graph { starts, targets }
+        Graph::from_references(vertices.len(), || references().map(|(from, to)| (place(to), from)))
     }
 }
 
@@ -248,21 +253,9 @@ impl Dominators {
     /// By type: bytes that would be freed with all objects of the type.
     pub fn retained_by_type(&self, objects: &Objects<'_>) -> Vec<u64> {
         let types: Vec<u32> = objects.iter().map(|object| object.type_index).collect();
-        let mut starts = vec![0u32; self.of.len() + 1];
-        let reached = || (1..self.of.len()).filter(|id| self.of[*id] != UNSEEN);
-        for id in reached() {
-            starts[self.of[id] as usize] += 1;
-        }
-        for number in 1..starts.len() {
-            starts[number] += starts[number - 1];
-        }
-        // So far these are the ends.
-        let mut below = vec![0u32; starts.last().map_or(0, |end| *end as usize)];
-        for id in reached() {
-            let start = &mut starts[self.of[id] as usize];
-            *start -= 1;
-            below[*start as usize] = id as u32;
-        }
+        let reached = || (0u32..).zip(&self.of).skip(1).filter(|(_, by)| **by != UNSEEN);
+        let Graph { starts, targets: below } =
+            Graph::from_references(self.of.len(), || reached().map(|(id, by)| (*by as usize, id)));
         // Objects that an object of the same type keeps are counted there.
         let mut totals = vec![0u64; objects.types().len()];
         let mut inside = vec![0u32; totals.len()];

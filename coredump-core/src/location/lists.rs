@@ -57,7 +57,7 @@ pub struct Lists<'s> {
 }
 
 impl<'s> Lists<'s> {
-    /// None yet; `steps` limits what is read for all frames.
+    /// Makes a memo that is empty. `steps` limits what is read for all frames.
     pub fn new(steps: Arc<Steps>) -> Self {
         Lists { known: RefCell::default(), overlap: RefCell::default(), steps }
     }

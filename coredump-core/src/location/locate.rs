@@ -30,7 +30,8 @@ impl<'s> Frame<'_, 's> {
             return Some(unknown);
         }
         if let Some(index) = statics::in_global(&self.units, self.binary.module(), die) {
-            return Some((self.global_value(die, index), format!("global {index}")));
+            let value = self.machine(die.unit, Trust::Nothing).global(index);
+            return Some((Location::whole(Place::of_value(value)), format!("global {index}")));
         }
         if let Some((unit, value)) = self.units.inherited(die, DW_AT_location) {
             if let Some(doubt) = self.doubt(die, unit, value) {
@@ -54,19 +55,6 @@ impl<'s> Frame<'_, 's> {
             return Some(found);
         }
         self.fixed(die)
-    }
-
-    fn global_value(&self, die: Die, index: u32) -> Location {
-        let place = match self.machine(die.unit, Trust::Nothing).global(index) {
-            Ok(model::Value::I32(value)) => Place::Bytes(value.to_le_bytes().to_vec()),
-            Ok(model::Value::I64(value)) => Place::Bytes(value.to_le_bytes().to_vec()),
-            Ok(model::Value::F32(bits)) => Place::Bytes(bits.to_le_bytes().to_vec()),
-            Ok(model::Value::F64(bits)) => Place::Bytes(bits.to_le_bytes().to_vec()),
-            Ok(model::Value::V128(bytes)) => Place::Bytes(bytes.to_vec()),
-            Ok(model::Value::Ref(_) | model::Value::Missing) => Place::Missing(Missing::not_captured()),
-            Err(missing) => Place::Missing(missing),
-        };
-        Location::whole(place)
     }
 
     /// Returns the value that an entry gives for the whole of its scope.

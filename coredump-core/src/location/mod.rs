@@ -135,6 +135,21 @@ pub enum Place {
     },
 }
 
+impl Place {
+    /// The bytes of a value of Wasm.
+    fn of_value(value: Result<model::Value, Missing>) -> Self {
+        match value {
+            Ok(model::Value::I32(value)) => Place::Bytes(value.to_le_bytes().to_vec()),
+            Ok(model::Value::I64(value)) => Place::Bytes(value.to_le_bytes().to_vec()),
+            Ok(model::Value::F32(bits)) => Place::Bytes(bits.to_le_bytes().to_vec()),
+            Ok(model::Value::F64(bits)) => Place::Bytes(bits.to_le_bytes().to_vec()),
+            Ok(model::Value::V128(bytes)) => Place::Bytes(bytes.to_vec()),
+            Ok(model::Value::Ref(_) | model::Value::Missing) => Place::Missing(Missing::not_captured()),
+            Err(missing) => Place::Missing(missing),
+        }
+    }
+}
+
 /// A piece of an object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Piece {

@@ -108,14 +108,7 @@ impl<'s> Frame<'_, 's> {
     }
 
     pub(super) fn bytes_at_entry(&self, local: u32) -> Place {
-        match self.entry_local(local) {
-            Ok(model::Value::I32(value)) => Place::Bytes(value.to_le_bytes().to_vec()),
-            Ok(model::Value::I64(value)) => Place::Bytes(value.to_le_bytes().to_vec()),
-            Ok(model::Value::F32(bits)) => Place::Bytes(bits.to_le_bytes().to_vec()),
-            Ok(model::Value::F64(bits)) => Place::Bytes(bits.to_le_bytes().to_vec()),
-            Ok(_) => Place::Missing(Missing::not_captured()),
-            Err(missing) => Place::Missing(missing),
-        }
+        Place::of_value(self.entry_local(local))
     }
 
     /// Returns the first Wasm parameter of each parameter of the function; `None` if the convention, the function's

@@ -66,7 +66,7 @@ pub fn placed<'u>(
     let dies = (0..units.len()).flat_map(|unit| units.statics_of(unit));
     dies.filter_map(move |die| {
         let fixed = written(units, die).filter(|fixed| !fixed.is_dropped(relocated))?;
-        if in_global(units, module, die).is_some() {
+        if global_of(units, module, die, fixed).is_some() {
             return None;
         }
         Some((die, base_of(fixed.base)?.checked_add(fixed.offset)?.checked_add(fixed.inside)?))
@@ -76,7 +76,14 @@ pub fn placed<'u>(
 /// The global in which a static is. Clang writes its number as if it was an address (`address_space(1)`,
 /// `findings/clang-globals-have-their-number-as-address.sh`): it is one where the global has the static's name.
 pub fn in_global(units: &Units<'_>, module: &Module<'_>, die: Die) -> Option<u32> {
-    let fixed = written(units, die).filter(|fixed| fixed.base == Base::Nothing && fixed.inside == 0)?;
+    global_of(units, module, die, written(units, die)?)
+}
+
+/// As [`in_global`], of a static with this address.
+fn global_of(units: &Units<'_>, module: &Module<'_>, die: Die, fixed: Fixed) -> Option<u32> {
+    if fixed.base != Base::Nothing || fixed.inside != 0 {
+        return None;
+    }
     let index = u32::try_from(fixed.offset).ok()?;
     let global = module.global_name(index)?.as_bytes();
     let linkage = units.inherited(die, gimli::DW_AT_linkage_name);

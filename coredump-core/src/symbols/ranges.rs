@@ -121,19 +121,10 @@ impl RangeLists {
         }
     }
 
-    fn read(&mut self, offset: usize, unit: UnitRef<'_, '_>, go_on: impl Fn() -> bool, mut add: impl FnMut(u64, u64)) {
-        let Ok(mut list) = unit.ranges(gimli::RangeListsOffset(offset)) else { return };
-        let (room, mut read) = (self.overlap.room(offset), 0);
-        // Entries without a range count too.
-        while read < room
-            && let Ok(Some(entry)) = list.next_raw()
-            && let Ok(range) = list.convert_raw(entry)
-            && go_on()
-        {
-            read += 1;
-            range.into_iter().for_each(|range| add(range.begin, range.end));
-        }
-        self.overlap.spend(read);
+    fn read(&mut self, offset: usize, unit: UnitRef<'_, '_>, go_on: impl Fn() -> bool, add: impl FnMut(u64, u64)) {
+        let Ok(list) = unit.ranges(gimli::RangeListsOffset(offset)) else { return };
+        let room = self.overlap.room(offset);
+        self.overlap.spend(each_range(list, room, go_on, add));
     }
 
     /// Whether each range of `inner` lies within one of `outer`.
@@ -150,6 +141,26 @@ impl RangeLists {
                 .or_insert_with(|| all.iter().all(|range| outer.encloses(*range))),
         }
     }
+}
+
+/// Calls `add` with the ranges in at most `room` entries of a list, as long as `go_on` returns true. Returns how many entries were
+/// read; those without a range count too.
+pub(super) fn each_range(
+    mut list: gimli::RngListIter<Slice<'_>>,
+    room: usize,
+    go_on: impl Fn() -> bool,
+    mut add: impl FnMut(u64, u64),
+) -> usize {
+    let mut read = 0;
+    while read < room
+        && let Ok(Some(entry)) = list.next_raw()
+        && let Ok(range) = list.convert_raw(entry)
+        && go_on()
+    {
+        read += 1;
+        range.into_iter().for_each(|range| add(range.begin, range.end));
+    }
+    read
 }
 
 #[cfg(test)]

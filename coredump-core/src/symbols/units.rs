@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use gimli::{AttributeValue, DebugAbbrevOffset, DebugInfoOffset, Reader, Section, UnitHeader, UnitType};
 
 use super::heads::{Heads, UnitHead};
+use super::ranges::each_range;
 use super::work::Work;
 use super::{Dwarf, Neighbours, Slice};
 use crate::limits::Overlap;
@@ -199,18 +200,9 @@ fn root_ranges(
             }
             _ => return None,
         };
-        let mut list = dwarf.ranges.ranges(offset, encoding, low.unwrap_or(0), &dwarf.debug_addr, addr_base).ok()?;
-        let (room, mut read) = (lists.room(offset.0, low.unwrap_or(0)), 0);
-        // Entries without a range count too.
-        while read < room
-            && let Ok(Some(entry)) = list.next_raw()
-            && let Ok(range) = list.convert_raw(entry)
-            && work.spend(1)
-        {
-            read += 1;
-            range.into_iter().for_each(|range| add(range.begin, range.end));
-        }
-        lists.overlap.spend(read);
+        let list = dwarf.ranges.ranges(offset, encoding, low.unwrap_or(0), &dwarf.debug_addr, addr_base).ok()?;
+        let room = lists.room(offset.0, low.unwrap_or(0));
+        lists.overlap.spend(each_range(list, room, || work.spend(1), add));
         return Some(true);
     }
     let low = low?;

@@ -288,12 +288,9 @@ pub fn wide_constant(value: &Attr<'_>) -> Option<u128> {
 /// The discriminant values of a variant (DWARF 5, 5.7.10): one, or a list of values and ranges. `signed` says that the discriminant
 /// has a sign: then a number has that of the form that it is written in (LLVM writes -5 as one byte, and 251 as two).
 fn discriminant_values(entry: &Entry<'_>, signed: bool) -> Vec<(u128, u128)> {
-    let extended = |value: &Attr<'_>| match *value {
-        AttributeValue::Data1(value) if signed => Some(i128::from(value as i8) as u128),
-        AttributeValue::Data2(value) if signed => Some(i128::from(value as i16) as u128),
-        AttributeValue::Data4(value) if signed => Some(i128::from(value as i32) as u128),
-        AttributeValue::Data8(value) if signed => Some(i128::from(value as i64) as u128),
-        _ => wide_constant(value),
+    let extended = |value: &Attr<'_>| {
+        let number = value.sdata_value().filter(|_| signed).map(|value| i128::from(value) as u128);
+        number.or_else(|| wide_constant(value))
     };
     if let Some(value) = entry.attr_value(DW_AT_discr_value) {
         return extended(&value).map(|value| (value, value)).into_iter().collect();

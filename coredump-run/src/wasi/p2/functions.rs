@@ -55,12 +55,12 @@ macro_rules! resources {
         resources!(@$how $interface, $view, $resource, $ty, $host);
     )*};
     (@sync $interface:ident, $view:ident, $resource:literal, $ty:ty, $host:path) => {
-        $interface.resource($resource, ResourceType::host::<$ty>(), |host, own| {
+        $interface.resource($resource, ResourceType::host::<$ty>(), |host, (own,)| {
             <_ as $host>::drop(&mut host.$view(), Resource::new_own(own))
         })?;
     };
     (@waits $interface:ident, $view:ident, $resource:literal, $ty:ty, $host:path) => {
-        $interface.resource_waits($resource, ResourceType::host::<$ty>(), |host, own| {
+        $interface.resource_waits($resource, ResourceType::host::<$ty>(), |host, (own,)| {
             Box::pin(async move { <_ as $host>::drop(&mut host.$view(), Resource::new_own(own)).await })
         })?;
     };

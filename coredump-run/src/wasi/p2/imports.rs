@@ -134,16 +134,7 @@ impl Interface<'_> {
             return Ok(());
         }
         let function = self.function::<P, R>(name, parameters);
-        self.instance.func_wrap(name, move |mut store: Store<'_>, params: P| {
-            let host = store.data_mut();
-            let Some(function) = &function else { return call(host, params) };
-            let arguments = function.begin(host, &params);
-            if host.playback.is_some() {
-                return function.replay(&mut store, arguments);
-            }
-            let result = call(host, params);
-            function.end(host, arguments, result)
-        })
+        self.instance.func_wrap(name, move |store: Store<'_>, params: P| run(function.as_deref(), store, params, call))
     }
 
     /// Offers a function that may wait.
@@ -161,37 +152,18 @@ impl Interface<'_> {
             return Ok(());
         }
         let function = self.function::<P, R>(name, parameters);
-        self.instance.func_wrap_async(name, move |mut store: Store<'_>, params: P| {
-            let function = function.clone();
-            Box::new(async move {
-                let host = store.data_mut();
-                let Some(function) = function else { return call(host, params).await };
-                let arguments = function.begin(host, &params);
-                if host.playback.is_some() {
-                    return function.replay(&mut store, arguments);
-                }
-                let result = call(host, params).await;
-                function.end(store.data_mut(), arguments, result)
-            })
+        self.instance.func_wrap_async(name, move |store: Store<'_>, params: P| {
+            Box::new(run_waiting(function.clone(), store, params, call))
         })
     }
 
     /// Offers a resource whose drop does not wait.
-    pub fn resource(&mut self, name: &str, ty: ResourceType, drop: fn(&mut Host, u32) -> Result<()>) -> Result<()> {
+    pub fn resource(&mut self, name: &str, ty: ResourceType, drop: fn(&mut Host, (u32,)) -> Result<()>) -> Result<()> {
         if !self.imports.has(self.name, name) {
             return Ok(());
         }
         let function = self.function::<(u32,), ()>(&format!("[resource-drop]{name}"), &["this"]);
-        self.instance.resource(name, ty, move |mut store, own| {
-            let host = store.data_mut();
-            let Some(function) = &function else { return drop(host, own) };
-            let arguments = function.begin(host, &(own,));
-            if host.playback.is_some() {
-                return function.replay(&mut store, arguments);
-            }
-            let result = drop(host, own);
-            function.end(host, arguments, result)
-        })
+        self.instance.resource(name, ty, move |store, own| run(function.as_deref(), store, (own,), drop))
     }
 
     /// Offers a resource whose drop may wait.
@@ -199,25 +171,14 @@ impl Interface<'_> {
         &mut self,
         name: &str,
         ty: ResourceType,
-        drop: for<'a> fn(&'a mut Host, u32) -> Waiting<'a, ()>,
+        drop: for<'a> fn(&'a mut Host, (u32,)) -> Waiting<'a, ()>,
     ) -> Result<()> {
         if !self.imports.has(self.name, name) {
             return Ok(());
         }
         let function = self.function::<(u32,), ()>(&format!("[resource-drop]{name}"), &["this"]);
-        self.instance.resource_async(name, ty, move |mut store, own| {
-            let function = function.clone();
-            Box::new(async move {
-                let host = store.data_mut();
-                let Some(function) = function else { return drop(host, own).await };
-                let arguments = function.begin(host, &(own,));
-                if host.playback.is_some() {
-                    return function.replay(&mut store, arguments);
-                }
-                let result = drop(host, own).await;
-                function.end(store.data_mut(), arguments, result)
-            })
-        })
+        self.instance
+            .resource_async(name, ty, move |store, own| Box::new(run_waiting(function.clone(), store, (own,), drop)))
     }
 
     /// What notes the calls of a function; `None` if nothing does.
@@ -229,6 +190,40 @@ impl Interface<'_> {
         let number = self.imports.number(self.name, name);
         Some(Arc::new(Function { noted: Arc::new(noted), files: FileCall::from_name(self.name, name), number }))
     }
+}
+
+/// Runs a call of the host, or answers it from the recording; `function` notes it.
+fn run<P: Values, R: Values>(
+    function: Option<&Function>,
+    mut store: Store<'_>,
+    params: P,
+    call: fn(&mut Host, P) -> Result<R>,
+) -> Result<R> {
+    let host = store.data_mut();
+    let Some(function) = function else { return call(host, params) };
+    let arguments = function.begin(host, &params);
+    if host.playback.is_some() {
+        return function.replay(&mut store, arguments);
+    }
+    let result = call(host, params);
+    function.end(host, arguments, result)
+}
+
+/// As [`run`], for a call that may wait.
+async fn run_waiting<P: Values, R: Values>(
+    function: Option<Arc<Function>>,
+    mut store: Store<'_>,
+    params: P,
+    call: for<'a> fn(&'a mut Host, P) -> Waiting<'a, R>,
+) -> Result<R> {
+    let host = store.data_mut();
+    let Some(function) = function else { return call(host, params).await };
+    let arguments = function.begin(host, &params);
+    if host.playback.is_some() {
+        return function.replay(&mut store, arguments);
+    }
+    let result = call(host, params).await;
+    function.end(store.data_mut(), arguments, result)
 }
 
 /// A function of the host.
