@@ -726,6 +726,21 @@ fn a_name_means_what_it_means_where_the_frame_is() {
 }
 
 #[test]
+fn a_value_computed_from_constants_is_not_believed_before_it_is_assigned() {
+    // (folded.c): `given` is 7 until the last statement before the return.
+    let module = fixture("modules/folded-22.wasm");
+    for mode in [&[][..], &["--live"], &["--fast"]] {
+        let folder = scratch();
+        let dump = folder.path().join("core");
+        let run =
+            Tool::new("coredump-run").args(["-q", "-o"]).arg(&dump).args(mode).args(["--invoke", "run"]).arg(&module);
+        run.arg("7").run().expect(134);
+        let given = print(&dump, &module, 1, "given").filter(|value| is_known(value));
+        assert!(given.as_deref().is_none_or(|value| value == "7"), "{mode:?}: {given:?}");
+    }
+}
+
+#[test]
 fn thread_locals_of_a_program_without_threads_are_where_statics_are() {
     let module = fixture("modules/threadlocal.wasm");
     for options in [&["--invoke", "run"][..], &["--fast", "--invoke", "run"]] {

@@ -35,7 +35,8 @@ pub fn form(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Descrip
 pub enum Worth {
     /// It is a constant of the description.
     Constant,
-    /// A constant is added to another: LLVM describes a counter so where it knows the number from which it is counted.
+    /// It is computed from constants: LLVM describes a counter so where it knows the number from which it is counted,
+    /// and an assignment where it knows the number that was there before, but not where the assignment is made.
     Counted,
     /// It is computed from a local or an operand.
     Computed,
@@ -44,7 +45,7 @@ pub enum Worth {
 /// Returns how a description of a whole object computes it; `None` for a value that is taken as it is, for pieces and for places.
 pub fn worth(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Worth> {
     use gimli::Operation as O;
-    let (mut rest, mut frame, mut steps, mut other, mut ended) = (*expression, 0, 0, 0, false);
+    let (mut rest, mut frame, mut steps, mut products, mut other, mut ended) = (*expression, 0, 0, 0, 0, false);
     while !gimli::Reader::is_empty(&rest) {
         ended = false;
         match parse(&mut rest, encoding).ok()? {
@@ -52,6 +53,8 @@ pub fn worth(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Worth>
             O::ImplicitValue { .. } => ended = true,
             O::WasmLocal { .. } | O::WasmStack { .. } => frame += 1,
             O::PlusConstant { .. } | O::Plus | O::Minus => steps += 1,
+            // These are not the operations by which LLVM makes a number wider.
+            O::Mul | O::Div | O::Mod | O::Shl | O::Shr | O::Shra | O::Xor => products += 1,
             O::StackValue => ended = true,
             O::Piece { .. } | O::FrameOffset { .. } | O::Address { .. } | O::Deref { .. } | O::WasmGlobal { .. } => {
                 return None;
@@ -59,11 +62,11 @@ pub fn worth(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Worth>
             _ => other += 1,
         }
     }
-    match (frame, steps, other) {
+    match (frame, steps, products, other) {
         _ if !ended => None,
-        (0, 0, 0) => Some(Worth::Constant),
-        (0, _, 0) => Some(Worth::Counted),
-        (0, ..) | (_, 0, 0) => None,
+        (0, 0, 0, 0) => Some(Worth::Constant),
+        (0, _, _, 0) => Some(Worth::Counted),
+        (0, ..) | (_, 0, 0, 0) => None,
         _ => Some(Worth::Computed),
     }
 }
