@@ -741,6 +741,53 @@ fn a_value_computed_from_constants_is_not_believed_before_it_is_assigned() {
 }
 
 #[test]
+fn operators_of_c_compute_what_gdb_prints_of_the_same_program() {
+    // (vars.c): gdb 13 printed these of it as a native program, but for the sizes of what holds pointers; the guest prints
+    // one of those itself, as `size`.
+    let [(_folder, dump), _] = full_and_fast("vars-O0");
+    let module = fixture("modules/vars-O0.wasm");
+    let computed: [(usize, &[(&str, &str)]); 3] = [
+        (
+            2,
+            &[
+                ("null_pointer && null_pointer[0] == 1", "false"),
+                ("tree->left && tree->left->key == 3", "true"),
+                ("!null_pointer", "true"),
+            ],
+        ),
+        (
+            3,
+            &[
+                ("rectangle->fill == BLUE", "true"),
+                ("color::NEGATIVE == chosen", "true"),
+                ("chosen != RED && rectangle->visible", "true"),
+                ("!rectangle->visible || !rectangle->label", "false"),
+                ("number.bits & 0xff000000", "1056964608"),
+                ("(number.bits >> 23) - 127", "0"),
+                ("flags.mode ^ 3 | 8", "14"),
+                ("(flags.serial >> 32 & 15) == 2", "true"),
+                ("1 << flags.mode", "32"),
+                ("sizeof(struct rectangle)", "48"),
+                ("sizeof(struct flags) + sizeof grid[0]", "28"),
+                ("sizeof path / sizeof *path", "3"),
+            ],
+        ),
+        (4, &[("yes || no", "true"), ("tiny >> 4", "-19"), ("size == sizeof(struct rectangle)", "true")]),
+    ];
+    for (frame, expressions) in computed {
+        for (expression, value) in expressions {
+            assert_eq!(print(&dump, &module, frame, expression).as_deref(), Some(*value), "{expression}");
+        }
+    }
+    // The languages differ about these, and about which enumeration is meant.
+    for expression in
+        ["flags.mode & 1 == 1", "!flags.mode", "flags.mode || 0", "flags.mode == BLUE", "1 << 200", "sizeof(void)"]
+    {
+        assert_eq!(print(&dump, &module, 3, expression), None, "{expression}");
+    }
+}
+
+#[test]
 fn thread_locals_of_a_program_without_threads_are_where_statics_are() {
     let module = fixture("modules/threadlocal.wasm");
     for options in [&["--invoke", "run"][..], &["--fast", "--invoke", "run"]] {

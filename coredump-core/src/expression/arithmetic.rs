@@ -2,10 +2,13 @@
 
 use super::ExpressionError;
 use super::eval::{Evaluator, Worth};
-use super::tree::{Binary, Node};
+use super::tree::{Binary, Node, NodeKind};
 use crate::catalog::types::{Kind, PointerKind};
 use crate::model;
-use crate::values::{Value, is_integral, is_signed, pointer_target};
+use crate::values::{Source, Value, is_integral, is_signed, pointer_target};
+
+/// Bits by which a number can be shifted.
+const SHIFTED: i128 = 127;
 
 impl Evaluator<'_, '_, '_, '_> {
     /// The value of a part of an expression as an integer.
@@ -57,7 +60,13 @@ impl Evaluator<'_, '_, '_, '_> {
         right: &Node,
     ) -> Result<Worth, ExpressionError> {
         let fail = |message: &str| ExpressionError::new(column, message);
-        let (first, second) = (self.node(left)?, self.node(right)?);
+        // As in the program, the second operand is looked at only where the first leaves it open.
+        match operator {
+            Binary::Both => return Ok(Worth::Truth(self.condition(left)? && self.condition(right)?)),
+            Binary::Either => return Ok(Worth::Truth(self.condition(left)? || self.condition(right)?)),
+            _ => {}
+        }
+        let (first, second) = self.operands(left, right)?;
         if matches!(operator, Binary::Add | Binary::Subtract) {
             match (self.pointer(&first), self.pointer(&second)) {
                 (Some(pointer), None) => {
@@ -106,6 +115,15 @@ impl Evaluator<'_, '_, '_, '_> {
             Binary::Divide | Binary::Remainder if b == 0 => return Err(fail("a division by zero")),
             Binary::Divide => a.checked_div(b),
             Binary::Remainder => a.checked_rem(b),
+            Binary::BitOr => Some(a | b),
+            Binary::BitXor => Some(a ^ b),
+            Binary::BitAnd => Some(a & b),
+            Binary::ShiftLeft | Binary::ShiftRight if !(0..SHIFTED).contains(&b) => {
+                return Err(fail("this is no number of bits to shift by"));
+            }
+            Binary::ShiftLeft => Some(a << b).filter(|shifted| shifted >> b == a),
+            Binary::ShiftRight => Some(a >> b),
+            Binary::Both | Binary::Either => return Err(fail("this is no number")),
             Binary::Equal => return Ok(Worth::Truth(a == b)),
             Binary::Unequal => return Ok(Worth::Truth(a != b)),
             Binary::Less => return Ok(Worth::Truth(a < b)),
@@ -114,6 +132,51 @@ impl Evaluator<'_, '_, '_, '_> {
             Binary::GreaterOrEqual => return Ok(Worth::Truth(a >= b)),
         };
         result.map(Worth::Number).ok_or_else(|| fail("too large"))
+    }
+
+    /// Whether a condition holds: a truth value, or a pointer that is not null. For a number, languages differ.
+    pub(super) fn condition(&self, node: &Node) -> Result<bool, ExpressionError> {
+        let worth = self.node(node)?;
+        let is_condition = match &worth {
+            Worth::Truth(_) => true,
+            Worth::Value(value) => {
+                let value = self.plain(value.clone());
+                let peeled = self.frame.units.peeled(value.ty);
+                peeled.is_some_and(|(_, ty)| matches!(ty.kind, Kind::Pointer(..) | Kind::Base(gimli::DW_ATE_boolean)))
+            }
+            Worth::Number(_) | Worth::Register(_) => false,
+        };
+        if !is_condition {
+            let message = "this is neither a truth value nor a pointer: compare it, as in `count != 0`";
+            return Err(ExpressionError::new(node.column, message));
+        }
+        Ok(self.number(worth, node.column)? != 0)
+    }
+
+    /// The values of two operands, of which one may be the name of an enumerator of the other's type.
+    fn operands(&self, left: &Node, right: &Node) -> Result<(Worth, Worth), ExpressionError> {
+        match (self.node(left), self.node(right)) {
+            (Err(why), Ok(second)) => Ok((self.enumerator(left, &second).ok_or(why)?, second)),
+            (Ok(first), Err(why)) => {
+                let second = self.enumerator(right, &first).ok_or(why)?;
+                Ok((first, second))
+            }
+            (first, second) => Ok((first?, second?)),
+        }
+    }
+
+    /// The enumerator of that name, alone or after its enumeration's name, of a value's type.
+    fn enumerator(&self, node: &Node, of: &Worth) -> Option<Worth> {
+        let (NodeKind::Name(path), Worth::Value(value)) = (&node.kind, of) else { return None };
+        let value = self.plain(value.clone());
+        let (die, ty) = self.frame.units.peeled(value.ty)?;
+        let Kind::Enum(list) = &ty.kind else { return None };
+        let (name, scope) = path.split_last()?;
+        let its = |scope: &String| self.frame.units.name(die) == Some(scope.as_bytes());
+        let (_, number) = list.enumerators.iter().find(|(own, _)| *own == name.as_bytes())?;
+        let size = usize::try_from(self.frame.units.size_of(value.ty)?).ok()?;
+        let source = Source::bytes(number.to_le_bytes().get(..size)?.to_vec());
+        scope.last().is_none_or(its).then_some(Worth::Value(Value { ty: value.ty, source }))
     }
 
     /// The operand, if it is a pointer or an array to which an integer can be added; a reference to a number is not.

@@ -139,6 +139,16 @@ impl<'s> Evaluator<'_, '_, '_, 's> {
                 let number = self.integer(inner)?;
                 Worth::Number(number.checked_neg().ok_or_else(|| fail("too large".into()))?)
             }
+            NodeKind::Not(inner) => Worth::Truth(!self.condition(inner)?),
+            NodeKind::SizeOf(inner) => {
+                let size = self.frame.units.size_of(self.value(inner)?.ty);
+                Worth::Number(size.ok_or_else(|| fail("its size is not known".into()))?.into())
+            }
+            NodeKind::SizeOfType(name) => {
+                let ty = lookup::type_named(frame, name).ok_or_else(|| fail(format!("no type `{name}`")))?;
+                let size = ty.and_then(|ty| self.frame.units.size_of(Some(ty)));
+                Worth::Number(size.ok_or_else(|| fail(format!("`{name}` has no size")))?.into())
+            }
             NodeKind::Cast(how, name, inner) => Worth::Value(self.cast(node.column, *how, name, inner)?),
             NodeKind::Member(inner, path) => Worth::Value(self.member(node.column, inner, path)?),
             NodeKind::Index(inner, index) => Worth::Value(self.element(inner, index)?),
@@ -372,13 +382,19 @@ impl<'s> Evaluator<'_, '_, '_, 's> {
             NodeKind::Dereference(inner)
             | NodeKind::Address(inner)
             | NodeKind::Negative(inner)
+            | NodeKind::Not(inner)
+            | NodeKind::SizeOf(inner)
             | NodeKind::Payload(inner)
             | NodeKind::Member(inner, _)
             | NodeKind::Index(inner, _)
             | NodeKind::Slice(inner, ..)
             | NodeKind::Through(inner, _) => self.language(inner),
             NodeKind::Binary(_, left, right) => self.language(left).or_else(|| self.language(right)),
-            NodeKind::Number(_) | NodeKind::Register(_) | NodeKind::Text(_) | NodeKind::Character(_) => None,
+            NodeKind::Number(_)
+            | NodeKind::Register(_)
+            | NodeKind::Text(_)
+            | NodeKind::Character(_)
+            | NodeKind::SizeOfType(_) => None,
         }
     }
 

@@ -38,9 +38,9 @@ pub enum TokenKind {
 
 /// Operators and brackets; where one begins like another, the longer one comes first. Some occur in the names of types
 /// only.
-const SIGNS: [&str; 28] = [
+const SIGNS: [&str; 30] = [
     "::*", "->", "..", ".", "*", "&", "[", "]", "(", ")", "+", "-", "/", "%", "==", "!=", "<=", ">=", "<", ">", "?",
-    ",", ";", "{", "}", "#", "!", "=",
+    ",", ";", "{", "}", "#", "!", "=", "|", "^",
 ];
 
 /// The most characters of a file's path, since each token is tried as the beginning of one.

@@ -3,14 +3,20 @@
 //! `map["key"]`, `maybe.?`, `count@entry`, `$sp`, `$local0`, `$global1`.
 //!
 //! ```text
-//! compare = sum { ("==" | "!=" | "<" | "<=" | ">" | ">=") sum }
+//! whole   = both { "||" both }
+//! both    = compare { "&&" compare }
+//! compare = or { ("==" | "!=" | "<" | "<=" | ">" | ">=") or }
+//! or      = xor { "|" xor }
+//! xor     = and { "^" and }
+//! and     = shift { "&" shift }
+//! shift   = sum { ("<<" | ">>") sum }
 //! sum     = product { ("+" | "-") product }
 //! product = as { ("*" | "/" | "%") as }
 //! as      = unary { "as" type }
-//! unary   = ("*" | "&" | "-") unary | "(" type ")" unary | postfix
+//! unary   = ("*" | "&" | "-" | "!") unary | "(" type ")" unary | "sizeof" (unary | "(" type ")") | postfix
 //! postfix = primary { "." name | "->" name | "." "*" | "." "?" | "[" index "]" }
-//! index   = compare [ ".." compare ] | text
-//! primary = number | name | name "@entry" | register | "(" compare ")" | cast "<" type ">" "(" compare ")"
+//! index   = whole [ ".." whole ] | text
+//! primary = number | name | name "@entry" | register | "(" whole ")" | cast "<" type ">" "(" whole ")"
 //! cast    = "static_cast" | "dynamic_cast" | "reinterpret_cast" | "const_cast"
 //! ```
 

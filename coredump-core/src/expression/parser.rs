@@ -9,7 +9,7 @@ const NESTING: u32 = 100;
 
 /// Parses an expression. `is_type` tells whether the text in brackets names a type, and so makes a cast.
 pub fn parse(text: &str, is_type: &dyn Fn(&str) -> bool) -> Result<Node, ExpressionError> {
-    let mut parser = Parser { text, tokens: tokens(text)?, at: 0, nesting: 0, is_type };
+    let mut parser = Parser { text, tokens: tokens(text)?, at: 0, nesting: 0, outermost: None, is_type };
     let node = parser.whole()?;
     match &parser.peek().kind {
         TokenKind::End => Ok(node),
@@ -22,6 +22,8 @@ struct Parser<'t> {
     tokens: Vec<Token>,
     at: usize,
     nesting: u32,
+    /// The binary operator that binds least in what was parsed last, if that has one outside of brackets.
+    outermost: Option<Binary>,
     is_type: &'t dyn Fn(&str) -> bool,
 }
 
@@ -52,18 +54,51 @@ impl Parser<'_> {
     }
 
     fn whole(&mut self) -> Result<Node, ExpressionError> {
-        self.binary(&LEVELS)
+        self.binary(0)
     }
 
-    fn binary(&mut self, levels: &[&[(&str, Binary)]]) -> Result<Node, ExpressionError> {
-        let Some((operators, closer)) = levels.split_first() else { return self.through() };
-        let mut left = self.binary(closer)?;
+    /// Parses operands and the operators between them that bind at least as tightly as those of a level of [`LEVELS`].
+    fn binary(&mut self, level: usize) -> Result<Node, ExpressionError> {
+        let mut left = self.through()?;
+        let mut outermost = None;
         loop {
             let column = self.peek().column;
-            let Some((_, operator)) = operators.iter().find(|(sign, _)| self.take(sign)) else { return Ok(left) };
-            let right = self.binary(closer)?;
-            left = Node { column, kind: NodeKind::Binary(*operator, Box::new(left), Box::new(right)) };
+            let Some((own, operator)) = self.operator(level) else {
+                self.outermost = outermost;
+                return Ok(left);
+            };
+            let right = self.binary(own + 1)?;
+            if operator.compares() && [outermost, self.outermost].into_iter().flatten().any(Binary::combines_bits) {
+                let message = "brackets are missing: C compares before it combines bits, Rust and Zig do so after";
+                return Err(ExpressionError::new(column, message));
+            }
+            outermost = Some(operator);
+            left = Node { column, kind: NodeKind::Binary(operator, Box::new(left), Box::new(right)) };
             self.deeper()?;
+        }
+    }
+
+    /// Takes an operator that binds at least as tightly as those of a level, and returns its own level with it.
+    fn operator(&mut self, level: usize) -> Option<(usize, Binary)> {
+        let all = LEVELS.iter().enumerate().skip(level);
+        let mut all = all.flat_map(|(level, operators)| operators.iter().map(move |own| (level, own)));
+        all.find_map(|(level, (sign, operator))| self.take_operator(sign).then_some((level, *operator)))
+    }
+
+    /// Takes the sign of an operator. In names of types the signs `<`, `>`, `&` stand alone, so that `>>` is two tokens.
+    fn take_operator(&mut self, sign: &str) -> bool {
+        let again = |at: usize| {
+            let (Some(one), Some(next)) = (self.tokens.get(at), self.tokens.get(at + 1)) else { return false };
+            one.kind == next.kind && one.start + 1 == next.start
+        };
+        match sign {
+            "||" | "&&" | "<<" | ">>" => {
+                let doubled = again(self.at) && self.take(&sign[..1]);
+                self.at += usize::from(doubled);
+                doubled
+            }
+            "|" | "&" | "<" | ">" => !again(self.at) && self.take(sign),
+            _ => self.take(sign),
         }
     }
 
@@ -169,6 +204,13 @@ impl Parser<'_> {
             NodeKind::Address
         } else if self.take("-") {
             NodeKind::Negative
+        } else if self.take("!") {
+            NodeKind::Not
+        } else if let Some(name) = self.size_of() {
+            match name {
+                Some(name) => return Ok(Node { column, kind: NodeKind::SizeOfType(name) }),
+                None => NodeKind::SizeOf,
+            }
         } else if let Some(name) = self.cast() {
             let inner = Box::new(self.unary()?);
             return Ok(Node { column, kind: NodeKind::Cast(Conversion::Usual, name, inner) });
@@ -179,8 +221,26 @@ impl Parser<'_> {
         Ok(Node { column, kind: make(inner) })
     }
 
-    /// The type in brackets that makes a cast.
-    fn cast(&mut self) -> Option<String> {
+    /// Takes `sizeof`, and the type in brackets after it. `Some(None)` where a value follows.
+    fn size_of(&mut self) -> Option<Option<String>> {
+        let is_word = matches!(&self.peek().kind, TokenKind::Name(parts) if parts.as_slice() == ["sizeof"]);
+        let operand = matches!(
+            self.tokens.get(self.at + 1).map(|token| &token.kind),
+            Some(TokenKind::Name(_) | TokenKind::Sign("(" | "*"))
+        );
+        if !is_word || !operand {
+            return None;
+        }
+        self.at += 1;
+        let named = self.bracketed().filter(|(name, _)| (self.is_type)(name));
+        Some(named.map(|(name, behind)| {
+            self.at = behind;
+            name
+        }))
+    }
+
+    /// The text in the brackets that begin here, and the number of the token after them.
+    fn bracketed(&self) -> Option<(String, usize)> {
         let open = self.peek();
         if open.kind != TokenKind::Sign("(") {
             return None;
@@ -195,36 +255,43 @@ impl Parser<'_> {
                 _ => {}
             }
             if depth == 0 {
-                let name = self.text[start..token.start].trim();
-                let operand = !matches!(
-                    self.tokens.get(at + 1).map(|token| &token.kind),
-                    None | Some(
-                        TokenKind::End
-                            | TokenKind::Sign(
-                                ")" | "]"
-                                    | "."
-                                    | "->"
-                                    | "["
-                                    | ".."
-                                    | "+"
-                                    | "/"
-                                    | "%"
-                                    | "=="
-                                    | "!="
-                                    | "<"
-                                    | "<="
-                                    | ">"
-                                    | ">=",
-                            )
-                    )
-                );
-                return (operand && (self.is_type)(name)).then(|| {
-                    self.at = at + 1;
-                    name.to_owned()
-                });
+                return Some((self.text[start..token.start].trim().to_owned(), at + 1));
             }
         }
         None
+    }
+
+    /// The type in brackets that makes a cast.
+    fn cast(&mut self) -> Option<String> {
+        let (name, behind) = self.bracketed()?;
+        let operand = !matches!(
+            self.tokens.get(behind).map(|token| &token.kind),
+            None | Some(
+                TokenKind::End
+                    | TokenKind::Sign(
+                        ")" | "]"
+                            | "."
+                            | "->"
+                            | "["
+                            | ".."
+                            | "+"
+                            | "/"
+                            | "%"
+                            | "|"
+                            | "^"
+                            | "=="
+                            | "!="
+                            | "<"
+                            | "<="
+                            | ">"
+                            | ">=",
+                    )
+            )
+        );
+        (operand && (self.is_type)(&name)).then(|| {
+            self.at = behind;
+            name
+        })
     }
 
     fn postfix(&mut self) -> Result<Node, ExpressionError> {
@@ -359,6 +426,9 @@ mod tests {
             Dereference(inner) => format!("(* {})", shape(inner)),
             Address(inner) => format!("(& {})", shape(inner)),
             Negative(inner) => format!("(- {})", shape(inner)),
+            Not(inner) => format!("(! {})", shape(inner)),
+            SizeOf(inner) => format!("(sizeof {})", shape(inner)),
+            SizeOfType(name) => format!("(sizeof type {name})"),
             Cast(Conversion::Usual, name, inner) => format!("(cast {name} {})", shape(inner)),
             Cast(conversion, name, inner) => format!("({conversion:?} {name} {})", shape(inner)),
             Member(inner, path) => format!("(. {} {})", shape(inner), path.join("::")),
@@ -386,6 +456,28 @@ mod tests {
         assert_eq!(shape(&parsed("a - 1 - 2").unwrap()), "(- (- a 1) 2)");
         assert_eq!(shape(&parsed("*list@entry->next").unwrap()), "(* (. list@entry next))");
         assert_eq!(shape(&parsed("a + 2 * b == c % 3").unwrap()), "(== (+ a (* 2 b)) (% c 3))");
+    }
+
+    #[test]
+    fn operators_bind_as_in_c_and_rust_or_need_brackets() {
+        assert_eq!(shape(&parsed("a | b ^ c & d << 1 + 2").unwrap()), "(| a (^ b (& c (<< d (+ 1 2)))))");
+        assert_eq!(shape(&parsed("a - b - c << 1 >> 2").unwrap()), "(>> (<< (- (- a b) c) 1) 2)");
+        assert_eq!(shape(&parsed("a == 1 && b != 2 || !c").unwrap()), "(|| (&& (== a 1) (!= b 2)) (! c))");
+        assert_eq!(shape(&parsed("a&&b&c").unwrap()), "(&& a (& b c))");
+        assert_eq!(shape(&parsed("a & &b").unwrap()), "(& a (& b))");
+        assert_eq!(shape(&parsed("a**b--c").unwrap()), "(- (* a (* b)) (- c))");
+        assert_eq!(shape(&parsed("(a & 1) == 0").unwrap()), "(== (& a 1) 0)");
+        assert_eq!(shape(&parsed("a << 1 == b >> 1").unwrap()), "(== (<< a 1) (>> b 1))");
+        for text in ["a & 1 == 0", "0 != a | b", "a == b ^ c"] {
+            assert!(parsed(text).unwrap_err().message.starts_with("brackets are missing"), "{text}");
+        }
+        assert_eq!(parsed("a > > b").unwrap_err().column, 5);
+        assert_eq!(
+            shape(&parsed("sizeof(struct node) + sizeof *a").unwrap()),
+            "(+ (sizeof type struct node) (sizeof (* a)))"
+        );
+        assert_eq!(shape(&parsed("sizeof(a) - sizeof a.b[1]").unwrap()), "(- (sizeof a) (sizeof ([] (. a b) 1)))");
+        assert_eq!(shape(&parsed("dynamic_cast<A<B<u8>> *>(a)").unwrap()), "(Dynamic A<B<u8>> * a)");
     }
 
     #[test]

@@ -20,7 +20,7 @@ fn is_type(name: &str) -> bool {
 
 #[test]
 fn any_text_is_parsed_or_refused_at_one_of_its_characters() {
-    const PARTS: [&str; 37] = [
+    const PARTS: [&str; 44] = [
         "a",
         "list",
         "::n",
@@ -54,6 +54,13 @@ fn any_text_is_parsed_or_refused_at_one_of_its_characters() {
         "<=",
         ">",
         ">=",
+        "<<",
+        ">>",
+        "&&",
+        "||",
+        "^",
+        "!",
+        "sizeof",
         " as ",
         "u8",
         "(int *)",
@@ -72,7 +79,8 @@ fn any_text_is_parsed_or_refused_at_one_of_its_characters() {
 
 /// An expression with brackets around each part, and what it must mean.
 fn written(dice: &mut Dice, levels: usize) -> (String, String) {
-    const SIGNS: [&str; 11] = ["+", "-", "*", "/", "%", "==", "!=", "<", "<=", ">", ">="];
+    const SIGNS: [&str; 18] =
+        ["+", "-", "*", "/", "%", "==", "!=", "<", "<=", ">", ">=", "|", "^", "&", "<<", ">>", "&&", "||"];
     if levels == 0 {
         return match dice.roll(3) {
             0 => ("x".into(), "x".into()),

@@ -17,6 +17,7 @@ impl Node {
             NodeKind::Dereference(inner)
             | NodeKind::Address(inner)
             | NodeKind::Negative(inner)
+            | NodeKind::Not(inner)
             | NodeKind::Cast(_, _, inner)
             | NodeKind::Member(inner, _)
             | NodeKind::Payload(inner) => inner.is_of_entry(),
@@ -24,7 +25,10 @@ impl Node {
                 one.is_of_entry() || other.is_of_entry()
             }
             NodeKind::Slice(whole, from, to) => [whole, from, to].into_iter().any(|part| part.is_of_entry()),
-            NodeKind::Number(_)
+            // The size of a value is not the value.
+            NodeKind::SizeOf(_)
+            | NodeKind::SizeOfType(_)
+            | NodeKind::Number(_)
             | NodeKind::Name(_)
             | NodeKind::FileName(..)
             | NodeKind::Register(_)
@@ -53,6 +57,12 @@ pub enum NodeKind {
     Address(Box<Node>),
     /// Minus.
     Negative(Box<Node>),
+    /// `!`: whether something is false, or a null pointer.
+    Not(Box<Node>),
+    /// `sizeof` of a value.
+    SizeOf(Box<Node>),
+    /// `sizeof` of a type, by its name.
+    SizeOfType(String),
     /// A value as another type, by its name.
     Cast(Conversion, String, Box<Node>),
     /// A member: its name is the last word, and the words before it qualify it by a class.
@@ -100,6 +110,20 @@ impl Conversion {
 /// A binary operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binary {
+    /// `||`
+    Either,
+    /// `&&`
+    Both,
+    /// `|`
+    BitOr,
+    /// `^`
+    BitXor,
+    /// `&`
+    BitAnd,
+    /// `<<`
+    ShiftLeft,
+    /// `>>`
+    ShiftRight,
     /// `+`
     Add,
     /// `-`
@@ -125,7 +149,9 @@ pub enum Binary {
 }
 
 /// The binary operators by precedence: those of one line bind equally, those of the next line bind tighter.
-pub const LEVELS: [&[(&str, Binary)]; 3] = [
+pub const LEVELS: [&[(&str, Binary)]; 9] = [
+    &[("||", Binary::Either)],
+    &[("&&", Binary::Both)],
     &[
         ("==", Binary::Equal),
         ("!=", Binary::Unequal),
@@ -134,6 +160,10 @@ pub const LEVELS: [&[(&str, Binary)]; 3] = [
         (">", Binary::Greater),
         (">=", Binary::GreaterOrEqual),
     ],
+    &[("|", Binary::BitOr)],
+    &[("^", Binary::BitXor)],
+    &[("&", Binary::BitAnd)],
+    &[("<<", Binary::ShiftLeft), (">>", Binary::ShiftRight)],
     &[("+", Binary::Add), ("-", Binary::Subtract)],
     &[("*", Binary::Multiply), ("/", Binary::Divide), ("%", Binary::Remainder)],
 ];
@@ -143,6 +173,12 @@ impl Binary {
     pub fn compares(self) -> bool {
         use Binary::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual, Unequal};
         matches!(self, Equal | Unequal | Less | LessOrEqual | Greater | GreaterOrEqual)
+    }
+
+    /// Whether it combines the bits of two numbers: in C it binds less tightly than a comparison, in Rust and Zig more
+    /// tightly.
+    pub fn combines_bits(self) -> bool {
+        matches!(self, Binary::BitOr | Binary::BitXor | Binary::BitAnd)
     }
 }
 
