@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use coredump_tests::dump_builder as build;
 use coredump_tests::{Served, Tool, capture, fixture, scratch, wasmtime_dump};
 use serde_json::json;
 
@@ -178,6 +179,39 @@ fn nothing_that_comes_in_ends_the_server() {
     client.stream.write_all(b"$qC#00").unwrap();
     while client.byte() != b'-' {}
     assert_eq!(client.ask("D"), "OK");
+}
+
+#[test]
+fn data_that_goes_beyond_the_last_address_went_nowhere() {
+    // A 64-bit memory, and a segment whose second byte would be at the address 0 of the next turn.
+    let code = build::section(10, &[1, 3, 0, 0, 0x0b]);
+    let memory = build::section(5, &[1, 4, 1]);
+    let segment = |address, bytes: &[u8]| {
+        let at = [&[1, 0, 0x42][..], &build::signed_leb(address), &[0x0b, bytes.len() as u8], bytes].concat();
+        build::section(11, &at)
+    };
+    let types = [build::section(1, &[1, 0x60, 0, 0]), build::section(3, &[1, 0])];
+    let module = build::module(&[&types[..], &[memory.clone(), code, segment(-1, b"data")]].concat());
+    let place = module.windows(4).position(|bytes| bytes == b"data").unwrap();
+    let dump = build::module(&[
+        build::coremodules(&["app.wasm"]),
+        build::coreinstances(&[(0, &[0], &[])]),
+        build::standard_stack(&[build::frame(0, 1, &[])]),
+        memory,
+        segment(0, b"other"),
+    ]);
+    let folder = scratch();
+    let path = folder.path().join("app.coredump");
+    std::fs::write(&path, dump).unwrap();
+    let binary = folder.path().join("app.wasm");
+    std::fs::write(&binary, module).unwrap();
+    let served = Served::new(&path, &binary);
+    let mut client = Client::quiet(&served);
+    assert_eq!(client.ask("m0,5"), "6f74686572");
+    for byte in 0..4 {
+        let why = client.refused(&format!("m{:x},1", 0x4000_0000_0000_0000 + place + byte));
+        assert!(why.contains("is not known"), "{why}");
+    }
 }
 
 #[test]

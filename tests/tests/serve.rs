@@ -1,6 +1,6 @@
 //! `coredump-serve --dap`: what an editor asks of a debug adapter, over its standard input and output.
 
-use coredump_tests::{Editor, Tool, capture, fixture, scratch, wasmtime_dump};
+use coredump_tests::{Editor, Tool, capture, dump_builder as build, fixture, scratch, wasmtime_dump};
 use serde_json::{Value, json};
 
 /// Opens a dump as an editor does, and leaves it stopped.
@@ -507,4 +507,47 @@ fn objects_of_a_garbage_collected_program_open_as_deep_as_they_are() {
     assert!(instructions["instructions"][0]["instruction"].as_str().unwrap().starts_with("call "), "{instructions}");
     let heap = editor.ask("evaluate", json!({"expression": "heap", "context": "repl"})).unwrap();
     assert!(heap["result"].as_str().unwrap().contains(" bytes in      237  kotlin.String\n"), "{heap}");
+}
+
+/// The texts in an answer that would control a terminal. Paths stay as they are, since they name files.
+fn controlling(answer: &Value) -> Vec<String> {
+    let controls = |text: &str| text.contains(|letter: char| letter.is_control() || letter == '\u{202e}');
+    match answer {
+        Value::String(text) if controls(text) => vec![text.clone()],
+        Value::Array(list) => list.iter().flat_map(controlling).collect(),
+        Value::Object(map) => map.values().flat_map(controlling).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn names_in_a_dump_control_no_terminal() {
+    let folder = scratch();
+    let dump = folder.path().join("app.coredump");
+    let evil = "\x1b[31mred\u{202e}\r";
+    let reason = json!({"kind": evil, "message": evil, "guest_stderr": evil});
+    let mut bytes = std::fs::read(wasmtime_dump("wat-evil-names")).unwrap();
+    bytes.extend(build::custom("coredump.reason", reason.to_string().as_bytes()));
+    std::fs::write(&dump, bytes).unwrap();
+    let mut editor = start();
+    let module = fixture("modules/wat-evil-names.wasm");
+    editor.ask("attach", json!({"coreFile": dump, "program": module})).unwrap();
+    editor.ask("configurationDone", json!({})).unwrap();
+    let mut answers = vec![editor.ask("threads", json!({})).unwrap()];
+    for frame in editor.frames(0, 0) {
+        let function = json!({
+            "memoryReference": frame["instructionPointerReference"], "instructionOffset": -3, "instructionCount": 6,
+        });
+        answers.push(editor.ask("disassemble", function).unwrap());
+        answers.push(frame);
+    }
+    answers.push(editor.ask("exceptionInfo", json!({"threadId": 1})).unwrap());
+    answers.push(json!(editor.ask("evaluate", json!({"expression": evil, "frameId": 1})).unwrap_err()));
+    answers.push(json!(editor.events));
+    let text = json!(answers).to_string();
+    // They are there, in a form that can be read.
+    for shown in ["symbol", "stopped", "exceptionId", r"\\x1b[31mred\\u{202e}\\r", r"\\x1b[31mtext"] {
+        assert!(text.contains(shown), "{shown}: {text}");
+    }
+    assert_eq!(controlling(&json!(answers)), Vec::<String>::new());
 }

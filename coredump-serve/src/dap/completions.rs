@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use coredump_core::text::escape;
 use coredump_core::{Limits, Variable};
 use serde_json::{Value, json};
 
@@ -72,7 +73,10 @@ fn names(scene: &Scene<'_>, begun: &str) -> BTreeSet<String> {
 
 fn chosen(variables: impl IntoIterator<Item = Variable>, begun: &str) -> BTreeSet<String> {
     let names = variables.into_iter().map(|variable| variable.name);
-    let plain = |name: &String| name.starts_with(|first: char| first.is_alphanumeric() || first == '_');
+    // What is typed must be what is seen.
+    let plain = |name: &String| {
+        name.starts_with(|first: char| first.is_alphanumeric() || first == '_') && *escape(name) == **name
+    };
     names.filter(|name| plain(name) && name.starts_with(begun)).take(MOST).collect()
 }
 

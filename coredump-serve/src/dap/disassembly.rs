@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use coredump_core::text::escape;
 use coredump_core::{Binary, Dump};
 use serde_json::{Value, json};
 
@@ -71,7 +72,7 @@ impl Disassembly {
             if index == 0
                 && let Some(name) = binary.function_name(listing.function)
             {
-                entry["symbol"] = json!(name);
+                entry["symbol"] = json!(escape(name));
             }
             if let Some((source, line, column)) = source(module, instruction.offset)
                 && last.as_ref() != Some(&(source["path"].clone(), line))

@@ -19,6 +19,7 @@ mod wire;
 use std::io::{self, BufRead, Write};
 
 use coredump_core::Limits;
+use coredump_core::text::escape_lines;
 use serde_json::{Value, json};
 
 use crate::args::Args;
@@ -106,6 +107,8 @@ impl<'a> Session<'a> {
             Ok(Value::Null) => {}
             Ok(body) => response["body"] = body,
             Err(why) => {
+                // The sentence may contain names from the dump.
+                let why = escape_lines(&why);
                 response["message"] = json!(why);
                 // Braces would be taken for the names of variables.
                 let format = why.replace(['{', '}'], "");

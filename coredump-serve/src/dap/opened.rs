@@ -96,7 +96,7 @@ impl Opened {
         let kind = reason.map_or("unknown", |reason| &reason.kind);
         json!({
             "reason": "exception",
-            "description": kind,
+            "description": escape(kind),
             "text": self.reason(),
             "threadId": self.crashed + 1,
             "allThreadsStopped": true,
@@ -123,7 +123,7 @@ impl Opened {
             return Err(format!("thread {id} is not the one that crashed"));
         }
         let reason = self.dump().reason();
-        let kind = reason.map_or("unknown", |reason| &reason.kind);
+        let kind = escape(reason.map_or("unknown", |reason| &reason.kind));
         let message = reason.and_then(|reason| reason.message.as_deref()).map(escape_lines);
         let mut details = json!({"typeName": kind});
         if let Some(message) = message {

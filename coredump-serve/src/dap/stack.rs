@@ -213,7 +213,8 @@ pub fn entries(dump: &Dump, index: usize) -> Vec<Entry> {
     });
     let tasks = dump.runtime().into_iter().flat_map(|runtime| runtime.tasks.iter().enumerate());
     let tasks = tasks.filter(|(_, task)| !task.current).map(|(number, task)| {
-        let name = format!("goroutine {} [{}]", task.id, task.wait_reason.as_ref().unwrap_or(&task.status));
+        let status = task.wait_reason.as_ref().unwrap_or(&task.status);
+        let name = format!("goroutine {} [{}]", task.id, escape(status));
         Entry { name, dump: index, kind: EntryKind::Task(number) }
     });
     threads.chain(tasks).collect()

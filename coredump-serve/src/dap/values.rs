@@ -1,5 +1,6 @@
 //! Answers requests for the variables of a frame, and for the values of expressions in it.
 
+use coredump_core::text::escape_lines;
 use serde_json::{Value, json};
 
 use super::LIMITS;
@@ -124,7 +125,7 @@ impl Opened {
         if arguments["context"] == "repl"
             && let Some(said) = console::run(&scene, expression)
         {
-            return Ok(json!({"result": said?, "variablesReference": 0}));
+            return Ok(json!({"result": escape_lines(&said?), "variablesReference": 0}));
         }
         if let Some(rows) = self.named_rows(origin) {
             let found = rows.into_iter().find(|row| row.name == expression);

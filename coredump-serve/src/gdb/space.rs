@@ -351,7 +351,10 @@ impl Code {
             let at = (segment.bytes.as_ptr() as usize).wrapping_sub(start) as u64;
             let offset = segment.offset.and_then(|offset| offset.as_address());
             let memory = segment.memory.and_then(|memory| memory_of(dump, index, memory as usize));
-            Segment { file: at..at + segment.bytes.len() as u64, memory: memory.zip(offset) }
+            let len = segment.bytes.len() as u64;
+            // No module with a segment that goes beyond the last address runs.
+            let offset = offset.filter(|offset| offset.checked_add(len).is_some());
+            Segment { file: at..at + len, memory: memory.zip(offset) }
         });
         Code { index, segments: segments.filter(|segment| !segment.file.is_empty()).collect() }
     }
