@@ -194,7 +194,7 @@ impl<'d> Document<'d> {
             host: process.host.as_deref().filter(|_| kept),
             exit_code: process.exit_code,
             memory_limit: process.memory_limit,
-            detail: process.detail.as_deref(),
+            detail: self.shown(process.detail.as_deref(), redact::detail),
             replay: process.replay.as_ref().map(|replay| ReplayEntry {
                 host_calls: replay.host_calls,
                 recorded_bytes: replay.recorded_bytes,

@@ -431,9 +431,22 @@ pub fn time(text: &str) -> Option<&str> {
     humantime::parse_rfc3339(text).is_ok().then_some(text)
 }
 
-/// A text, if it may be a hash or build id: hexadecimal digits, no more than these have.
+/// How a program was run before its dump was made, if it is one of the words for that.
+pub fn detail(text: &str) -> Option<&str> {
+    ["live", "replayed", "none"].contains(&text).then_some(text)
+}
+
+/// A text, if it may be a hash of 256 bits.
 pub fn hash(text: &str) -> Option<&str> {
-    (text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(text)
+    (text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(text)
+}
+
+/// A text, if it may be a build id: hexadecimal digits of 8 to 32 bytes. If all of them are decimal, they may as well be
+/// a number of the program's.
+pub fn build_id(text: &str) -> Option<&str> {
+    let hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let decimal = text.bytes().all(|byte| byte.is_ascii_digit());
+    (hex && !decimal && (16..=64).contains(&text.len())).then_some(text)
 }
 
 /// The name of a section that is known.
@@ -529,6 +542,12 @@ mod tests {
         assert_eq!(message("integer divide by zero: 4111"), None);
         assert_eq!((method("GET"), method("secret")), (Some("GET"), None));
         assert_eq!((time("2026-11-28T10:00:00Z"), time("secret")), (Some("2026-11-28T10:00:00Z"), None));
-        assert_eq!((hash("00ff"), hash("secret"), hash(&"0".repeat(65))), (Some("00ff"), None, None));
+        assert_eq!((detail("replayed"), detail("4111")), (Some("replayed"), None));
+        let digits = |count: usize| "0f".repeat(count / 2);
+        assert!(hash(&digits(64)).is_some() && build_id(&digits(16)).is_some() && build_id(&digits(64)).is_some());
+        assert!([2, 62, 66].iter().all(|&count| hash(&digits(count)).is_none()));
+        assert!(
+            ["4111111111111111", &digits(2), &digits(66), "secret-secret-se"].iter().all(|id| build_id(id).is_none())
+        );
     }
 }

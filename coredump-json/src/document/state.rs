@@ -69,7 +69,11 @@ impl<'c> Serialize for ModuleEntry<'c> {
             Some(binaries) => name.and_then(|name| binaries.vouched(name)),
             None => name,
         };
-        let hash = |hash: Option<&'c str>| if self.binaries.is_some() { hash.and_then(redact::hash) } else { hash };
+        let vouched = |text: Option<&'c str>, check: fn(&'c str) -> Option<&'c str>| match self.binaries {
+            Some(_) => text.and_then(check),
+            None => text,
+        };
+        let hash = |hash| vouched(hash, redact::hash);
         let embedded = module.and_then(|module| module.embedded);
         let refused = &self.slot.refused;
         let fields = ModuleFields {
@@ -80,7 +84,7 @@ impl<'c> Serialize for ModuleEntry<'c> {
             content_sha256: hash(module.and_then(|module| module.content_sha256.as_deref())),
             digest: hash(module.and_then(|module| module.digest.as_deref())),
             stamp: module.and_then(|module| module.stamp.as_deref()),
-            build_id: hash(module.and_then(|module| module.build_id.as_deref())),
+            build_id: vouched(module.and_then(|module| module.build_id.as_deref()), redact::build_id),
             embedded_size: embedded.map(<[u8]>::len),
             embedded: self.contents.then_some(embedded.map(Base64)),
             symbols: found.map(|found| found.binary.symbols_kind().name()),
