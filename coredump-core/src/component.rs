@@ -19,11 +19,11 @@ pub const SECTION: &str = "coredump.component";
 /// A component in pieces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Component<'a> {
-    pieces: Vec<Piece<'a>>,
+    pieces: Vec<ComponentPart<'a>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Piece<'a> {
+enum ComponentPart<'a> {
     /// Bytes of the component itself.
     Own(&'a [u8]),
     /// A module of the dump.
@@ -43,10 +43,10 @@ impl<'a> Component<'a> {
             let Some(index) = modules.iter().enumerate().position(same) else { continue };
             let Some(own) = bytes.get(at..start) else { continue };
             left.insert(index);
-            pieces.extend([Piece::Own(own), Piece::Module(index as u32)]);
+            pieces.extend([ComponentPart::Own(own), ComponentPart::Module(index as u32)]);
             at = start + module.len();
         }
-        pieces.push(Piece::Own(&bytes[at..]));
+        pieces.push(ComponentPart::Own(&bytes[at..]));
         Component { pieces }
     }
 
@@ -61,10 +61,10 @@ impl<'a> Component<'a> {
             Ok(match reader.eof() {
                 true => None,
                 false => Some(match reader.read_var_u32()?.checked_sub(1) {
-                    Some(module) => Piece::Module(module),
+                    Some(module) => ComponentPart::Module(module),
                     None => {
                         let len = reader.read_var_u32()?;
-                        Piece::Own(reader.read_bytes(len as usize)?)
+                        ComponentPart::Own(reader.read_bytes(len as usize)?)
                     }
                 }),
             })
@@ -83,12 +83,12 @@ impl<'a> Component<'a> {
         for piece in &self.pieces {
             let mut head = Vec::new();
             match piece {
-                Piece::Own(bytes) => {
+                ComponentPart::Own(bytes) => {
                     0u32.encode(&mut head);
                     (bytes.len() as u32).encode(&mut head);
                     parts.extend([Cow::Owned(head), Cow::Borrowed(*bytes)]);
                 }
-                Piece::Module(index) => {
+                ComponentPart::Module(index) => {
                     index.saturating_add(1).encode(&mut head);
                     parts.push(Cow::Owned(head));
                 }
@@ -104,9 +104,9 @@ impl<'a> Component<'a> {
         let (mut bytes, mut used) = (Vec::new(), HashSet::new());
         for piece in &self.pieces {
             match piece {
-                Piece::Own(own) => bytes.extend_from_slice(own),
-                Piece::Module(index) if used.insert(*index) => bytes.extend_from_slice(module(*index)?),
-                Piece::Module(_) => return None,
+                ComponentPart::Own(own) => bytes.extend_from_slice(own),
+                ComponentPart::Module(index) if used.insert(*index) => bytes.extend_from_slice(module(*index)?),
+                ComponentPart::Module(_) => return None,
             }
         }
         Some(bytes)

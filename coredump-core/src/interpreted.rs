@@ -13,7 +13,7 @@ use crate::runtimes::InterpretedFrame;
 const YOUNG_FRAMES: usize = 256;
 
 /// An interpreter that is known.
-struct Kind {
+struct InterpreterKind {
     /// The language of its programs, as JSON names it.
     language: &'static str,
     /// Texts of which the name of its module contains one.
@@ -25,9 +25,13 @@ struct Kind {
     evaluation: &'static str,
 }
 
-const PYTHON: Kind =
-    Kind { language: "python", modules: &["python", "pyodide"], mark: python::MARK, evaluation: "_PyEval_EvalFrame" };
-const JAVASCRIPT: Kind = Kind {
+const PYTHON: InterpreterKind = InterpreterKind {
+    language: "python",
+    modules: &["python", "pyodide"],
+    mark: python::MARK,
+    evaluation: "_PyEval_EvalFrame",
+};
+const JAVASCRIPT: InterpreterKind = InterpreterKind {
     language: "javascript",
     modules: &["quickjs", "qjs", "javy"],
     mark: javascript::MARK,
@@ -69,12 +73,12 @@ impl Interpreter {
         let thread = dump.crashed_thread()?;
         let young = resolver.frame_count(thread).min(YOUNG_FRAMES);
         let frames = || (0..young).filter_map(|frame| resolver.frame(thread, frame));
-        let is = |kind: &Kind| {
+        let is = |kind: &InterpreterKind| {
             let named = |name: &str| kind.modules.iter().any(|part| name.contains(part));
             binaries.slots().iter().any(|slot| named(&slot.name.to_ascii_lowercase()))
                 || frames().any(|frame| evaluates(kind, &frame))
         };
-        let holds = |kind: &Kind| {
+        let holds = |kind: &InterpreterKind| {
             let binary = frames().next().and_then(|youngest| binaries.binary(youngest.module?));
             binary.is_some_and(|binary| memmem::find(binary.module().bytes(), kind.mark).is_some())
         };
@@ -135,7 +139,7 @@ impl Interpreted {
     }
 }
 
-fn evaluates(kind: &Kind, frame: &ResolvedFrame) -> bool {
+fn evaluates(kind: &InterpreterKind, frame: &ResolvedFrame) -> bool {
     let name = frame.raw_name.as_deref().or(frame.function.as_deref());
     name.is_some_and(|name| name.contains(kind.evaluation))
 }

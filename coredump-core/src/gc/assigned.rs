@@ -73,7 +73,7 @@ pub fn empty_locals(module: &Module<'_>, function: u32, offset: u64) -> Vec<u32>
 }
 
 /// Follows a function's code.
-struct Walk {
+struct AssignmentWalk {
     open: Vec<Block>,
     /// The locals that are set; none where code cannot be reached.
     now: Option<Set>,
@@ -97,7 +97,7 @@ pub fn states(module: &Module<'_>, function: u32, offset: u64) -> Option<Vec<Ass
     }
     let mut now = Set(vec![0; count.div_ceil(64)]);
     (0..parameters as u32).for_each(|local| now.insert(local));
-    let mut walk = Walk {
+    let mut walk = AssignmentWalk {
         open: Vec::new(),
         now: None,
         parents: vec![(0, 0)],
@@ -133,7 +133,7 @@ pub fn states(module: &Module<'_>, function: u32, offset: u64) -> Option<Vec<Ass
     Some((0..count as u32).map(state).collect())
 }
 
-impl Walk {
+impl AssignmentWalk {
     fn step(&mut self, operator: &Operator<'_>, at: u64, offset: u64) -> Option<()> {
         match operator {
             Operator::LocalGet { local_index } => self.used(*local_index),

@@ -124,7 +124,7 @@ impl Graph {
     }
 
     /// Searches all that the roots reach, depth first.
-    fn search(self) -> Search {
+    fn search(self) -> DepthFirstSearch {
         let mut numbers = vec![UNSEEN; self.len()];
         numbers[0] = 0;
         let (mut vertices, mut parents) = (vec![0u32], vec![0u32]);
@@ -149,7 +149,7 @@ impl Graph {
         }
         drop(open);
         let sources = self.sources(&vertices, &numbers);
-        Search { vertices, parents, sources, way: Vec::new() }
+        DepthFirstSearch { vertices, parents, sources, way: Vec::new() }
     }
 
     /// The reverse of all references from vertices that were reached, as another graph, by numbers.
@@ -167,7 +167,7 @@ impl Graph {
 const UNSEEN: u32 = u32::MAX;
 
 /// A depth-first search. Vertices are numbered in the order in which they were met.
-struct Search {
+struct DepthFirstSearch {
     /// The vertex with each number.
     vertices: Vec<u32>,
     /// The number of each one's parent in the search tree; of vertices that are linked, that of an ancestor.
@@ -178,7 +178,7 @@ struct Search {
     way: Vec<u32>,
 }
 
-impl Search {
+impl DepthFirstSearch {
     /// The vertices, and the number of the immediate dominator of each.
     fn dominators(mut self) -> (Vec<u32>, Vec<u32>) {
         let count = self.vertices.len() as u32;

@@ -21,28 +21,28 @@ impl ObjectView<'_> {
     /// Writes the target of a reference in one line. An object is shown with its fields, and the objects that these refer to, as
     /// deep as `limits` says; from there on by its id: `struct $Order #7`.
     pub fn text(&self, link: Link, limits: Limits) -> String {
-        let mut line = Line { view: self, limits, text: String::new(), open: Vec::new() };
+        let mut line = LineWriter { view: self, limits, text: String::new(), open: Vec::new() };
         line.field(Field::Ref(link), limits.depth);
         line.text
     }
 
     /// A value in one line, as its language writes it.
     pub(crate) fn value_text(&self, part: FieldReading, limits: Limits) -> String {
-        let mut line = Line { view: self, limits, text: String::new(), open: Vec::new() };
+        let mut line = LineWriter { view: self, limits, text: String::new(), open: Vec::new() };
         line.part(part, limits.depth);
         line.text
     }
 
     /// A field's or element's value in one line.
     pub fn field_text(&self, field: Field, limits: Limits) -> String {
-        let mut line = Line { view: self, limits, text: String::new(), open: Vec::new() };
+        let mut line = LineWriter { view: self, limits, text: String::new(), open: Vec::new() };
         line.field(field, limits.depth);
         line.text
     }
 
     /// An object in one line.
     pub fn object_text(&self, object: &Object<'_>, limits: Limits) -> String {
-        let mut line = Line { view: self, limits, text: String::new(), open: Vec::new() };
+        let mut line = LineWriter { view: self, limits, text: String::new(), open: Vec::new() };
         line.field(Field::Ref(Link::Object(object.id)), limits.depth);
         line.text
     }
@@ -67,7 +67,7 @@ fn sigils(names: &str) -> String {
 }
 
 /// A line that is being written.
-struct Line<'v, 'd> {
+struct LineWriter<'v, 'd> {
     view: &'v ObjectView<'d>,
     limits: Limits,
     text: String,
@@ -75,7 +75,7 @@ struct Line<'v, 'd> {
     open: Vec<Id>,
 }
 
-impl Line<'_, '_> {
+impl LineWriter<'_, '_> {
     fn field(&mut self, field: Field, depth: u32) {
         match field {
             Field::Ref(link) => self.link(FieldReading::raw(field), link, depth),

@@ -78,14 +78,14 @@ pub struct Dlmalloc {
     top: u64,
     top_size: u64,
     /// The newest first.
-    segments: Vec<Segment>,
+    segments: Vec<HeapSegment>,
     /// The address ranges of the segments, and the records of all but the newest, both by address.
     ranges: Vec<Range<u64>>,
     records: Vec<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Segment {
+struct HeapSegment {
     base: u64,
     end: u64,
     /// Its record, which lies in a chunk of its own if it is not the newest segment's.
@@ -177,7 +177,7 @@ impl Dlmalloc {
                 let &[(record, base), (behind, len)] = pair else { return None };
                 let fits = behind == record + width && base <= top && base.checked_add(len) == Some(end);
                 let fits = fits && (!by_order || heap.expects(record));
-                let newest = Segment { base, end, record };
+                let newest = HeapSegment { base, end, record };
                 let segments = fits.then(|| heap.segments(view, newest, left)).flatten()?;
                 let doubt = if heap.expects(record) { 0 } else { 2 - u8::from(heap.begins(view, &newest)) };
                 Some((doubt, record, segments))
@@ -208,7 +208,7 @@ impl Dlmalloc {
     }
 
     /// All segments, from the newest on.
-    fn segments(&self, view: &View<'_>, newest: Segment, left: &Cell<usize>) -> Option<Vec<Segment>> {
+    fn segments(&self, view: &View<'_>, newest: HeapSegment, left: &Cell<usize>) -> Option<Vec<HeapSegment>> {
         let mut apart = Apart::default();
         apart.add(&(newest.base..newest.end));
         let mut segments = vec![newest];
@@ -225,7 +225,7 @@ impl Dlmalloc {
             if !(base..end).contains(&next) || !apart.add(&(base..end)) {
                 return None;
             }
-            segments.push(Segment { base, end, record: next });
+            segments.push(HeapSegment { base, end, record: next });
             record = next;
         }
         None
@@ -238,7 +238,7 @@ impl Dlmalloc {
     }
 
     /// Returns true if a segment begins with a chunk.
-    fn begins(&self, view: &View<'_>, segment: &Segment) -> bool {
+    fn begins(&self, view: &View<'_>, segment: &HeapSegment) -> bool {
         let first = self.first(segment);
         let Some(head) = view.word(first + self.width) else { return false };
         let size = head & !FLAGS;
@@ -247,7 +247,7 @@ impl Dlmalloc {
     }
 
     /// The first chunk of a segment.
-    fn first(&self, segment: &Segment) -> u64 {
+    fn first(&self, segment: &HeapSegment) -> u64 {
         (segment.base + 2 * self.width).next_multiple_of(self.alignment) - 2 * self.width
     }
 
@@ -255,9 +255,9 @@ impl Dlmalloc {
         apart::holds(&self.ranges, address)
     }
 
-    fn walk<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Walk<'v> {
+    fn walk<'v>(&'v self, view: &'v View<'v>, strict: bool) -> ChunkWalk<'v> {
         let (next, before) = (self.segments.len(), [None; 2]);
-        Walk { heap: self, view, strict, next, chunk: None, before, free_before: None, until: None }
+        ChunkWalk { heap: self, view, strict, next, chunk: None, before, free_before: None, until: None }
     }
 
     /// The block of a chunk.
@@ -389,8 +389,8 @@ impl Allocator for Dlmalloc {
         let chunk = middle - 2 * self.width;
         let walk = self.walk(view, false);
         Box::new(match second {
-            false => Walk { until: Some(chunk), ..walk },
-            true => Walk { next: 0, chunk: Some(chunk), ..walk },
+            false => ChunkWalk { until: Some(chunk), ..walk },
+            true => ChunkWalk { next: 0, chunk: Some(chunk), ..walk },
         })
     }
 
@@ -425,7 +425,7 @@ impl Allocator for Dlmalloc {
 }
 
 /// Goes over the chunks, the oldest segment first.
-struct Walk<'v> {
+struct ChunkWalk<'v> {
     heap: &'v Dlmalloc,
     view: &'v View<'v>,
     strict: bool,
@@ -440,7 +440,7 @@ struct Walk<'v> {
     until: Option<u64>,
 }
 
-impl Iterator for Walk<'_> {
+impl Iterator for ChunkWalk<'_> {
     type Item = Result<Block, Damage>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -476,7 +476,7 @@ impl Iterator for Walk<'_> {
     }
 }
 
-impl Walk<'_> {
+impl ChunkWalk<'_> {
     /// Returns the address at which the blocks of the segment end.
     fn limit(&self) -> u64 {
         if self.next == 0 { self.heap.top } else { self.heap.segments[self.next].end }

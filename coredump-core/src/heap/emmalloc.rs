@@ -155,7 +155,7 @@ impl Allocator for Emmalloc {
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
         let walks = self.pieces.iter().rev().flat_map(move |piece| {
             let first = piece.start + view.u32(piece.start).map_or(0, u64::from);
-            Walk { view, strict, at: Some(first), end: piece.end, before: None }
+            RegionWalk { view, strict, at: Some(first), end: piece.end, before: None }
         });
         if !strict {
             return Box::new(walks);
@@ -180,7 +180,7 @@ impl Allocator for Emmalloc {
 }
 
 /// Goes over the regions of one piece, without its first and its last one.
-struct Walk<'v> {
+struct RegionWalk<'v> {
     view: &'v View<'v>,
     strict: bool,
     at: Option<u64>,
@@ -188,7 +188,7 @@ struct Walk<'v> {
     before: Option<Block>,
 }
 
-impl Iterator for Walk<'_> {
+impl Iterator for RegionWalk<'_> {
     type Item = Result<Block, Damage>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -230,7 +230,7 @@ impl Iterator for Walk<'_> {
     }
 }
 
-impl Walk<'_> {
+impl RegionWalk<'_> {
     /// Returns the address at which the region at `at` ends by the sizes at its own end and of the regions after it, if
     /// its header, which says `end`, is wrong.
     fn real_end(&self, at: u64, end: u64) -> Option<u64> {

@@ -28,7 +28,7 @@ const PAGES: u64 = 32;
 const FREE_INDEX: u64 = 48;
 /// The fields after those, which depend on the version.
 #[derive(Debug)]
-struct Layout {
+struct SpanLayout {
     count: u64,
     allocated: u64,
     class: u64,
@@ -39,10 +39,10 @@ struct Layout {
     /// True if larger objects say their type.
     typed: bool,
 }
-const LAYOUTS: [Layout; 2] = [
-    Layout { count: 50, allocated: 64, class: 98, state: 99, size: 104, record: 112, typed: true },
+const LAYOUTS: [SpanLayout; 2] = [
+    SpanLayout { count: 50, allocated: 64, class: 98, state: 99, size: 104, record: 112, typed: true },
     // 1.21: the numbers of objects have 64 bits.
-    Layout { count: 56, allocated: 72, class: 106, state: 107, size: 112, record: 120, typed: false },
+    SpanLayout { count: 56, allocated: 72, class: 106, state: 107, size: 112, record: 120, typed: false },
 ];
 /// The beginning of the table of all sizes of objects, and its first word.
 const SIZES: [u16; 8] = [0, 8, 16, 24, 32, 48, 64, 80];
@@ -59,7 +59,7 @@ const LOOKED_AT: u64 = 1 << 22;
 /// The heap.
 #[derive(Clone, Copy, Debug)]
 pub struct Go {
-    layout: &'static Layout,
+    layout: &'static SpanLayout,
     /// Address of the module data.
     data: u64,
     /// Address and length of the slice of spans.
@@ -139,7 +139,7 @@ impl Go {
     /// them hold objects.
     fn at(
         view: &View<'_>,
-        layout: &'static Layout,
+        layout: &'static SpanLayout,
         data: u64,
         at: u64,
         array: u64,

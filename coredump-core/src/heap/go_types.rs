@@ -96,7 +96,7 @@ impl ObjectRoom {
 
 /// A type. Names are indices.
 #[derive(Debug)]
-struct Type {
+struct GoType {
     size: u64,
     hash: u32,
     kind: u8,
@@ -132,7 +132,7 @@ pub struct GoTypeReader<'v, R> {
     descriptions: Range<u64>,
     /// The room that an address lies in.
     room: R,
-    types: HashMap<u64, Option<Type>>,
+    types: HashMap<u64, Option<GoType>>,
     names: Vec<String>,
     indices: HashMap<String, usize>,
     /// By the beginning of an object's room the bytes that its type covers, and its name: none if two contradict each other.
@@ -212,7 +212,7 @@ impl<'v, R: Fn(u64) -> Option<ObjectRoom>> GoTypeReader<'v, R> {
         let mut all: Vec<Shape> = self.names.into_iter().map(shape).collect();
         // Types of one name may differ, as those in functions do: then none is named by it.
         let mut members: HashMap<usize, Option<Members>> = HashMap::new();
-        for Type { size, name, array, members: list, .. } in self.types.into_values().flatten() {
+        for GoType { size, name, array, members: list, .. } in self.types.into_values().flatten() {
             for (name, array) in [(name, false), (array, true)] {
                 let own = Members { size, array, list: list.clone() };
                 let known = members.entry(name).or_insert_with(|| Some(own.clone()));
@@ -386,7 +386,7 @@ impl<'v, R: Fn(u64) -> Option<ObjectRoom>> GoTypeReader<'v, R> {
     }
 
     /// The type whose description is at this address.
-    fn get(&mut self, at: u64) -> Option<&Type> {
+    fn get(&mut self, at: u64) -> Option<&GoType> {
         if !self.descriptions.contains(&at) {
             return None;
         }
@@ -397,7 +397,7 @@ impl<'v, R: Fn(u64) -> Option<ObjectRoom>> GoTypeReader<'v, R> {
         self.types.get(&at)?.as_ref()
     }
 
-    fn describe(&mut self, at: u64) -> Option<Type> {
+    fn describe(&mut self, at: u64) -> Option<GoType> {
         let kind = self.kind(at)?;
         let (size, hash) = (word_at(self.view, at, SIZE)?, self.view.u32(at + HASH)?);
         let name = self.name(at)?;
@@ -408,7 +408,7 @@ impl<'v, R: Fn(u64) -> Option<ObjectRoom>> GoTypeReader<'v, R> {
         // A slice or a text itself is not what it leads to, which has its name.
         let name = self.index(if matches!(kind, SLICE | STRING) { format!("{name} header") } else { name });
         let members = if kind == STRUCTURE { self.members(at).unwrap_or_default() } else { Vec::new() };
-        Some(Type { size, hash, kind, name, array, pointers: pointers.into(), members })
+        Some(GoType { size, hash, kind, name, array, pointers: pointers.into(), members })
     }
 
     /// The fields of the structure that is described at `at`.

@@ -42,7 +42,7 @@ const FILLED: u64 = 16;
 
 /// The place where the blocks of a page begin, according to the page's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Start {
+enum BlocksStart {
     /// At this address.
     Address(u64),
     /// So many words after the record.
@@ -80,7 +80,7 @@ const TELLING: usize = 64;
 
 /// Offsets of fields in the record of a page, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Layout {
+struct PageLayout {
     /// Words of a queue.
     queue: u64,
     used: u64,
@@ -89,7 +89,7 @@ struct Layout {
     /// The lists of free blocks; the last one is of those that other threads freed, with bits below the address.
     lists: [u64; 3],
     block_size: u64,
-    start: Start,
+    start: BlocksStart,
     /// Two keys, if links are encoded.
     keys: Option<u64>,
     /// True if a canary stands after each block.
@@ -109,19 +109,19 @@ fn owner_in_arena(width: u64) -> u64 {
     (2 * width).max(12) + 8
 }
 
-impl Layout {
+impl PageLayout {
     /// All that are known, for addresses of `width` bytes.
-    fn all(width: u64) -> Vec<Layout> {
+    fn all(width: u64) -> Vec<PageLayout> {
         let word = |words: u64, bytes: u64| words * width + bytes;
         // Version 1: a count of 16 bits and flags, words, and the counts in front.
-        let one = Layout {
+        let one = PageLayout {
             queue: 3,
             used: word(2, 8),
             capacity: 2,
             reserved: 4,
             lists: [8, word(1, 8), word(4, 8) + width],
             block_size: word(3, 8),
-            start: Start::Address(word(4, 8)),
+            start: BlocksStart::Address(word(4, 8)),
             keys: None,
             padded: false,
             next: word(7, 8),
@@ -129,27 +129,27 @@ impl Layout {
             arena: None,
             len: word(9, 8),
         };
-        let two = Layout {
+        let two = PageLayout {
             used: one.used + 8,
             capacity: 10,
             reserved: 12,
             lists: one.lists.map(|list| list + 8),
             block_size: one.block_size + 8,
-            start: Start::Address(word(4, 16)),
+            start: BlocksStart::Address(word(4, 16)),
             next: one.next + 8,
             previous: one.previous + 8,
             len: one.len + 8,
             ..one
         };
         // Version 3: counts in 8 bytes after two words.
-        let three = Layout {
+        let three = PageLayout {
             queue: 4,
             used: word(2, 0),
             capacity: word(2, 2),
             reserved: word(2, 4),
             lists: [word(1, 0), word(2, 8), word(3, 8)],
             block_size: word(4, 8),
-            start: Start::Address(word(5, 8)),
+            start: BlocksStart::Address(word(5, 8)),
             keys: None,
             padded: false,
             next: word(8, 8),
@@ -158,17 +158,17 @@ impl Layout {
             len: word(11, 8) + owner_in_arena(width),
         };
         // Since 3.4: two numbers of 32 bits for the start and what is committed.
-        let four = Layout {
-            start: Start::Words(word(5, 8)),
+        let four = PageLayout {
+            start: BlocksStart::Words(word(5, 8)),
             next: word(7, 16),
             previous: word(8, 16),
             arena: Some(word(9, 16)),
             len: word(9, 16) + owner_in_arena(width),
             ..three
         };
-        let keyed = |layout: &Layout, keys: u64| {
+        let keyed = |layout: &PageLayout, keys: u64| {
             let behind = |at: u64| if at >= keys { at + 2 * width } else { at };
-            Layout {
+            PageLayout {
                 keys: Some(keys),
                 padded: true,
                 lists: layout.lists.map(behind),
@@ -184,15 +184,15 @@ impl Layout {
     }
 
     /// The layouts of 2.0 to 2.1.2 in a 32-bit memory; `records` is where the records of pages begin in a segment.
-    fn older(records: u64) -> Vec<Layout> {
-        let plain = |skipped| Layout {
+    fn older(records: u64) -> Vec<PageLayout> {
+        let plain = |skipped| PageLayout {
             queue: 3,
             used: 20,
             capacity: 10,
             reserved: 12,
             lists: [16, 28, 32],
             block_size: 24,
-            start: Start::Slice(records, skipped),
+            start: BlocksStart::Slice(records, skipped),
             keys: None,
             padded: false,
             next: 40,
@@ -200,9 +200,9 @@ impl Layout {
             arena: None,
             len: 48,
         };
-        let keyed = |layout: Layout, keys: u64| {
+        let keyed = |layout: PageLayout, keys: u64| {
             let behind = |at: u64| if at >= keys { at + 8 } else { at };
-            Layout {
+            PageLayout {
                 used: behind(layout.used),
                 block_size: behind(layout.block_size),
                 lists: layout.lists.map(behind),
@@ -216,7 +216,7 @@ impl Layout {
         let [first, then] = [Skipped::Guarantee, Skipped::Blocks].map(plain);
         let layouts = [first, then, keyed(first, 20), keyed(then, 32)];
         // Links may be encoded without canaries.
-        let padded = |layout: Layout| layout.keys.map(|_| Layout { padded: true, ..layout });
+        let padded = |layout: PageLayout| layout.keys.map(|_| PageLayout { padded: true, ..layout });
         layouts.into_iter().flat_map(|layout| [Some(layout), padded(layout)]).flatten().collect()
     }
 }
@@ -273,15 +273,15 @@ struct Page {
 
 impl Page {
     /// The page whose record lies at an address, if it may be one.
-    fn at(view: &View<'_>, layout: &Layout, record: u64) -> Option<Page> {
+    fn at(view: &View<'_>, layout: &PageLayout, record: u64) -> Option<Page> {
         let width = view.width();
         let count = |offset: u64| view.u16(record.checked_add(offset)?).map(u64::from);
         let (used, capacity, reserved) = (count(layout.used)?, count(layout.capacity)?, count(layout.reserved)?);
         let size = view.word(record + layout.block_size)?;
         let start = match layout.start {
-            Start::Address(at) => view.word(record + at)?,
-            Start::Words(at) => record + u64::from(view.u32(record + at)?) * width,
-            Start::Slice(records, skipped) => {
+            BlocksStart::Address(at) => view.word(record + at)?,
+            BlocksStart::Words(at) => record + u64::from(view.u32(record + at)?) * width,
+            BlocksStart::Slice(records, skipped) => {
                 let segment = record / SEGMENT * SEGMENT;
                 let index =
                     record.checked_sub(segment + records).filter(|at| at.is_multiple_of(layout.len))? / layout.len;
@@ -311,7 +311,7 @@ impl Page {
 
     /// Returns a bit for each block, which is set if the block is free, and the first fault of the lists of free
     /// blocks.
-    fn free(&self, view: &View<'_>, layout: &Layout) -> (Vec<u64>, Option<Damage>) {
+    fn free(&self, view: &View<'_>, layout: &PageLayout) -> (Vec<u64>, Option<Damage>) {
         let mut free = vec![0u64; (self.capacity as usize).div_ceil(64)];
         let mut count = [0; 3];
         let width = view.width();
@@ -355,7 +355,7 @@ impl Page {
     }
 
     /// The block after a free one in its list; 0 after the last one.
-    fn link(&self, view: &View<'_>, layout: &Layout, block: u64) -> Option<u64> {
+    fn link(&self, view: &View<'_>, layout: &PageLayout, block: u64) -> Option<u64> {
         let link = view.word(block)?;
         let Some(keys) = layout.keys else { return Some(link) };
         let [first, second] = [view.word(self.record + keys)?, view.word(self.record + keys + view.width())?];
@@ -380,7 +380,7 @@ impl Page {
     }
 
     /// The block at an address in this page.
-    fn block(&self, view: &View<'_>, layout: &Layout, at: u64, state: State) -> Block {
+    fn block(&self, view: &View<'_>, layout: &PageLayout, at: u64, state: State) -> Block {
         if !layout.padded {
             return Block::new(at, self.size, state);
         }
@@ -390,7 +390,7 @@ impl Page {
     }
 
     /// Returns the fault after a used block, where the program was built with checks.
-    fn written_beyond(&self, view: &View<'_>, layout: &Layout, block: &Block) -> Option<Damage> {
+    fn written_beyond(&self, view: &View<'_>, layout: &PageLayout, block: &Block) -> Option<Damage> {
         let keys = layout.keys.filter(|_| layout.padded)?;
         let (first, second) = (view.word(self.record + keys)?, view.word(self.record + keys + view.width())?);
         let turned = match view.width() {
@@ -418,7 +418,7 @@ impl Page {
 /// The heap.
 #[derive(Clone, Debug)]
 pub struct Mimalloc {
-    layout: Layout,
+    layout: PageLayout,
     width: u64,
     /// By address.
     pages: Vec<Page>,
@@ -440,7 +440,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
     found.retain(|&(table, words)| first(table, words).is_some());
     found.truncate(TRIED);
     let (layout, heap) = found.iter().find_map(|&(table, words)| {
-        let layouts = Layout::all(width).into_iter().filter(|layout| layout.queue == words);
+        let layouts = PageLayout::all(width).into_iter().filter(|layout| layout.queue == words);
         let heaps = layouts.map(|layout| (layout, Mimalloc::read(view, layout, [table].into_iter(), usize::MAX)));
         // The right layout has no broken page, or else the fewest of all.
         let sound = heaps.filter(|(_, heap)| heap.pages.len() > heap.broken.len());
@@ -488,9 +488,9 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
 }
 
 /// The heap of an older release with its table of queues at an address.
-fn older(view: &View<'_>, table: u64) -> Option<(Layout, Mimalloc)> {
-    let read = |layout: Layout, most: usize| Mimalloc::read(view, layout, [table].into_iter(), most);
-    let layouts = RECORDS_FROM.step_by(4).flat_map(Layout::older).filter(|_| view.width() == 4);
+fn older(view: &View<'_>, table: u64) -> Option<(PageLayout, Mimalloc)> {
+    let read = |layout: PageLayout, most: usize| Mimalloc::read(view, layout, [table].into_iter(), most);
+    let layouts = RECORDS_FROM.step_by(4).flat_map(PageLayout::older).filter(|_| view.width() == 4);
     let doubts = layouts.filter_map(|layout| {
         let heap = read(layout, TELLING);
         // Only lists tell: they must lead to blocks of the page that they are of.
@@ -525,7 +525,7 @@ impl Mimalloc {
     }
 
     /// The pages in the queues of these tables, up to so many.
-    fn read(view: &View<'_>, layout: Layout, tables: impl Iterator<Item = u64>, most: usize) -> Mimalloc {
+    fn read(view: &View<'_>, layout: PageLayout, tables: impl Iterator<Item = u64>, most: usize) -> Mimalloc {
         let width = view.width();
         let mut heap = Mimalloc { layout, width, pages: Vec::new(), broken: Vec::new() };
         let mut seen = HashSet::new();
@@ -669,8 +669,8 @@ mod tests {
     fn records_are_laid_out_as_the_compiler_does() {
         // By clang's -fdump-record-layouts for wasm32 and wasm64: used, capacity, lists, block size, start, next.
         let facts = |width: u64, index: usize| {
-            let layout = Layout::all(width)[2 * index];
-            let (Start::Address(start) | Start::Words(start) | Start::Slice(start, _)) = layout.start;
+            let layout = PageLayout::all(width)[2 * index];
+            let (BlocksStart::Address(start) | BlocksStart::Words(start) | BlocksStart::Slice(start, _)) = layout.start;
             let [free, local, thread] = layout.lists;
             [layout.used, layout.capacity, free, local, thread, layout.block_size, start, layout.next, layout.previous]
         };
@@ -680,12 +680,12 @@ mod tests {
         assert_eq!(facts(8, 1), [16, 18, 8, 24, 32, 40, 48, 72, 80], "3.0 to 3.3");
         assert_eq!(facts(4, 2), [8, 10, 4, 16, 20, 24, 28, 44, 48], "3.4");
         assert_eq!(facts(8, 2), [16, 18, 8, 24, 32, 40, 48, 72, 80], "3.4");
-        let arenas = [4, 8].map(|width| [2, 4].map(|index| Layout::all(width)[index].arena));
+        let arenas = [4, 8].map(|width| [2, 4].map(|index| PageLayout::all(width)[index].arena));
         assert_eq!(arenas, [[Some(52), Some(52)], [Some(96), Some(88)]]);
         assert_eq!(facts(4, 3), [16, 2, 8, 12, 28, 20, 24, 36, 40], "1.8.4 to 1.9");
         assert_eq!(facts(8, 3), [24, 2, 8, 16, 48, 32, 40, 64, 72], "1.8.4 to 1.9");
         for width in [4, 8] {
-            for layout in Layout::all(width).chunks(2) {
+            for layout in PageLayout::all(width).chunks(2) {
                 assert_eq!(layout[1].len, layout[0].len + 2 * width);
                 assert_eq!(layout[1].next, layout[0].next + 2 * width);
             }

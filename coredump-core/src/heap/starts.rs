@@ -16,7 +16,7 @@ const NONE: u32 = u32::MAX;
 /// at the others: they are in one line of the processor's cache.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(align(64))]
-struct Line {
+struct GranuleLine {
     starts: [u64; WORDS],
     open: [u64; WORDS],
     /// The number of starts before.
@@ -44,7 +44,7 @@ pub struct Starts {
     start: u64,
     /// The granule is `1 << shift` bytes.
     shift: u32,
-    lines: Vec<Line>,
+    lines: Vec<GranuleLine>,
     count: u32,
     /// The blocks that were open when that was kept, by number.
     used: Vec<u64>,
@@ -57,7 +57,7 @@ impl Starts {
     pub fn new(range: Range<u64>, shift: u32) -> Option<Starts> {
         let start = range.start >> shift << shift;
         let granules = range.end.saturating_sub(start) >> shift;
-        let lines = (granules << 3 <= MOST).then(|| vec![Line::default(); granules as usize / GRANULES + 1])?;
+        let lines = (granules << 3 <= MOST).then(|| vec![GranuleLine::default(); granules as usize / GRANULES + 1])?;
         Some(Starts { start, shift, lines, count: 0, used: Vec::new(), closed: Vec::new() })
     }
 
@@ -124,7 +124,7 @@ impl Starts {
 
     /// Notes it if no address of a line is in an open block.
     fn close(&mut self, line: usize) {
-        let Line { open, last, .. } = self.lines[line];
+        let GranuleLine { open, last, .. } = self.lines[line];
         if open == [0; WORDS] && (last == NONE || !self.is_open(last)) {
             self.closed[line / 64] |= 1 << (line % 64);
         }

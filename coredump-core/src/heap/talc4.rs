@@ -29,12 +29,12 @@ pub struct Talc4 {
     /// The heads of the lists.
     heads: Range<u64>,
     /// By address.
-    pieces: Vec<Piece>,
+    pieces: Vec<ChunkPiece>,
 }
 
 /// Memory that chunks follow each other in.
 #[derive(Clone, Debug)]
-struct Piece {
+struct ChunkPiece {
     range: Range<u64>,
     /// The ends of the chunks, from the highest on, in words after the piece's start.
     ends: Vec<u32>,
@@ -55,7 +55,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
     })?;
     let heads = first..first + width * lists(width);
     let base = heads.start - width;
-    let mut pieces: Vec<Piece> = Vec::new();
+    let mut pieces: Vec<ChunkPiece> = Vec::new();
     let mut end = view.memory().size / PAGE * PAGE;
     while end > base {
         match piece(view, base, heads.end + width, end, AGREEING) {
@@ -111,7 +111,7 @@ fn is_first(view: &View<'_>, heads: u64) -> bool {
 
 /// The memory that ends at `end`, as far down as a heap's start or a break after `least` chunks; `None` if none ends there.
 /// `base` is the first heap's start, and `first` where its chunks begin.
-fn piece(view: &View<'_>, base: u64, first: u64, end: u64, least: usize) -> Option<Piece> {
+fn piece(view: &View<'_>, base: u64, first: u64, end: u64, least: usize) -> Option<ChunkPiece> {
     let width = view.width();
     let mut ends = Vec::new();
     let (mut at, mut above) = (end, None);
@@ -132,7 +132,7 @@ fn piece(view: &View<'_>, base: u64, first: u64, end: u64, least: usize) -> Opti
         return None;
     }
     let ends = ends.into_iter().map(|end| u32::try_from((end - start) / width).ok()).collect::<Option<_>>()?;
-    Some(Piece { range: start..end, ends, broken })
+    Some(ChunkPiece { range: start..end, ends, broken })
 }
 
 /// Start and state of the chunk that ends at `end`, above which lies one with the state `above`; `None` where a heap begins.

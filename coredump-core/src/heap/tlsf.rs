@@ -193,7 +193,7 @@ fn first(root: u64) -> u64 {
 impl Allocator for Tlsf {
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
         let at = Some(first(self.root));
-        let walk = Walk { heap: self, view, strict, at, header: None, before: [None; 2], free: false };
+        let walk = BlockWalk { heap: self, view, strict, at, header: None, before: [None; 2], free: false };
         if !strict {
             return Box::new(walk);
         }
@@ -233,7 +233,7 @@ impl Allocator for Tlsf {
     }
 }
 
-struct Walk<'v> {
+struct BlockWalk<'v> {
     heap: &'v Tlsf,
     view: &'v View<'v>,
     strict: bool,
@@ -246,7 +246,7 @@ struct Walk<'v> {
     free: bool,
 }
 
-impl Iterator for Walk<'_> {
+impl Iterator for BlockWalk<'_> {
     type Item = Result<Block, Damage>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -279,7 +279,7 @@ impl Iterator for Walk<'_> {
     }
 }
 
-impl Walk<'_> {
+impl BlockWalk<'_> {
     /// The header of the block before, whose size led to `at` and not to where blocks go on.
     fn wrong_size(&self, at: u64) -> Option<Damage> {
         let wrong = self.header?;

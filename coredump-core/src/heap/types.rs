@@ -101,7 +101,7 @@ struct Scene<'g> {
 
 /// The targets of the pointers in some blocks, in order.
 #[derive(Default)]
-struct Found {
+struct FoundTypes {
     /// Used blocks, by granule and number, and the indices of what is said to be there.
     blocks: Vec<(u32, u32, u16)>,
     /// Blocks of hash tables, by granule, and the indices of what they are called.
@@ -163,14 +163,14 @@ struct Reader<'r> {
     /// Addresses that pointers hold, and the indices of what they point to. They wait until there are many, for memory is
     /// quicker when it is asked for several things at a time.
     waiting: Vec<(u64, u16)>,
-    found: Found,
+    found: FoundTypes,
     /// The number of values, each inside the one before, that are being followed.
     depth: u32,
 }
 
 impl<'r> Reader<'r> {
     fn new(scene: &'r Scene<'r>, view: &'r View<'r>) -> Self {
-        Reader { scene, view, waiting: Vec::with_capacity(WAITING), found: Found::default(), depth: 0 }
+        Reader { scene, view, waiting: Vec::with_capacity(WAITING), found: FoundTypes::default(), depth: 0 }
     }
 
     /// The bytes of the block at a granule, as far as they can hold pointers.
@@ -440,14 +440,14 @@ impl<'r> Reader<'r> {
         }
     }
 
-    fn found(mut self) -> Found {
+    fn found(mut self) -> FoundTypes {
         self.arrive();
         self.found
     }
 }
 
 /// A walk along typed pointers.
-struct Walk<'s> {
+struct TypeWalk<'s> {
     types: Types<'s>,
     /// Blocks whose pointers are to be followed.
     next: Queue,
@@ -472,10 +472,10 @@ fn says(shape: &Shape) -> bool {
     shape.size.is_some_and(|size| size > 1) && !shape.base
 }
 
-impl Walk<'_> {
+impl TypeWalk<'_> {
     /// Gives a type to each block that was found.
-    fn apply(&mut self, scene: &Scene<'_>, found: Found) {
-        let Walk { types, next, seen, tables, inside, inner, parts } = self;
+    fn apply(&mut self, scene: &Scene<'_>, found: FoundTypes) {
+        let TypeWalk { types, next, seen, tables, inside, inner, parts } = self;
         for (granule, entries, name) in found.tables {
             if seen.insert(granule) {
                 types.of[scene.starts.rank(granule)] = name as u16 + 1;
@@ -630,7 +630,7 @@ impl<'s> Types<'s> {
         graph: &Graph<'_, '_>,
         shapes: &'s Shapes,
         roots: &[TypedVariable],
-        objects: impl FnOnce(&Starts, &mut Walk<'s>, &Scene<'_>, &View<'_>),
+        objects: impl FnOnce(&Starts, &mut TypeWalk<'s>, &Scene<'_>, &View<'_>),
     ) -> Types<'s> {
         let of = if shapes.all.is_empty() { Vec::new() } else { vec![0; graph.len()] };
         let view = graph.view();
@@ -640,7 +640,7 @@ impl<'s> Types<'s> {
         let scene = &scene;
         let (next, seen, tables) = (Queue::default(), HashSet::new(), Vec::new());
         let (inside, inner, parts) = (HashSet::new(), Vec::new(), Vec::new());
-        let mut walk = Walk { types: Types { shapes, of }, next, seen, tables, inside, inner, parts };
+        let mut walk = TypeWalk { types: Types { shapes, of }, next, seen, tables, inside, inner, parts };
         for (address, index) in &shapes.known {
             if let Some(number) = graph.number(*address) {
                 walk.types.of[number] = *index as u16 + 1;
@@ -688,7 +688,7 @@ impl<'s> Types<'s> {
             if batch.is_empty() && walk.tables.is_empty() {
                 return walk.types;
             }
-            let read = |walk: &Walk<'_>, parts: &[BlockPart]| {
+            let read = |walk: &TypeWalk<'_>, parts: &[BlockPart]| {
                 let view = View::new(scene.memory);
                 let mut reader = Reader::new(scene, &view);
                 for group in parts.chunks(AHEAD) {
@@ -701,7 +701,7 @@ impl<'s> Types<'s> {
                 }
                 reader.found()
             };
-            let contents = |_: &Walk<'_>, granule| contents(scene.starts, scene.gap, granule);
+            let contents = |_: &TypeWalk<'_>, granule| contents(scene.starts, scene.gap, granule);
             in_parts(&mut walk, &batch, contents, read, |walk, found| walk.apply(scene, found));
         }
     }

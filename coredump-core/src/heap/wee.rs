@@ -82,7 +82,7 @@ pub fn find(view: &View<'_>, start: Option<u64>, places: &[Range<u64>]) -> Optio
 
 /// A cell.
 #[derive(Clone, Copy, Debug)]
-struct Cell {
+struct WeeCell {
     start: u64,
     end: u64,
     used: bool,
@@ -111,7 +111,7 @@ impl<'v> Cells<'v> {
 }
 
 impl Iterator for Cells<'_> {
-    type Item = Result<Cell, Damage>;
+    type Item = Result<WeeCell, Damage>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let start = self.next.take()?;
@@ -144,13 +144,13 @@ impl Iterator for Cells<'_> {
             true => self.end = Some(end),
             false => self.next = Some(end),
         }
-        Some(Ok(Cell { start, end, used: head & USED != 0 }))
+        Some(Ok(WeeCell { start, end, used: head & USED != 0 }))
     }
 }
 
 impl Wee {
     /// The cells in a used cell, if it is divided into blocks of one size.
-    fn divided<'v>(&self, view: &'v View<'v>, cell: &Cell) -> Option<Range<u64>> {
+    fn divided<'v>(&self, view: &'v View<'v>, cell: &WeeCell) -> Option<Range<u64>> {
         let width = self.width;
         let inside = cell.start + 2 * width..cell.end;
         if !cell.used || inside.end - inside.start < DIVIDED {
@@ -176,7 +176,7 @@ impl Wee {
             };
             let size = start - before;
             let mut cells = Cells { before, ..Cells::divided(view, start..inside.end) };
-            let equal = |cell: &Result<Cell, Damage>| cell.as_ref().is_ok_and(|cell| cell.end - cell.start == size);
+            let equal = |cell: &Result<WeeCell, Damage>| cell.as_ref().is_ok_and(|cell| cell.end - cell.start == size);
             let count = cells.by_ref().take_while(equal).count();
             // The last one has what is left over, and ends the row.
             size <= LARGEST * width && count > 0 && cells.end.is_some_and(|end| inside.end - end < 2 * size)
@@ -275,12 +275,12 @@ impl Wee {
 impl Allocator for Wee {
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
         let width = self.width;
-        let block = move |cell: Cell| {
+        let block = move |cell: WeeCell| {
             let state = if cell.used { State::Used } else { State::Free };
             Block::new(cell.start + 2 * width, cell.end - cell.start - 2 * width, state)
         };
         // The last one in a cell that is divided is next to what comes after that.
-        let last = move |cell: Cell| match self.divided(view, &cell) {
+        let last = move |cell: WeeCell| match self.divided(view, &cell) {
             Some(inside) => Cells::divided(view, inside).map_while(Result::ok).last(),
             None => Some(cell),
         };

@@ -30,7 +30,7 @@ const MAX_ALIGNMENT: u64 = 1 << 20;
 
 /// The addresses of the words of a state.
 #[derive(Clone, Copy, Debug)]
-struct Layout {
+struct StateLayout {
     state: u64,
     width: u64,
     /// Classes of slots; class `i` has slots of `smallest << i` bytes.
@@ -40,10 +40,10 @@ struct Layout {
     runs: u64,
 }
 
-impl Layout {
-    fn at(state: u64, width: u64) -> Layout {
+impl StateLayout {
+    fn at(state: u64, width: u64) -> StateLayout {
         let (classes, smallest, runs) = if width == 8 { (12, 16, 48) } else { (13, 8, 16) };
-        Layout { state, width, classes, smallest, runs }
+        StateLayout { state, width, classes, smallest, runs }
     }
 
     fn slot(&self, class: u64) -> u64 {
@@ -73,7 +73,7 @@ impl Layout {
 /// The heap.
 #[derive(Debug)]
 pub struct Zig {
-    layout: Layout,
+    layout: StateLayout,
     /// malloc's headers are in front of all blocks.
     malloc: bool,
     /// All pages that the allocator can have.
@@ -81,7 +81,7 @@ pub struct Zig {
     /// The free slots and runs, by address.
     free: Bits,
     /// The class of each page, or that it begins a free run.
-    known: Vec<Page>,
+    known: Vec<PageState>,
     /// Free lists that lead to where no free slot can be.
     broken: Vec<Damage>,
     /// The general-purpose allocator's larger blocks, by address.
@@ -92,7 +92,7 @@ pub struct Zig {
 
 /// The state of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Page {
+enum PageState {
     Unknown,
     Slots(u8),
     FreeRun(u8),
@@ -117,7 +117,7 @@ pub fn find(view: &View<'_>, hints: &Hints, places: &[Range<u64>]) -> Option<Fou
             if value % (2 * width) == 0 && value >= 1024 {
                 let before = (0..Layout::at(0, width).classes).filter_map(|class| at.checked_sub(class * width));
                 let before = before.take_while(|state| place.contains(state));
-                states.extend(before.filter(|&state| plausible(view, Layout::at(state, width), start, false)));
+                states.extend(before.filter(|&state| plausible(view, StateLayout::at(state, width), start, false)));
             }
             states.len() < STATES
         });
@@ -137,7 +137,7 @@ pub fn find(view: &View<'_>, hints: &Hints, places: &[Range<u64>]) -> Option<Fou
 }
 
 /// Returns true if the words at `layout` may be a state.
-fn plausible(view: &View<'_>, layout: Layout, start: Option<u64>, named: bool) -> bool {
+fn plausible(view: &View<'_>, layout: StateLayout, start: Option<u64>, named: bool) -> bool {
     let size = view.memory().size;
     let low = start.unwrap_or(PAGE);
     let address = |value: Option<u64>, multiple: u64| {
@@ -161,7 +161,7 @@ fn plausible(view: &View<'_>, layout: Layout, start: Option<u64>, named: bool) -
 impl Zig {
     /// The heap with its state at `state`. Without malloc's headers it is only believed by its `named` symbol.
     fn at(view: &View<'_>, state: u64, start: Option<u64>, named: bool) -> Option<Zig> {
-        let layout = Layout::at(state, view.width());
+        let layout = StateLayout::at(state, view.width());
         if !plausible(view, layout, start, named) {
             return None;
         }
@@ -180,7 +180,7 @@ impl Zig {
             layout,
             malloc: false,
             free: Bits::new(pages.clone(), 3)?,
-            known: vec![Page::Unknown; ((pages.end.saturating_sub(pages.start)) / PAGE) as usize],
+            known: vec![PageState::Unknown; ((pages.end.saturating_sub(pages.start)) / PAGE) as usize],
             pages,
             broken: Vec::new(),
             large: HashMap::new(),
@@ -188,10 +188,10 @@ impl Zig {
         };
         for (class, used) in &current {
             let page = heap.page_mut(used.start)?;
-            if *page != Page::Unknown {
+            if *page != PageState::Unknown {
                 return None;
             }
-            *page = Page::Slots(*class as u8);
+            *page = PageState::Slots(*class as u8);
         }
         let twice = heap.read_free_lists(view);
         // Every slot that was ever used has a header, if any of them has.
@@ -230,12 +230,12 @@ impl Zig {
         let pages = self.pages.clone().step_by(PAGE as usize);
         // A table without a block could be any table of a program that does not use that allocator.
         let in_use =
-            pages.filter(|&page| self.page(page) == Page::Unknown).any(|page| Bucket::at(view, page).is_some());
+            pages.filter(|&page| self.page(page) == PageState::Unknown).any(|page| Bucket::at(view, page).is_some());
         for page in self.pages.clone().step_by(PAGE as usize) {
             let (slot, end) = match self.page(page) {
-                Page::Slots(class) => (self.layout.slot(u64::from(class)), page + PAGE),
-                Page::Unknown => (self.pages.end - page, self.pages.end),
-                Page::FreeRun(_) => continue,
+                PageState::Slots(class) => (self.layout.slot(u64::from(class)), page + PAGE),
+                PageState::Unknown => (self.pages.end - page, self.pages.end),
+                PageState::FreeRun(_) => continue,
             };
             if slot < LargeTable::smallest(self.layout.width) {
                 continue;
@@ -264,24 +264,24 @@ impl Zig {
         }
     }
 
-    fn page_mut(&mut self, address: u64) -> Option<&mut Page> {
+    fn page_mut(&mut self, address: u64) -> Option<&mut PageState> {
         let index = address.checked_sub(self.pages.start)? / PAGE;
         self.known.get_mut(index as usize)
     }
 
-    fn page(&self, address: u64) -> Page {
+    fn page(&self, address: u64) -> PageState {
         let index = address.checked_sub(self.pages.start).map(|offset| (offset / PAGE) as usize);
-        index.and_then(|index| self.known.get(index)).copied().unwrap_or(Page::Unknown)
+        index.and_then(|index| self.known.get(index)).copied().unwrap_or(PageState::Unknown)
     }
 
     /// Collects the free slots and runs. A list ends where it leaves its pages or comes back; the slots and runs that one comes back to.
     fn read_free_lists(&mut self, view: &View<'_>) -> Vec<(Damage, u64)> {
         let mut twice = Vec::new();
         let layout = self.layout;
-        let slots =
-            (0..layout.classes).map(|class| (layout.free(view, class), layout.slot(class), Page::Slots(class as u8)));
+        let slots = (0..layout.classes)
+            .map(|class| (layout.free(view, class), layout.slot(class), PageState::Slots(class as u8)));
         let runs = (0..layout.runs).map(|class| {
-            (layout.free_run(view, class), PAGE.checked_shl(class as u32).unwrap_or(0), Page::FreeRun(class as u8))
+            (layout.free_run(view, class), PAGE.checked_shl(class as u32).unwrap_or(0), PageState::FreeRun(class as u8))
         });
         for (index, (first, size, page)) in slots.chain(runs).enumerate() {
             let mut record = layout.state + layout.width * (layout.classes + index as u64);
@@ -289,7 +289,8 @@ impl Zig {
             while let Some(free) = at.filter(|&free| free != 0) {
                 let end = free.checked_add(size).filter(|&end| self.pages.contains(&free) && end <= self.pages.end);
                 let known = self.page(free);
-                let fits = end.is_some() && free % size.min(PAGE) == 0 && (known == page || known == Page::Unknown);
+                let fits =
+                    end.is_some() && free % size.min(PAGE) == 0 && (known == page || known == PageState::Unknown);
                 if !fits {
                     let message =
                         format!("a list of free blocks of {size} bytes leads to {free:#x}, where none can be");
@@ -346,9 +347,9 @@ impl Zig {
     /// Returns what begins at a page: slots of a class, or a run of pages of that many bytes that is used or free.
     fn extent(&self, view: &View<'_>, page: u64) -> Extent {
         match self.page(page) {
-            Page::Slots(class) => Extent::Slots(self.layout.slot(u64::from(class))),
-            Page::FreeRun(class) => Extent::Run(PAGE << class, State::Free),
-            Page::Unknown if !self.malloc => match Bucket::at(view, page) {
+            PageState::Slots(class) => Extent::Slots(self.layout.slot(u64::from(class))),
+            PageState::FreeRun(class) => Extent::Run(PAGE << class, State::Free),
+            PageState::Unknown if !self.malloc => match Bucket::at(view, page) {
                 Some(bucket) => Extent::Bucket(bucket),
                 // Two of the largest slots share a page.
                 None => match [page, page + PAGE / 2].map(|at| self.large_extent(at)) {
@@ -357,7 +358,7 @@ impl Zig {
                     _ => Extent::Unknown,
                 },
             },
-            Page::Unknown => match page_slot(view, page) {
+            PageState::Unknown => match page_slot(view, page) {
                 Some(slot) if slot < PAGE => Extent::Slots(slot),
                 Some(run) if page + run <= self.pages.end => Extent::Run(run, State::Used),
                 _ => Extent::Unknown,
@@ -442,7 +443,7 @@ fn extent_of(requested: u64, alignment: u64, width: u64) -> Option<u64> {
 impl Allocator for Zig {
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
         let _ = strict;
-        Box::new(Walk {
+        Box::new(SlotWalk {
             heap: self,
             view,
             page: self.pages.start,
@@ -463,7 +464,7 @@ impl Allocator for Zig {
     }
 }
 
-struct Walk<'v> {
+struct SlotWalk<'v> {
     heap: &'v Zig,
     view: &'v View<'v>,
     page: u64,
@@ -477,7 +478,7 @@ struct Walk<'v> {
     broken: std::slice::Iter<'v, Damage>,
 }
 
-impl Iterator for Walk<'_> {
+impl Iterator for SlotWalk<'_> {
     type Item = Result<Block, Damage>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -1,7 +1,7 @@
 //! Finds members by name, through the wrappers in the standard libraries' own types.
 
-use super::reach::Reach;
 use super::renderer::Renderer;
+use super::type_budget::TypeBudget;
 use crate::catalog::types::{Kind, Struct};
 use crate::catalog::units::Die;
 use crate::location::Missing;
@@ -13,7 +13,7 @@ const LEVELS: u32 = 8;
 impl<'s> Renderer<'_, '_, 's> {
     /// A direct member, or one of a base.
     pub fn field(&self, value: &Value, name: &str) -> Option<Value> {
-        Reach::begin(LEVELS, |reach| self.field_within(value, name, reach))
+        TypeBudget::of_types(LEVELS, |budget| self.field_within(value, name, budget))
     }
 
     /// The first of these members that exists: releases of a library name the same member differently.
@@ -21,7 +21,7 @@ impl<'s> Renderer<'_, '_, 's> {
         names.iter().find_map(|name| self.field(value, name))
     }
 
-    fn field_within(&self, value: &Value, name: &str, reach: Reach<'_>) -> Option<Value> {
+    fn field_within(&self, value: &Value, name: &str, budget: TypeBudget<'_>) -> Option<Value> {
         let (mut die, mut ty) = self.frame.units.peeled(value.ty)?;
         if matches!(&ty.kind, Kind::Struct(contents) if contents.declared) {
             (die, ty) = self.frame.units.completed(die)?;
@@ -31,21 +31,21 @@ impl<'s> Renderer<'_, '_, 's> {
         if let Some(member) = contents.members.iter().find(|member| member.name == Some(name.as_bytes())) {
             return Some(value.member(self.frame, member));
         }
-        let reach = reach.deeper()?;
+        let budget = budget.deeper(1)?;
         let unnamed = contents.members.iter().filter(|member| member.base || member.name.is_none());
-        unnamed.take(32).find_map(|base| self.field_within(&value.member(self.frame, base), name, reach))
+        unnamed.take(32).find_map(|base| self.field_within(&value.member(self.frame, base), name, budget))
     }
 
     /// The first member of that name, searched for in the members of members too.
     pub fn dig(&self, value: &Value, name: &str) -> Option<Value> {
-        Reach::begin(LEVELS, |reach| self.dig_within(value, name, reach))
+        TypeBudget::of_types(LEVELS, |budget| self.dig_within(value, name, budget))
     }
 
-    fn dig_within(&self, value: &Value, name: &str, reach: Reach<'_>) -> Option<Value> {
-        if let Some(found) = self.field_within(value, name, reach.again(LEVELS)) {
+    fn dig_within(&self, value: &Value, name: &str, budget: TypeBudget<'_>) -> Option<Value> {
+        if let Some(found) = self.field_within(value, name, budget.again(LEVELS)) {
             return Some(found);
         }
-        let reach = reach.deeper()?;
+        let budget = budget.deeper(1)?;
         let (die, ty) = self.frame.units.peeled(value.ty)?;
         let Kind::Struct(contents) = &ty.kind else { return None };
         let value = value.with_type(Some(die));
@@ -53,17 +53,17 @@ impl<'s> Renderer<'_, '_, 's> {
             .members
             .iter()
             .take(16)
-            .find_map(|member| self.dig_within(&value.member(self.frame, member), name, reach))
+            .find_map(|member| self.dig_within(&value.member(self.frame, member), name, budget))
     }
 
     /// The scalar inside of nested structures that each have one non-empty member.
     pub fn unwrapped(&self, value: &Value) -> Option<Value> {
-        Reach::begin(LEVELS, |reach| {
+        TypeBudget::of_types(LEVELS, |budget| {
             let mut value = value.clone();
             for _ in 0..LEVELS {
                 let (die, ty) = self.frame.units.peeled(value.ty)?;
                 let Kind::Struct(contents) = &ty.kind else { return Some(value.with_type(Some(die))) };
-                let mut sized = contents.members.iter().filter(|member| !self.is_empty(member.ty, reach));
+                let mut sized = contents.members.iter().filter(|member| !self.is_empty(member.ty, budget));
                 let (only, None) = (sized.next()?, sized.next()) else { return None };
                 value = value.with_type(Some(die)).member(self.frame, only);
             }
@@ -72,13 +72,13 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// Whether a type holds nothing: C++ gives such a class a size of one byte all the same.
-    fn is_empty(&self, ty: Option<Die>, reach: Reach<'_>) -> bool {
+    fn is_empty(&self, ty: Option<Die>, budget: TypeBudget<'_>) -> bool {
         let Some((_, ty)) = self.frame.units.peeled(ty) else { return false };
-        let Some(reach) = reach.deeper() else { return false };
+        let Some(budget) = budget.deeper(1) else { return false };
         match &ty.kind {
             _ if ty.size == Some(0) => true,
             Kind::Struct(contents) if !contents.declared && contents.variants.is_none() => {
-                contents.members.len() <= 16 && contents.members.iter().all(|member| self.is_empty(member.ty, reach))
+                contents.members.len() <= 16 && contents.members.iter().all(|member| self.is_empty(member.ty, budget))
             }
             _ => false,
         }

@@ -19,12 +19,12 @@ mod meaning;
 pub mod names;
 mod pointer;
 pub mod python;
-mod reach;
 mod renderer;
 pub mod rust;
 mod scalar;
 pub mod tasks;
 mod text;
+mod type_budget;
 mod variants;
 mod zig;
 
@@ -37,11 +37,11 @@ use crate::limits::{MAX_NAME, shorten};
 use crate::location::Missing;
 use crate::values::{Source, Value};
 pub use meaning::{Elements, Entries, Meaning, StringData};
-use names::Room;
 pub use names::type_name;
 use renderer::cut;
 pub use renderer::{Contiguous, Renderer, Shown, explain};
 pub use text::{pointer_with, quoted};
+use type_budget::TypeBudget;
 
 /// The implementation of [`Lang`] for each language.
 pub fn table(language: Language) -> &'static dyn Lang {
@@ -356,7 +356,7 @@ pub trait Lang: Sync {
     }
 
     /// A type that has a name, as a program writes it, with its arguments as far as there is room for them.
-    fn named_type(&self, _units: &Units<'_>, _die: Die, _ty: &Type<'_>, name: &str, _room: Room<'_>) -> String {
+    fn named_type(&self, _units: &Units<'_>, _die: Die, _ty: &Type<'_>, name: &str, _budget: TypeBudget<'_>) -> String {
         name.to_owned()
     }
 }

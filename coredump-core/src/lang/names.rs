@@ -1,7 +1,6 @@
 //! Names of types as their language writes them.
 
-use std::cell::Cell;
-
+use super::type_budget::TypeBudget;
 use super::{Lang, table};
 use crate::catalog::Language;
 use crate::catalog::types::{Kind, PointerKind, Type};
@@ -17,29 +16,9 @@ const SHORT: usize = 256;
 /// Bytes that a type takes at least in a name, with what separates it from the next.
 const TYPE: usize = 4;
 
-/// What may still be written of a name: the types of a few entries, each a parameter of others, could make it longer than any memory.
-#[derive(Clone, Copy)]
-pub struct Room<'b> {
-    levels: u32,
-    bytes: &'b Cell<usize>,
-}
-
-impl Room<'_> {
-    /// Writes a name that has all of its room yet.
-    pub fn for_name<R>(levels: u32, write: impl FnOnce(Room<'_>) -> R) -> R {
-        write(Room { levels, bytes: &Cell::new(LONGEST) })
-    }
-
-    /// Takes the room of one more type, which is hardly longer than what is written of it.
-    fn within(self) -> Option<Self> {
-        let levels = self.levels.checked_sub(1)?;
-        self.bytes.set(self.bytes.get().checked_sub(TYPE)?);
-        Some(Room { levels, ..self })
-    }
-
-    fn spend(self, bytes: usize) {
-        self.bytes.set(self.bytes.get().saturating_sub(bytes));
-    }
+/// Calls `write` with the budget of a whole name, in bytes.
+pub(super) fn begin<R>(levels: u32, write: impl FnOnce(TypeBudget<'_>) -> R) -> R {
+    TypeBudget::begin(levels, LONGEST, write)
 }
 
 /// The name of the type at `die`, as `language` writes it; for `None` its name of "no type".
@@ -50,9 +29,11 @@ pub fn type_name(units: &Units<'_>, die: Option<Die>, language: Language) -> Str
 /// The name of the type at `die`, as `lang` writes it; what is written is taken from the `steps`, without which names are shorter.
 pub(super) fn written(units: &Units<'_>, die: Option<Die>, lang: &dyn Lang, steps: &Steps) -> String {
     let longest = if steps.are_spent() { SHORT } else { LONGEST };
-    let bytes = Cell::new(longest);
-    let mut name = written_within(units, die, lang, Room { levels: LEVELS, bytes: &bytes });
-    steps.spend(longest - bytes.get());
+    let mut name = TypeBudget::begin(LEVELS, longest, |budget| {
+        let name = written_within(units, die, lang, budget);
+        steps.spend(longest - budget.left());
+        name
+    });
     if name.len() > LONGEST {
         let end = (0..=LONGEST).rev().find(|&end| name.is_char_boundary(end)).unwrap_or(0);
         name.truncate(end);
@@ -61,19 +42,19 @@ pub(super) fn written(units: &Units<'_>, die: Option<Die>, lang: &dyn Lang, step
     name
 }
 
-/// The name of the type at `die` within another name, as far as there is `room` for it.
-pub(super) fn written_within(units: &Units<'_>, die: Option<Die>, lang: &dyn Lang, room: Room<'_>) -> String {
-    declare(units, die, String::new(), lang, room)
+/// The name of the type at `die` within another name, as far as the `budget` allows.
+pub(super) fn written_within(units: &Units<'_>, die: Option<Die>, lang: &dyn Lang, budget: TypeBudget<'_>) -> String {
+    declare(units, die, String::new(), lang, budget)
 }
 
 /// The declaration of `inner` with that type: C writes a type around the name it declares.
-fn declare(units: &Units<'_>, die: Option<Die>, inner: String, lang: &dyn Lang, room: Room<'_>) -> String {
+fn declare(units: &Units<'_>, die: Option<Die>, inner: String, lang: &dyn Lang, budget: TypeBudget<'_>) -> String {
     let Some(die) = die else {
         return spaced(lang.notation().no_type, &inner);
     };
-    let (Some(ty), Some(room)) = (units.type_at(die), room.within()) else { return spaced("...", &inner) };
+    let (Some(ty), Some(budget)) = (units.type_at(die), budget.deeper(TYPE)) else { return spaced("...", &inner) };
     let c_like = lang.has_declarators();
-    let next = |die, inner| declare(units, die, inner, lang, room);
+    let next = |die, inner| declare(units, die, inner, lang, budget);
     match &ty.kind {
         Kind::Pointer(kind, target) => {
             if let Some(name) = ty.name {
@@ -119,7 +100,7 @@ fn declare(units: &Units<'_>, die: Option<Die>, inner: String, lang: &dyn Lang, 
             next(array.element, format!("{inner}{bounds}"))
         }
         Kind::Function(result, parameters, more) => {
-            let list = parameter_list(units, parameters, *more, lang, room);
+            let list = parameter_list(units, parameters, *more, lang, budget);
             if c_like {
                 return next(*result, format!("{inner}({list})"));
             }
@@ -133,20 +114,26 @@ fn declare(units: &Units<'_>, die: Option<Die>, inner: String, lang: &dyn Lang, 
             match method.as_deref() {
                 // The implicit object parameter of a method is not written.
                 Some(Type { kind: Kind::Function(result, parameters, more), .. }) => {
-                    let list = parameter_list(units, parameters.get(1..).unwrap_or_default(), *more, lang, room);
+                    let list = parameter_list(units, parameters.get(1..).unwrap_or_default(), *more, lang, budget);
                     next(*result, format!("({inner})({list})"))
                 }
                 _ => next(*target, inner),
             }
         }
-        _ => spaced(&qualified(units, die, &ty, lang, room), &inner),
+        _ => spaced(&qualified(units, die, &ty, lang, budget), &inner),
     }
 }
 
 /// The types of a function's parameters.
-fn parameter_list(units: &Units<'_>, parameters: &[Die], more: bool, lang: &dyn Lang, room: Room<'_>) -> String {
+fn parameter_list(
+    units: &Units<'_>,
+    parameters: &[Die],
+    more: bool,
+    lang: &dyn Lang,
+    budget: TypeBudget<'_>,
+) -> String {
     let shown = parameters.iter().take(LEVELS as usize);
-    let name = |&parameter: &Die| declare(units, Some(parameter), String::new(), lang, room);
+    let name = |&parameter: &Die| declare(units, Some(parameter), String::new(), lang, budget);
     let mut list: Vec<String> = shown.map(name).collect();
     if more || parameters.len() > list.len() {
         list.push("...".into());
@@ -158,7 +145,7 @@ fn parameter_list(units: &Units<'_>, parameters: &[Die], more: bool, lang: &dyn 
 }
 
 /// A named type with its namespaces.
-fn qualified(units: &Units<'_>, die: Die, ty: &Type<'_>, lang: &dyn Lang, room: Room<'_>) -> String {
+fn qualified(units: &Units<'_>, die: Die, ty: &Type<'_>, lang: &dyn Lang, budget: TypeBudget<'_>) -> String {
     let keyword = match &ty.kind {
         Kind::Struct(contents) => contents.keyword,
         Kind::Enum(_) => "enum",
@@ -176,8 +163,8 @@ fn qualified(units: &Units<'_>, die: Die, ty: &Type<'_>, lang: &dyn Lang, room: 
             _ => "long double _Complex".into(),
         };
     }
-    room.spend(name.len());
-    lang.named_type(units, die, ty, &name, room)
+    budget.spend(name.len());
+    lang.named_type(units, die, ty, &name, budget)
 }
 
 /// A type's name, qualified by the scopes that it is in; base types are in none.

@@ -1,8 +1,8 @@
 //! Structures with variant parts, as Rust's enums are: which variant is active (DWARF 5, 5.7.10), by a tag or by a
 //! niche in the contents.
 
-use super::reach::Reach;
 use super::renderer::{Renderer, Shown};
+use super::type_budget::TypeBudget;
 use crate::catalog::types::{Kind, Struct, Variant};
 use crate::catalog::units::Die;
 use crate::location::Missing;
@@ -88,19 +88,22 @@ impl<'s> Renderer<'_, '_, 's> {
 
     /// Whether a variant can exist: it cannot if it holds a value of an uninhabited type.
     fn can_be(&self, variant: &Variant<'_>) -> bool {
-        variant.member.as_ref().is_none_or(|member| Reach::begin(LEVELS, |reach| self.has_values(member.ty, reach)))
+        variant
+            .member
+            .as_ref()
+            .is_none_or(|member| TypeBudget::of_types(LEVELS, |budget| self.has_values(member.ty, budget)))
     }
 
-    fn has_values(&self, ty: Option<Die>, reach: Reach<'_>) -> bool {
-        let (Some((_, ty)), Some(reach)) = (self.frame.units.peeled(ty), reach.deeper()) else { return true };
+    fn has_values(&self, ty: Option<Die>, budget: TypeBudget<'_>) -> bool {
+        let (Some((_, ty)), Some(budget)) = (self.frame.units.peeled(ty), budget.deeper(1)) else { return true };
         match &ty.kind {
             Kind::Base(_) => ty.name != Some(b"!"),
             Kind::Struct(contents) => {
                 contents.keyword == "union"
-                    || contents.members.iter().all(|member| self.has_values(member.ty, reach))
+                    || contents.members.iter().all(|member| self.has_values(member.ty, budget))
                         && contents.variants.as_ref().is_none_or(|variants| {
                             let of = |variant: &Variant<'_>| {
-                                variant.member.as_ref().is_none_or(|member| self.has_values(member.ty, reach))
+                                variant.member.as_ref().is_none_or(|member| self.has_values(member.ty, budget))
                             };
                             variants.list.iter().any(of)
                         })

@@ -20,7 +20,7 @@ pub enum Behind {
 }
 
 /// A block, loop or `if` that is open at an instruction.
-struct Open {
+struct BranchBlock {
     is_loop: bool,
     /// Whether control may go on after its `end`.
     end_wanted: bool,
@@ -70,7 +70,7 @@ pub fn ahead<'m>(module: &'m Module<'_>, function: u32, offset: u64) -> impl Ite
 fn follow(module: &Module<'_>, function: u32, offset: u64) -> Option<Behind> {
     use Operator as O;
     let mut operators = module.operators(function)?;
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: Vec<BranchBlock> = Vec::new();
     let mut found = Vec::new();
     // Whether the branch may lead to the instruction that is read next.
     let mut reached = false;
@@ -98,11 +98,13 @@ fn follow(module: &Module<'_>, function: u32, offset: u64) -> Option<Behind> {
             }
         }
         match &operator {
-            O::Block { .. } | O::Loop { .. } | O::If { .. } | O::TryTable { .. } | O::Try { .. } => open.push(Open {
-                is_loop: matches!(operator, O::Loop { .. }),
-                end_wanted: false,
-                else_wanted: branches && matches!(operator, O::If { .. }),
-            }),
+            O::Block { .. } | O::Loop { .. } | O::If { .. } | O::TryTable { .. } | O::Try { .. } => {
+                open.push(BranchBlock {
+                    is_loop: matches!(operator, O::Loop { .. }),
+                    end_wanted: false,
+                    else_wanted: branches && matches!(operator, O::If { .. }),
+                })
+            }
             O::Else => reached = std::mem::take(&mut open.last_mut()?.else_wanted),
             O::End => {
                 let closed = open.pop();
@@ -125,7 +127,7 @@ fn follow(module: &Module<'_>, function: u32, offset: u64) -> Option<Behind> {
 
 /// Notes that control may go on at a label: after the `end` of a block. For a loop, the label is its head, which cannot
 /// lead to an `unreachable` alone, since the branch itself comes after it.
-fn want(open: &mut [Open], depth: u32) {
+fn want(open: &mut [BranchBlock], depth: u32) {
     let index = open.len().checked_sub(depth as usize + 1);
     if let Some(block) = index.and_then(|index| open.get_mut(index)).filter(|block| !block.is_loop) {
         block.end_wanted = true;

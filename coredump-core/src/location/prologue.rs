@@ -91,14 +91,14 @@ impl Frame<'_, '_> {
 
 /// A prologue's store of a Wasm parameter at an offset from the frame base, and how many bytes of it.
 #[derive(Debug, PartialEq, Eq)]
-struct Store {
+struct ParameterStore {
     parameter: u32,
     offset: u64,
     size: u64,
 }
 
 /// Returns the parameters that a function stores in its frame before it computes or calls anything but the frame.
-fn stores_of_parameters(module: &Module<'_>, function: u32, base: u32) -> Vec<Store> {
+fn stores_of_parameters(module: &Module<'_>, function: u32, base: u32) -> Vec<ParameterStore> {
     use Operator as O;
     let mut stores = Vec::new();
     let (Some(mut operators), Some(signature)) = (module.operators(function), module.signature(function)) else {
@@ -135,7 +135,7 @@ fn stores_of_parameters(module: &Module<'_>, function: u32, base: u32) -> Vec<St
                     && parameter < parameters
                     && memarg.memory == 0
                 {
-                    stores.push(Store { parameter, offset: memarg.offset, size });
+                    stores.push(ParameterStore { parameter, offset: memarg.offset, size });
                 }
             }
             // From here on a parameter no longer has the value that was passed.
@@ -163,7 +163,8 @@ mod tests {
             "i32.const 4096 local.set 3 local.get 3 local.get 0 i32.store8 offset=7 local.get 3 local.get 1 i64.store
             local.get 3 local.get 2 i32.const 1 i32.and i32.store8 offset=12 local.get 0 local.get 2 i32.store",
         );
-        let first = [Store { parameter: 0, offset: 7, size: 1 }, Store { parameter: 1, offset: 0, size: 8 }];
+        let first =
+            [ParameterStore { parameter: 0, offset: 7, size: 1 }, ParameterStore { parameter: 1, offset: 0, size: 8 }];
         assert_eq!(stores, first, "one is computed first, one goes elsewhere");
         assert_eq!(ask("i32.const 1 local.set 2 local.get 3 local.get 2 i32.store"), []);
         assert_eq!(ask("block end local.get 3 local.get 2 i32.store"), []);

@@ -22,7 +22,7 @@ pub(super) struct Index {
 }
 
 /// A reader of the section's head.
-struct Head<'a> {
+struct HeadReader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
@@ -30,7 +30,7 @@ struct Head<'a> {
 /// A fault, and its byte offset in the section.
 type Problem = (String, u64);
 
-impl Head<'_> {
+impl HeadReader<'_> {
     fn byte(&mut self, what: &str) -> Result<u8, Problem> {
         let byte = self.bytes.get(self.at).copied().ok_or_else(|| (format!("{what} is cut off"), self.at as u64))?;
         self.at += 1;
@@ -136,7 +136,7 @@ impl Index {
 
     /// Reads the head: returns the declared number of objects, and where they begin.
     fn read_head(&mut self, bytes: &[u8]) -> Result<(u64, usize), Problem> {
-        let mut head = Head { bytes, at: 0 };
+        let mut head = HeadReader { bytes, at: 0 };
         match head.byte("the section")? {
             VERSION => {}
             other => return Err((format!("version {other} is not known"), 0)),

@@ -87,7 +87,7 @@ pub fn describe<'d>(
         match memory.uint(header, 8) {
             Ok(CPP | CPP_DEPENDENT) => {
                 exception.language = Some("c++");
-                let cpp = Cpp { memory, dump, module };
+                let cpp = CppExceptions { memory, dump, module };
                 if let Some((ty, object)) = cpp.parts(header) {
                     exception.ty = cpp.name(ty);
                     exception.message = cpp.message(ty, object);
@@ -101,13 +101,13 @@ pub fn describe<'d>(
 }
 
 /// Reads C++ exceptions.
-struct Cpp<'c, 'd, 's> {
+struct CppExceptions<'c, 'd, 's> {
     memory: &'c Memory<'d>,
     dump: &'c CoreDump<'d>,
     module: Option<&'c Module<'s>>,
 }
 
-impl Cpp<'_, '_, '_> {
+impl CppExceptions<'_, '_, '_> {
     fn word(&self, address: u64) -> Option<u64> {
         self.memory.pointer(address).ok()
     }

@@ -18,7 +18,7 @@ impl Pieces for Vec<u8> {
 #[inline]
 pub fn returned(function: u32, arguments: u32, bits: u64, writes: &[Write<'_>], output: &mut impl Pieces) {
     // Room for all that has a bounded size, and for short writes, so that most calls cost one piece.
-    let mut head = Head::default();
+    let mut head = EventBuffer::default();
     head.begin(if bits == 0 { 1 } else { 2 }, function, arguments);
     if bits != 0 {
         head.leb(bits);
@@ -29,7 +29,7 @@ pub fn returned(function: u32, arguments: u32, bits: u64, writes: &[Write<'_>], 
 /// Writes an answered call; the parameters are the fields of [`super::Call`]. A call that returned to a component has
 /// no writes.
 pub fn call(function: u32, arguments: u32, outcome: &Outcome<'_>, writes: &[Write<'_>], output: &mut impl Pieces) {
-    let mut head = Head::default();
+    let mut head = EventBuffer::default();
     match outcome {
         Outcome::Returned(bits) => return returned(function, arguments, *bits, writes, output),
         Outcome::Values(bytes) => {
@@ -64,7 +64,7 @@ pub fn call(function: u32, arguments: u32, outcome: &Outcome<'_>, writes: &[Writ
 
 /// Writes a call that returned 0 and read from a file. `writes` are the other writes of the call.
 pub fn reading(function: u32, arguments: u32, read: &Read, writes: &[Write<'_>], output: &mut impl Pieces) {
-    let mut head = Head::default();
+    let mut head = EventBuffer::default();
     head.begin(6, function, arguments);
     head.passage(&read.passage);
     head.leb(read.to);
@@ -74,7 +74,7 @@ pub fn reading(function: u32, arguments: u32, read: &Read, writes: &[Write<'_>],
 /// Writes a call of a component that read from a file. `values` are its encoded results without the bytes that were
 /// read.
 pub fn values_read(function: u32, arguments: u32, read: &Read, values: &[u8], output: &mut impl Pieces) {
-    let mut head = Head::default();
+    let mut head = EventBuffer::default();
     head.begin(7, function, arguments);
     head.passage(&read.passage);
     head.leb(values.len() as u64);
@@ -86,7 +86,7 @@ pub fn values_read(function: u32, arguments: u32, read: &Read, values: &[u8], ou
 
 /// Writes the event that a memory was not allowed to grow.
 pub fn growth_refused(refusal: &Refusal, output: &mut impl Pieces) {
-    let mut head = Head::default();
+    let mut head = EventBuffer::default();
     head.byte(4);
     head.leb(refusal.current);
     head.leb(refusal.desired);
@@ -101,7 +101,7 @@ pub fn growth_refused(refusal: &Refusal, output: &mut impl Pieces) {
 /// Never: the fields of [`Start`] are all that JSON can hold.
 pub fn section_head(start: &Start) -> Vec<u8> {
     let json = serde_json::to_vec(start).unwrap_or_else(|error| panic!("cannot write {SECTION}: {error}"));
-    let mut head = Head::default();
+    let mut head = EventBuffer::default();
     head.leb(json.len() as u64);
     let mut bytes = head.take().to_vec();
     bytes.extend(json);
@@ -109,7 +109,7 @@ pub fn section_head(start: &Start) -> Vec<u8> {
 }
 
 /// A buffer for the parts of an event that have a bounded size.
-struct Head {
+struct EventBuffer {
     bytes: [u8; ROOM],
     len: usize,
 }
@@ -123,14 +123,14 @@ const LEB: usize = 10;
 /// The length in bytes of a short write, which is copied: most calls write a time or an offset.
 const WORD: usize = 8;
 
-impl Default for Head {
+impl Default for EventBuffer {
     #[inline]
-    fn default() -> Head {
-        Head { bytes: [0; ROOM], len: 0 }
+    fn default() -> EventBuffer {
+        EventBuffer { bytes: [0; ROOM], len: 0 }
     }
 }
 
-impl Head {
+impl EventBuffer {
     #[inline]
     fn begin(&mut self, tag: u8, function: u32, arguments: u32) {
         self.byte(tag);

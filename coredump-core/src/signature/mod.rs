@@ -30,7 +30,7 @@ pub fn signature(threads: &[ResolvedThread]) -> Option<String> {
 /// Makes signatures and remembers names, for many dumps of the same programs. Threads can share it.
 #[derive(Debug, Default)]
 pub struct Signer {
-    known: Locked<HashMap<Key, Function>>,
+    known: Locked<HashMap<Key, StableFunction>>,
 }
 
 /// A function's name, and its source file.
@@ -38,7 +38,7 @@ type Key = (Arc<str>, Option<Arc<str>>);
 
 /// A function's stable name and its role.
 #[derive(Clone, Debug)]
-struct Function {
+struct StableFunction {
     name: Arc<str>,
     role: Role,
 }
@@ -99,7 +99,7 @@ impl Signer {
         (function.name, function.role != Role::Own)
     }
 
-    fn function(&self, name: &Arc<str>, file: Option<&Arc<str>>) -> Function {
+    fn function(&self, name: &Arc<str>, file: Option<&Arc<str>>) -> StableFunction {
         let key = (name.clone(), file.cloned());
         if let Some(known) = self.known.lock().get(&key) {
             return known.clone();
@@ -112,7 +112,7 @@ impl Signer {
         } else {
             Role::Own
         };
-        let function = Function { name: stable.into(), role };
+        let function = StableFunction { name: stable.into(), role };
         let mut known = self.known.lock();
         if known.len() < MAX_KNOWN {
             known.insert(key, function.clone());
@@ -135,13 +135,13 @@ fn source_functions(frame: &ResolvedFrame) -> impl Iterator<Item = (Option<&Arc<
 
 /// A function without a name is identified by its index, though a rebuild may change that. If its binary was not found
 /// (an adapter that the engine made between components is in no file), it counts only where no function has a name.
-fn unnamed(frame: &ResolvedFrame) -> Function {
+fn unnamed(frame: &ResolvedFrame) -> StableFunction {
     let name = match frame.function_index {
         Some(index) => format!("func[{index}]"),
         None => "?".to_owned(),
     };
     let role = if frame.module_offset.is_some() || frame.in_memory { Role::Own } else { Role::Machinery };
-    Function { name: name.into(), role }
+    StableFunction { name: name.into(), role }
 }
 
 /// The functions from the crash outwards, with recursion folded.

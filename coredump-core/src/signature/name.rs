@@ -25,7 +25,7 @@ pub fn stable(name: &str) -> String {
 }
 
 /// An open bracket.
-struct Open {
+struct Bracket {
     close: char,
     dropped: bool,
 }
@@ -35,7 +35,7 @@ struct Open {
 /// Python's `f.<locals>.g`.
 fn without_arguments(name: &str) -> String {
     let mut kept = String::with_capacity(name.len());
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: Vec<Bracket> = Vec::new();
     let mut dropping = 0usize;
     // Ends of the last parameter list and of the last identifier before it, at the outermost level.
     let mut parameters = None;
@@ -68,7 +68,7 @@ fn without_arguments(name: &str) -> String {
                 '[' => ']',
                 _ => ')',
             };
-            open.push(Open { close, dropped });
+            open.push(Bracket { close, dropped });
             dropping += usize::from(dropped);
             if dropping == 0 {
                 kept.push(letter);

@@ -54,7 +54,7 @@ struct Candidate {
 }
 
 /// A call that encloses the current entry of the walk.
-struct Open {
+struct EnclosingCall {
     depth: isize,
     candidate: usize,
     ranges: Covered,
@@ -84,7 +84,7 @@ fn collect(
     let own = lists.covered(own, unit, || work.spend(1));
     let mut walk = Walk::entry(unit, entry, calls)?;
     // The enclosing calls that cover the address: deeper inlined calls can only be in the last of them.
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: Vec<EnclosingCall> = Vec::new();
     let mut skipped: Option<isize> = None;
     while !work.is_spent()
         && let Some(met) = walk.next()
@@ -130,7 +130,7 @@ fn collect(
         let outer = open.last().map_or(&own, |open| &open.ranges);
         let fits = outer.encloses((begin, end));
         let certain = fits && parent.is_none_or(|parent| candidates[parent].certain);
-        open.push(Open { depth: met.depth, candidate: candidates.len(), ranges });
+        open.push(EnclosingCall { depth: met.depth, candidate: candidates.len(), ranges });
         candidates.push(Candidate { call, parent, level: open.len(), begin, fits, certain });
     }
     work.spend(walk.take_passed());

@@ -28,7 +28,7 @@ pub struct Walk<'u, 's, W> {
     /// The walk ends after the last entry deeper than this.
     floor: isize,
     quick: [Quick; SHORT_CODES],
-    shapes: Vec<Option<Shape>>,
+    shapes: Vec<Option<SkipPlan>>,
     steps: Vec<AttributeStep>,
     passed: usize,
     lowest: isize,
@@ -50,7 +50,7 @@ pub struct Met<'u> {
 
 /// How to skip an entry: a number of bytes, then step by step.
 #[derive(Clone, Copy, Debug)]
-struct Shape {
+struct SkipPlan {
     wanted: bool,
     children: bool,
     /// Whether it has an attribute whose form is in the entries (`DW_FORM_indirect`).
@@ -97,12 +97,12 @@ impl<'u, 's, W: FnMut(&Abbreviation) -> bool> Walk<'u, 's, W> {
         std::mem::take(&mut self.passed)
     }
 
-    fn steps_of(&self, shape: Shape) -> &[AttributeStep] {
+    fn steps_of(&self, shape: SkipPlan) -> &[AttributeStep] {
         &self.steps[shape.steps.0 as usize..shape.steps.1 as usize]
     }
 
     #[cold]
-    fn new_shape(&mut self, code: u64) -> Option<Shape> {
+    fn new_shape(&mut self, code: u64) -> Option<SkipPlan> {
         let abbreviation = self.unit.abbreviations.get(code)?;
         let first = self.steps.len();
         let mut steps = std::mem::take(&mut self.steps);
@@ -113,7 +113,7 @@ impl<'u, 's, W: FnMut(&Abbreviation) -> bool> Walk<'u, 's, W> {
             _ => 0,
         };
         let after = first + usize::from(fixed > 0);
-        let shape = Shape {
+        let shape = SkipPlan {
             wanted: (self.wanted)(abbreviation),
             children: abbreviation.has_children(),
             opaque,

@@ -10,7 +10,7 @@ const CHUNK: usize = 1 << 16;
 
 /// The encoding of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum TextEncoding {
     /// UTF-8, or anything else that consists of bytes.
     Bytes,
     /// UTF-16, little endian.
@@ -33,7 +33,7 @@ enum Ends {
 /// A reader that converts text.
 pub(super) struct TextReader<R> {
     reader: R,
-    form: Option<Form>,
+    encoding: Option<TextEncoding>,
     ends: Ends,
     /// Whether the previous byte was a carriage return that became a line feed.
     returned: bool,
@@ -49,11 +49,11 @@ impl<R: Read> TextReader<R> {
     /// Converts the text that `reader` gives.
     pub fn new(reader: R) -> TextReader<R> {
         let (half, ready) = (Vec::new(), Vec::new());
-        TextReader { reader, form: None, ends: Ends::Unknown, returned: false, half, ready, given: 0 }
+        TextReader { reader, encoding: None, ends: Ends::Unknown, returned: false, half, ready, given: 0 }
     }
 
     /// Reads the beginning of the text, which tells the encoding.
-    fn begin(&mut self) -> io::Result<Form> {
+    fn begin(&mut self) -> io::Result<TextEncoding> {
         // Reads as much as comes at once, and no more than is needed to tell, so that nobody waits for input.
         let mut start = vec![0; CHUNK];
         let mut filled = 0;
@@ -70,29 +70,29 @@ impl<R: Read> TextReader<R> {
             let start = start.get(..START).unwrap_or_default();
             !start.is_empty() && start.chunks(2).all(|pair| pair[first] == 0 && (1..0x80).contains(&pair[1 - first]))
         };
-        let form = match start[..] {
-            [0xFF, 0xFE, ..] => Form::LittleEndian,
-            [0xFE, 0xFF, ..] => Form::BigEndian,
-            _ if zeros(1) => Form::LittleEndian,
-            _ if zeros(0) => Form::BigEndian,
-            _ => Form::Bytes,
+        let encoding = match start[..] {
+            [0xFF, 0xFE, ..] => TextEncoding::LittleEndian,
+            [0xFE, 0xFF, ..] => TextEncoding::BigEndian,
+            _ if zeros(1) => TextEncoding::LittleEndian,
+            _ if zeros(0) => TextEncoding::BigEndian,
+            _ => TextEncoding::Bytes,
         };
-        match form {
-            Form::Bytes => self.ready = start,
+        match encoding {
+            TextEncoding::Bytes => self.ready = start,
             _ => {
                 let mark = if matches!(start[..2], [0xFF, 0xFE] | [0xFE, 0xFF]) { 2 } else { 0 };
-                self.decode(&start[mark..], form);
+                self.decode(&start[mark..], encoding);
             }
         }
-        self.form = Some(form);
-        Ok(form)
+        self.encoding = Some(encoding);
+        Ok(encoding)
     }
 
     /// Decodes more UTF-16, as far as it is complete.
-    fn decode(&mut self, bytes: &[u8], form: Form) {
+    fn decode(&mut self, bytes: &[u8], encoding: TextEncoding) {
         self.half.extend_from_slice(bytes);
-        let unit = |pair: &[u8]| match form {
-            Form::BigEndian => u16::from_be_bytes([pair[0], pair[1]]),
+        let unit = |pair: &[u8]| match encoding {
+            TextEncoding::BigEndian => u16::from_be_bytes([pair[0], pair[1]]),
             _ => u16::from_le_bytes([pair[0], pair[1]]),
         };
         let mut units: Vec<u16> = self.half.chunks_exact(2).map(unit).collect();
@@ -106,7 +106,7 @@ impl<R: Read> TextReader<R> {
     }
 
     /// Reads until some bytes are ready, or the input ends.
-    fn fill(&mut self, form: Form) -> io::Result<()> {
+    fn fill(&mut self, encoding: TextEncoding) -> io::Result<()> {
         self.ready.clear();
         self.given = 0;
         let mut chunk = vec![0; CHUNK];
@@ -119,7 +119,7 @@ impl<R: Read> TextReader<R> {
                 }
                 break;
             }
-            self.decode(&chunk[..read], form);
+            self.decode(&chunk[..read], encoding);
         }
         Ok(())
     }
@@ -156,13 +156,13 @@ impl<R: Read> TextReader<R> {
 
 impl<R: Read> Read for TextReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let form = match self.form {
-            Some(form) => form,
+        let encoding = match self.encoding {
+            Some(encoding) => encoding,
             None => self.begin()?,
         };
         loop {
-            if self.given == self.ready.len() && form != Form::Bytes {
-                self.fill(form)?;
+            if self.given == self.ready.len() && encoding != TextEncoding::Bytes {
+                self.fill(encoding)?;
             }
             let read = match &self.ready[self.given..] {
                 [] => self.reader.read(buffer)?,

@@ -16,7 +16,7 @@ const MAX_IDLE: u64 = 1000;
 
 /// A trace that is not over.
 #[derive(Debug)]
-struct Open {
+struct OpenTrace {
     id: usize,
     trace: Trace,
     /// The prefix of its lines, from `stream`.
@@ -44,7 +44,7 @@ pub(super) struct Line<'l> {
 /// The open traces, and those that are over.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    open: Vec<Open>,
+    open: Vec<OpenTrace>,
     made: usize,
     /// The number of a line, and how many traces began in it.
     begun: (u64, usize),
@@ -85,7 +85,7 @@ impl Groups {
     pub fn line(&mut self, line: &Line<'_>, before: impl FnOnce() -> Vec<String>) -> Vec<Placed> {
         self.expire(line.number);
         let stream = stream(line.front);
-        let same = |open: &Open| same_stream(&open.stream, &stream, line.text);
+        let same = |open: &OpenTrace| same_stream(&open.stream, &stream, line.text);
         let after = self.open.iter().filter(|open| open.accepts && same(open)).max_by_key(|open| open.touched);
         let after = after.map(|open| open.trace.engine);
         match formats::recognise(line.text, after) {
@@ -102,7 +102,7 @@ impl Groups {
                 placed.map(|(trace, frame)| Placed { trace, frame, start }).into_iter().collect()
             }
             Some(Recognised::Offset(engine, offset)) => {
-                let ours = |open: &&mut Open| open.accepts && open.trace.engine == engine;
+                let ours = |open: &&mut OpenTrace| open.accepts && open.trace.engine == engine;
                 let open = self.open.iter_mut().filter(ours).max_by_key(|open| open.touched);
                 if let Some(open) = open.filter(|open| same_stream(&open.stream, &stream, line.text)) {
                     (open.idle, open.touched) = (0, line.number);
@@ -155,10 +155,10 @@ impl Groups {
         self.close_if(|open| number - open.touched > MAX_IDLE);
     }
 
-    fn close_if(&mut self, ends: impl Fn(&Open) -> bool) {
+    fn close_if(&mut self, ends: impl Fn(&OpenTrace) -> bool) {
         let (ended, open) = std::mem::take(&mut self.open).into_iter().partition(ends);
         self.open = open;
-        let ended: Vec<Open> = ended;
+        let ended: Vec<OpenTrace> = ended;
         self.done
             .extend(ended.into_iter().filter(|open| !open.trace.frames.is_empty()).map(|open| (open.id, open.trace)));
     }
@@ -172,7 +172,13 @@ impl Groups {
         self.begun.1 <= MAX_OF_LINE
     }
 
-    fn begin(&mut self, engine: Engine, stream: String, line: u64, before: impl FnOnce() -> Vec<String>) -> &mut Open {
+    fn begin(
+        &mut self,
+        engine: Engine,
+        stream: String,
+        line: u64,
+        before: impl FnOnce() -> Vec<String>,
+    ) -> &mut OpenTrace {
         // A stream has one trace at a time, unless frame numbers tell several apart.
         for open in self.open.iter_mut().filter(|open| open.stream == stream) {
             open.accepts &= open.trace.engine.numbers() && engine.numbers();
@@ -193,7 +199,7 @@ impl Groups {
             cut: false,
             tangled: false,
         };
-        self.open.push(Open { id: self.made, trace, stream, next: 0, idle: 0, touched: line, accepts: true });
+        self.open.push(OpenTrace { id: self.made, trace, stream, next: 0, idle: 0, touched: line, accepts: true });
         self.made += 1;
         let last = self.open.len() - 1;
         &mut self.open[last]
@@ -207,7 +213,7 @@ impl Groups {
         line: u64,
         before: impl FnOnce() -> Vec<String>,
     ) -> Option<(usize, usize)> {
-        let fits = |open: &Open| {
+        let fits = |open: &OpenTrace| {
             let kin = open.trace.engine == engine
                 || (open.trace.frames.is_empty() && engine.numbers() == open.trace.engine.numbers());
             let next = frame.number.is_none_or(|number| number == open.next);
@@ -252,7 +258,7 @@ impl Groups {
     }
 }
 
-impl Open {
+impl OpenTrace {
     /// Processes a line of its stream that is no frame.
     fn other(&mut self, text: &str) {
         if formats::belongs(text, self.trace.engine) {

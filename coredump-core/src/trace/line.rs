@@ -5,7 +5,7 @@ const MAX_ESCAPES: usize = 9;
 
 /// A part of a line: all of it, or the text between two escaped line ends in it.
 #[derive(Debug)]
-pub(super) struct Segment {
+pub(super) struct LinePart {
     /// The text without colours, with escaped tabs as tabs.
     pub text: String,
     /// Where in the line it begins.
@@ -17,11 +17,11 @@ pub(super) struct Segment {
 }
 
 /// Splits a line (without its end) at escaped line ends, and at the quotes of JSON and of `key="value"` pairs.
-pub(super) fn segments(line: &[u8]) -> Vec<Segment> {
+pub(super) fn segments(line: &[u8]) -> Vec<LinePart> {
     let mut segments = Vec::new();
     let mut take = |start: usize, end: usize, depth: u32| {
         if start < end {
-            segments.push(Segment { text: clean(&line[start..end]), start, end, depth });
+            segments.push(LinePart { text: clean(&line[start..end]), start, end, depth });
         }
     };
     // Quotes in a line that is neither JSON nor key-value pairs begin no string: names of functions may contain quotes.

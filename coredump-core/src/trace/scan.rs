@@ -228,7 +228,7 @@ impl<R: Read> Scanner<R> {
 }
 
 /// Where the string begins that contains a segment. `strings` are the beginnings of the open strings, by depth.
-fn begin_of_string(strings: &mut Vec<usize>, segment: &line::Segment) -> usize {
+fn begin_of_string(strings: &mut Vec<usize>, segment: &line::LinePart) -> usize {
     // The segments of one string follow each other and have the same depth.
     strings.resize(segment.depth as usize + 1, segment.start);
     strings[segment.depth as usize]

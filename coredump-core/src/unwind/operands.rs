@@ -9,7 +9,7 @@ use crate::module::Module;
 use crate::unwind::symbolic::arity;
 
 /// An open block: the height below its parameters, how many those are, and its results.
-struct Open {
+struct OperandBlock {
     base: usize,
     parameters: usize,
     results: usize,
@@ -26,7 +26,7 @@ const EFFORT: usize = 10_000_000;
 pub fn since(module: &Module<'_>, function: u32, at: u64) -> Option<Vec<u64>> {
     let results = module.signature(function)?.results.len();
     let mut operators = module.operators(function)?;
-    let mut open = vec![Open { base: 0, parameters: 0, results }];
+    let mut open = vec![OperandBlock { base: 0, parameters: 0, results }];
     let mut operands: Vec<u64> = Vec::new();
     let mut effort = EFFORT;
     while !operators.eof() {
@@ -41,7 +41,7 @@ pub fn since(module: &Module<'_>, function: u32, at: u64) -> Option<Vec<u64>> {
             Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => {
                 let stay = height.checked_sub(usize::from(matches!(operator, Operator::If { .. })))?;
                 let (parameters, results) = block_arity(module, *blockty)?;
-                open.push(Open { base: stay.checked_sub(parameters)?, parameters, results });
+                open.push(OperandBlock { base: stay.checked_sub(parameters)?, parameters, results });
                 (stay, 0)
             }
             Operator::Else => (base, open.last()?.parameters),

@@ -30,7 +30,7 @@ pub struct Between {
 }
 
 /// A block that is open: an index and whether it is a loop's, the instructions that jump to its end, its `if`.
-struct Open {
+struct JumpBlock {
     loop_at: Option<usize>,
     to_end: Vec<usize>,
     otherwise: Option<usize>,
@@ -41,7 +41,7 @@ impl Paths {
     pub fn from_function(module: &Module<'_>, function: u32) -> Option<Paths> {
         let mut operators = module.operators(function)?;
         let mut paths = Paths::default();
-        let open = |loop_at, otherwise| Open { loop_at, to_end: Vec::new(), otherwise };
+        let open = |loop_at, otherwise| JumpBlock { loop_at, to_end: Vec::new(), otherwise };
         let mut opened = vec![open(None, None)];
         while !operators.eof() {
             let at = paths.offsets.len();
@@ -49,7 +49,7 @@ impl Paths {
             // An `else` is led to the instruction after it.
             paths.jumps.resize_with(at + 2, Vec::new);
             let operator = operators.read().ok()?;
-            let mut jump = |depth: u32, opened: &mut Vec<Open>| {
+            let mut jump = |depth: u32, opened: &mut Vec<JumpBlock>| {
                 let target = opened.len().checked_sub(depth as usize + 1)?;
                 match opened[target].loop_at {
                     Some(head) => paths.jumps[head].push(at),

@@ -34,7 +34,7 @@ impl Writes {
         let mut writes = Writes { parameters, ..Writes::default() };
         let mut operators = module.operators(function)?;
         let mut open: Vec<Option<u64>> = Vec::new();
-        let mut sum = Sum::default();
+        let mut sum = AdditionProgress::default();
         while !operators.eof() {
             let offset = operators.original_position() as u64;
             let operator = operators.read().ok()?;
@@ -44,7 +44,7 @@ impl Writes {
             sum.follow(&operator);
             match operator {
                 Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
-                    if sum == Sum::Of(local_index) {
+                    if sum == AdditionProgress::Of(local_index) {
                         writes.counters.entry(local_index).or_default().push(offset);
                     }
                     writes.by_local.entry(local_index).or_default().push(offset);
@@ -144,7 +144,7 @@ impl Writes {
 
 /// The progress of the last instructions in adding a constant to a local.
 #[derive(Debug, Default, PartialEq)]
-enum Sum {
+enum AdditionProgress {
     #[default]
     Nothing,
     Local(u32),
@@ -152,15 +152,19 @@ enum Sum {
     Of(u32),
 }
 
-impl Sum {
+impl AdditionProgress {
     fn follow(&mut self, operator: &Operator<'_>) {
         use Operator as O;
         *self = match (&*self, operator) {
-            (_, O::LocalGet { local_index }) => Sum::Local(*local_index),
-            (Sum::Local(local), O::I32Const { .. } | O::I64Const { .. }) => Sum::Constant(*local),
-            (Sum::Constant(local), O::I32Add | O::I32Sub | O::I64Add | O::I64Sub) => Sum::Of(*local),
-            (Sum::Of(local), O::LocalSet { .. } | O::LocalTee { .. }) => Sum::Of(*local),
-            _ => Sum::Nothing,
+            (_, O::LocalGet { local_index }) => AdditionProgress::Local(*local_index),
+            (AdditionProgress::Local(local), O::I32Const { .. } | O::I64Const { .. }) => {
+                AdditionProgress::Constant(*local)
+            }
+            (AdditionProgress::Constant(local), O::I32Add | O::I32Sub | O::I64Add | O::I64Sub) => {
+                AdditionProgress::Of(*local)
+            }
+            (AdditionProgress::Of(local), O::LocalSet { .. } | O::LocalTee { .. }) => AdditionProgress::Of(*local),
+            _ => AdditionProgress::Nothing,
         };
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::catalog::types::{Kind, PointerKind, Type};
 use crate::catalog::units::{Die, Units};
-use crate::lang::names::Room;
+use crate::lang::type_budget::TypeBudget;
 use crate::lang::{Lang, Notation, Renderer, pointer_with};
 use crate::values::Source;
 
@@ -48,7 +48,7 @@ impl Lang for C {
         true
     }
 
-    fn named_type(&self, _units: &Units<'_>, _die: Die, ty: &Type<'_>, name: &str, _room: Room<'_>) -> String {
+    fn named_type(&self, _units: &Units<'_>, _die: Die, ty: &Type<'_>, name: &str, _budget: TypeBudget<'_>) -> String {
         match &ty.kind {
             Kind::Struct(contents) => format!("{} {name}", contents.keyword),
             Kind::Enum(_) => format!("enum {name}"),

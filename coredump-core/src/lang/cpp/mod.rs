@@ -17,7 +17,8 @@ use std::ops::{Deref, Range};
 use crate::catalog::Language;
 use crate::catalog::types::{Kind, PointerKind, Struct, Type};
 use crate::catalog::units::{Catalog, Die, Units};
-use crate::lang::names::{Room, with_path};
+use crate::lang::names::with_path;
+use crate::lang::type_budget::TypeBudget;
 use crate::lang::{Chosen, Elements, Erased, Lang, Meaning, Notation, Renderer, Shown, c, cut};
 use crate::location::Missing;
 use crate::location::frame::Frame;
@@ -189,10 +190,10 @@ impl Lang for Cpp {
         true
     }
 
-    fn named_type(&self, units: &Units<'_>, die: Die, ty: &Type<'_>, name: &str, room: Room<'_>) -> String {
+    fn named_type(&self, units: &Units<'_>, die: Die, ty: &Type<'_>, name: &str, budget: TypeBudget<'_>) -> String {
         let mut full = with_path(units, die, ty, name);
         if matches!(ty.kind, Kind::Struct(_)) && !name.contains('<') {
-            full.push_str(&template_names::arguments_within(units, die, room).unwrap_or_default());
+            full.push_str(&template_names::arguments_within(units, die, budget).unwrap_or_default());
         }
         plain_std(&full)
     }

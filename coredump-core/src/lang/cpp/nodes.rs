@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::CppValues;
 use crate::catalog::types::{Kind, Struct};
 use crate::catalog::units::{Die, Units};
-use crate::lang::reach::Reach;
+use crate::lang::type_budget::TypeBudget;
 use crate::lang::{Elements, Entries, Meaning};
 use crate::location::Missing;
 use crate::values::Value;
@@ -110,19 +110,19 @@ impl<'s> CppValues<'_, '_, '_, 's> {
 
     /// The offset in bytes of a node's value of type `ty` after `links` bytes of links.
     fn behind(&self, links: u64, ty: Option<Die>) -> u64 {
-        links.next_multiple_of(Reach::begin(8, |reach| self.alignment(ty, reach)))
+        links.next_multiple_of(TypeBudget::of_types(8, |budget| self.alignment(ty, budget)))
     }
 
     /// A type's alignment in bytes, worked out from its members.
-    fn alignment(&self, ty: Option<Die>, reach: Reach<'_>) -> u64 {
+    fn alignment(&self, ty: Option<Die>, budget: TypeBudget<'_>) -> u64 {
         let Some((die, ty)) = self.frame.units.peeled(ty) else { return 1 };
-        let Some(reach) = reach.deeper() else { return 1 };
+        let Some(budget) = budget.deeper(1) else { return 1 };
         match &ty.kind {
             Kind::Struct(contents) => {
-                let members = contents.members.iter().take(64).map(|member| self.alignment(member.ty, reach));
+                let members = contents.members.iter().take(64).map(|member| self.alignment(member.ty, budget));
                 members.max().unwrap_or(1)
             }
-            Kind::Array(array) => self.alignment(array.element, reach),
+            Kind::Array(array) => self.alignment(array.element, budget),
             _ => self.frame.units.size_of(Some(die)).unwrap_or(1).clamp(1, 16).next_power_of_two(),
         }
     }

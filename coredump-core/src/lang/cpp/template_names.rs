@@ -7,7 +7,8 @@ use gimli::constants::*;
 use super::Cpp;
 use crate::catalog::types::Kind;
 use crate::catalog::units::{Die, Entry, Units};
-use crate::lang::names::{Room, written_within};
+use crate::lang::names::{self, written_within};
+use crate::lang::type_budget::TypeBudget;
 use crate::values::sign_extend;
 
 /// How many arguments of one template are written.
@@ -15,13 +16,13 @@ const ARGUMENTS: usize = 256;
 
 /// As [`arguments_within`], of a template that is no argument itself.
 pub fn arguments(units: &Units<'_>, die: Die) -> Option<String> {
-    let write = || Room::for_name(8, |room| arguments_within(units, die, room));
+    let write = || names::begin(8, |budget| arguments_within(units, die, budget));
     units.arguments(die, write).as_deref().map(str::to_owned)
 }
 
 /// The template arguments of the class at `die`, as `<int, 3>`; `None` where it is no template instance, or one of the
 /// arguments cannot be written for certain.
-pub fn arguments_within(units: &Units<'_>, die: Die, room: Room<'_>) -> Option<String> {
+pub fn arguments_within(units: &Units<'_>, die: Die, budget: TypeBudget<'_>) -> Option<String> {
     let mut written = Vec::new();
     let (mut template, mut whole) = (false, true);
     units.children(die, |child, entry| {
@@ -29,7 +30,7 @@ pub fn arguments_within(units: &Units<'_>, die: Die, room: Room<'_>) -> Option<S
             DW_TAG_GNU_template_parameter_pack => {
                 template = true;
                 units.children(child, |child, entry| {
-                    match argument(units, child, entry, room) {
+                    match argument(units, child, entry, budget) {
                         Some(text) => written.push(text),
                         None => whole = false,
                     }
@@ -38,7 +39,7 @@ pub fn arguments_within(units: &Units<'_>, die: Die, room: Room<'_>) -> Option<S
             }
             DW_TAG_template_type_parameter | DW_TAG_template_value_parameter | DW_TAG_GNU_template_template_param => {
                 template = true;
-                match argument(units, child, entry, room) {
+                match argument(units, child, entry, budget) {
                     Some(text) => written.push(text),
                     None => whole = false,
                 }
@@ -56,10 +57,10 @@ pub fn arguments_within(units: &Units<'_>, die: Die, room: Room<'_>) -> Option<S
     Some(text)
 }
 
-fn argument<'s>(units: &Units<'s>, die: Die, entry: &Entry<'s>, room: Room<'_>) -> Option<String> {
+fn argument<'s>(units: &Units<'s>, die: Die, entry: &Entry<'s>, budget: TypeBudget<'_>) -> Option<String> {
     let ty = units.type_of(die);
     match entry.tag {
-        DW_TAG_template_type_parameter => Some(written_within(units, ty, &Cpp, room)),
+        DW_TAG_template_type_parameter => Some(written_within(units, ty, &Cpp, budget)),
         DW_TAG_GNU_template_template_param => {
             let name = units.text(die.unit, entry.attr_value(DW_AT_GNU_template_name)?)?;
             Some(String::from_utf8_lossy(name).into_owned())
@@ -71,13 +72,13 @@ fn argument<'s>(units: &Units<'s>, die: Die, entry: &Entry<'s>, room: Room<'_>) 
                 value => value.udata_value()?,
             };
             let bits = u128::from(bits) & (u128::MAX >> (128 - size * 8));
-            value(units, ty, bits, size * 8, room)
+            value(units, ty, bits, size * 8, budget)
         }
     }
 }
 
 /// A constant argument as clang writes it.
-fn value(units: &Units<'_>, ty: Option<Die>, bits: u128, width: u64, room: Room<'_>) -> Option<String> {
+fn value(units: &Units<'_>, ty: Option<Die>, bits: u128, width: u64, budget: TypeBudget<'_>) -> Option<String> {
     let (_, peeled) = units.peeled(ty)?;
     let name = peeled.name.map(String::from_utf8_lossy);
     let signed = sign_extend(bits, width);
@@ -96,7 +97,7 @@ fn value(units: &Units<'_>, ty: Option<Die>, bits: u128, width: u64, room: Room<
         (Kind::Base(DW_ATE_signed | DW_ATE_signed_char), name) => Some(format!("({name}){signed}")),
         (Kind::Base(DW_ATE_unsigned | DW_ATE_unsigned_char), name) => Some(format!("({name}){bits}")),
         (Kind::Enum(list), _) => {
-            let name = written_within(units, ty, &Cpp, room);
+            let name = written_within(units, ty, &Cpp, budget);
             let mask = u128::MAX >> (128 - width);
             let known = list.enumerators.iter().find(|enumerator| enumerator.1 & mask == bits);
             Some(match known {

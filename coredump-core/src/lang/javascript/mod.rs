@@ -59,7 +59,7 @@ pub struct Atoms {
 
 /// Offsets that differ between versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Layout {
+struct VersionOffsets {
     /// In an object that is a function: its description, its shape and its properties.
     function: u64,
     shape: u64,
@@ -155,7 +155,7 @@ pub fn read(memory: &Memory<'_>, place: Atoms) -> Stack {
         [12, 20].into_iter().flat_map(move |code| {
             [28, 32].into_iter().flat_map(move |pc| {
                 (28..72).step_by(4).flat_map(move |file| {
-                    [Begin::Line, Begin::LineAndColumn, Begin::Table].map(|begin| Layout {
+                    [Begin::Line, Begin::LineAndColumn, Begin::Table].map(|begin| VersionOffsets {
                         function,
                         shape,
                         properties,
@@ -260,7 +260,7 @@ impl Reader<'_, '_> {
         (!found.is_empty()).then_some(found)
     }
 
-    fn frame(&self, frame: u64, layout: Layout) -> Option<InterpretedFrame> {
+    fn frame(&self, frame: u64, layout: VersionOffsets) -> Option<InterpretedFrame> {
         if self.word(frame + 12)? != OBJECT {
             return None;
         }
@@ -325,7 +325,7 @@ impl Reader<'_, '_> {
     }
 
     /// The name that a function has as its property: `length` and `name` are its first.
-    fn name_of(&self, object: u64, layout: Layout) -> Option<String> {
+    fn name_of(&self, object: u64, layout: VersionOffsets) -> Option<String> {
         let shape = self.word(object + layout.shape)?;
         let values = self.word(object + layout.properties)?;
         let is_name = |at: u64| {

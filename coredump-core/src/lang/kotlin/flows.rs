@@ -59,7 +59,7 @@ impl Flows {
         if is_optimised(module) {
             return Flows::default();
         }
-        let mut graph = Graph {
+        let mut graph = SlotGraph {
             module,
             declared,
             ids: HashMap::new(),
@@ -72,7 +72,7 @@ impl Flows {
         };
         graph.captured();
         for initialiser in module.global_initialisers() {
-            let walk = Walk::new(&mut graph, NO_FUNCTION, Vec::new());
+            let walk = OperandWalk::new(&mut graph, NO_FUNCTION, Vec::new());
             walk.through(initialiser, None);
         }
         let mut left = MAX_LOCALS;
@@ -83,7 +83,7 @@ impl Flows {
             if left == 0 {
                 break;
             }
-            Walk::new(&mut graph, function, locals).run();
+            OperandWalk::new(&mut graph, function, locals).run();
         }
         graph.join();
         graph.spread()
@@ -111,7 +111,7 @@ fn inherited(module: &Module<'_>, slot: Slot) -> Slot {
 
 /// The origin of an operand.
 #[derive(Clone, Copy, Debug)]
-enum Source {
+enum Origin {
     Slot(u32),
     Known(Reading),
     /// A reference to this function.
@@ -136,7 +136,7 @@ type Parameter = (u32, u32);
 type Member = (u32, u32);
 
 /// The graph of slots and the moves between them, with the evidence for each slot.
-struct Graph<'m, 's> {
+struct SlotGraph<'m, 's> {
     module: &'m Module<'s>,
     declared: &'m Declarations<'m, 's>,
     ids: HashMap<Slot, u32>,
@@ -152,7 +152,7 @@ struct Graph<'m, 's> {
     operands_left: usize,
 }
 
-impl Graph<'_, '_> {
+impl SlotGraph<'_, '_> {
     fn id(&mut self, slot: Slot) -> u32 {
         let next = self.known.len() as u32;
         let id = *self.ids.entry(inherited(self.module, slot)).or_insert(next);
@@ -170,18 +170,18 @@ impl Graph<'_, '_> {
         })
     }
 
-    fn tell(&mut self, source: Source, reading: Reading) {
-        if let Source::Slot(id) = source
+    fn tell(&mut self, source: Origin, reading: Reading) {
+        if let Origin::Slot(id) = source
             && let Some(known) = self.known.get_mut(id as usize)
         {
             Evidence::tell(known, reading);
         }
     }
 
-    fn flow(&mut self, source: Source, target: u32) {
+    fn flow(&mut self, source: Origin, target: u32) {
         match source {
-            Source::Slot(id) if id != target && self.moves.len() < MAX_MOVES => self.moves.push((id, target)),
-            Source::Known(reading) => self.tell(Source::Slot(target), reading),
+            Origin::Slot(id) if id != target && self.moves.len() < MAX_MOVES => self.moves.push((id, target)),
+            Origin::Known(reading) => self.tell(Origin::Slot(target), reading),
             _ => {}
         }
     }
@@ -195,7 +195,7 @@ impl Graph<'_, '_> {
             for (field, reading) in (0..count).rev().zip(readings.into_iter().rev()) {
                 if let Some(reading) = reading.filter(|_| module.field_width(ty, field as u32).is_some()) {
                     let id = self.id(Slot::Field(ty, field as u32));
-                    self.tell(Source::Slot(id), reading);
+                    self.tell(Origin::Slot(id), reading);
                 }
             }
         }
@@ -223,10 +223,10 @@ impl Graph<'_, '_> {
         for (index, _) in signature.params.iter().enumerate().filter(|(_, ty)| **ty != ValueType::Ref) {
             let taken = self.id(Slot::Taken(ty, field, index as u32));
             match callee.first.filter(|_| index == 0) {
-                Some(reading) => self.tell(Source::Slot(taken), reading),
+                Some(reading) => self.tell(Origin::Slot(taken), reading),
                 None => {
                     let parameter = self.id(Slot::Local(function, index as u32));
-                    self.flow(Source::Slot(taken), parameter);
+                    self.flow(Origin::Slot(taken), parameter);
                 }
             }
         }
@@ -235,8 +235,8 @@ impl Graph<'_, '_> {
         {
             let given = self.id(Slot::Given(ty, field));
             let source = match callee.gives {
-                Some(reading) => Source::Known(reading),
-                None => Source::Slot(self.id(Slot::Result(function))),
+                Some(reading) => Origin::Known(reading),
+                None => Origin::Slot(self.id(Slot::Result(function))),
             };
             self.flow(source, given);
         }
@@ -288,7 +288,7 @@ impl Graph<'_, '_> {
 }
 
 /// A block of code that is open.
-struct Block {
+struct OpenBlock {
     /// The number of operands below it.
     height: usize,
     /// The slot of its result: the outer `None` if it has no result, the inner if the result is no number.
@@ -300,23 +300,23 @@ struct Block {
 }
 
 /// Walks a function's code and tracks the operand stack.
-struct Walk<'g, 'm, 's> {
-    graph: &'g mut Graph<'m, 's>,
+struct OperandWalk<'g, 'm, 's> {
+    graph: &'g mut SlotGraph<'m, 's>,
     function: u32,
     /// Whether the function is a method of a value class, whose first parameter is the unboxed value.
     of_value: bool,
     /// The types of its locals.
     locals: Vec<ValueType>,
-    stack: Vec<Source>,
-    blocks: Vec<Block>,
+    stack: Vec<Origin>,
+    blocks: Vec<OpenBlock>,
     /// The number of blocks so far.
     count: u32,
 }
 
-impl<'g, 'm, 's> Walk<'g, 'm, 's> {
-    fn new(graph: &'g mut Graph<'m, 's>, function: u32, locals: Vec<ValueType>) -> Walk<'g, 'm, 's> {
+impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
+    fn new(graph: &'g mut SlotGraph<'m, 's>, function: u32, locals: Vec<ValueType>) -> OperandWalk<'g, 'm, 's> {
         let of_value = graph.module.function_name(function).and_then(class_of_function).is_some();
-        Walk { graph, function, of_value, locals, stack: Vec::new(), blocks: Vec::new(), count: 0 }
+        OperandWalk { graph, function, of_value, locals, stack: Vec::new(), blocks: Vec::new(), count: 0 }
     }
 
     fn run(mut self) -> Option<()> {
@@ -333,16 +333,16 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
         };
         if let Some(reading) = element {
             let value = self.graph.id(Slot::Local(self.function, 2));
-            self.graph.tell(Source::Slot(value), reading);
+            self.graph.tell(Origin::Slot(value), reading);
         }
         self.value_class(name);
         let operators = module.operators(self.function)?;
         self.through(operators, result)
     }
 
-    /// Walks the code to its end. `result` is the slot of its result, as in `Block::result`.
+    /// Walks the code to its end. `result` is the slot of its result, as in `OpenBlock::result`.
     fn through(mut self, mut operators: OperatorsReader<'_>, result: Option<Option<u32>>) -> Option<()> {
-        self.blocks.push(Block { height: 0, result, is_loop: false, dead: false, dead_around: false });
+        self.blocks.push(OpenBlock { height: 0, result, is_loop: false, dead: false, dead_around: false });
         while !operators.eof() {
             self.step(&operators.read().ok()?)?;
         }
@@ -360,13 +360,13 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
         let inner = if is_made { Slot::Local(self.function, 0) } else { Slot::Result(self.function) };
         if self.is_number(inner) {
             let inner = self.graph.id(inner);
-            self.graph.flow(Source::Slot(inner), only);
+            self.graph.flow(Origin::Slot(inner), only);
         }
         Some(())
     }
 
     /// Pops an operand; `None` if the block has none, so that the code is not valid, or if too many were popped.
-    fn pop(&mut self) -> Option<Source> {
+    fn pop(&mut self) -> Option<Origin> {
         self.graph.operands_left = self.graph.operands_left.checked_sub(1)?;
         let height = self.blocks.last()?.height;
         if self.stack.len() > height { self.stack.pop() } else { None }
@@ -396,7 +396,7 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
     }
 
     /// Notes that a local of the function is assigned to.
-    fn set(&mut self, source: Source, local: u32) {
+    fn set(&mut self, source: Origin, local: u32) {
         let slot = Slot::Local(self.function, local);
         if self.is_number(slot) {
             self.moved(source, slot);
@@ -407,15 +407,15 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
 
     fn push_slot(&mut self, slot: Slot) {
         let source = match slot {
-            _ if self.is_number(slot) => Source::Slot(self.graph.id(slot)),
-            Slot::Field(ty, field) => Source::Member(ty, field),
-            Slot::Local(_, local) => Source::Reference(local),
-            _ => Source::Unknown,
+            _ if self.is_number(slot) => Origin::Slot(self.graph.id(slot)),
+            Slot::Field(ty, field) => Origin::Member(ty, field),
+            Slot::Local(_, local) => Origin::Reference(local),
+            _ => Origin::Unknown,
         };
         self.stack.push(source);
     }
 
-    fn moved(&mut self, source: Source, slot: Slot) {
+    fn moved(&mut self, source: Origin, slot: Slot) {
         if self.is_number(slot) {
             let id = self.graph.id(slot);
             self.graph.flow(source, id);
@@ -433,7 +433,7 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
             BlockType::FuncType(_) => return None,
         };
         let dead_around = self.blocks.last()?.dead;
-        self.blocks.push(Block { height: self.stack.len(), result, is_loop, dead: dead_around, dead_around });
+        self.blocks.push(OpenBlock { height: self.stack.len(), result, is_loop, dead: dead_around, dead_around });
         Some(())
     }
 
@@ -485,7 +485,7 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
                 }
                 let block = self.blocks.pop()?;
                 self.stack.truncate(block.height);
-                self.stack.extend(block.result.map(|result| result.map_or(Source::Unknown, Source::Slot)));
+                self.stack.extend(block.result.map(|result| result.map_or(Origin::Unknown, Origin::Slot)));
                 if self.blocks.is_empty() {
                     return None;
                 }
@@ -493,7 +493,7 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
             _ if dead => {}
             // In a method of a value class, the value and the number that it wraps are the same parameter, so nothing
             // is known of it.
-            Operator::LocalGet { local_index: 0 } if self.of_value => self.stack.push(Source::Unknown),
+            Operator::LocalGet { local_index: 0 } if self.of_value => self.stack.push(Origin::Unknown),
             Operator::LocalGet { local_index } => self.push_slot(Slot::Local(self.function, local_index)),
             Operator::LocalSet { local_index } => {
                 let source = self.pop()?;
@@ -514,7 +514,7 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
             | Operator::StructGetU { struct_type_index, field_index } => {
                 self.pop()?;
                 match self.graph.boxed_in(struct_type_index) {
-                    Some(reading) if field_index as usize == HEADER.len() => self.stack.push(Source::Known(reading)),
+                    Some(reading) if field_index as usize == HEADER.len() => self.stack.push(Origin::Known(reading)),
                     _ => self.push_slot(Slot::Field(struct_type_index, field_index)),
                 }
             }
@@ -528,7 +528,7 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
                     let source = self.pop()?;
                     self.stored(source, struct_type_index, field);
                 }
-                self.stack.push(Source::Unknown);
+                self.stack.push(Origin::Unknown);
             }
             Operator::Call { function_index } => {
                 let callee = self.graph.callee(function_index);
@@ -537,7 +537,7 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
                     let source = self.pop()?;
                     if let Some(reading) = callee.first.filter(|_| index == 0) {
                         self.graph.tell(source, reading);
-                    } else if let Source::Function(function) = source {
+                    } else if let Origin::Function(function) = source {
                         if self.graph.handed.len() < MAX_MOVES {
                             self.graph.handed.push((function_index, index, function));
                         }
@@ -547,9 +547,9 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
                 }
                 match (callee.gives, signature.results.len()) {
                     (_, 0) => {}
-                    (Some(reading), 1) => self.stack.push(Source::Known(reading)),
+                    (Some(reading), 1) => self.stack.push(Origin::Known(reading)),
                     (None, 1) => self.push_slot(Slot::Result(function_index)),
-                    (_, count) => self.stack.extend(std::iter::repeat_n(Source::Unknown, count)),
+                    (_, count) => self.stack.extend(std::iter::repeat_n(Origin::Unknown, count)),
                 }
             }
             Operator::CallRef { type_index } => {
@@ -558,7 +558,7 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
                 let is_number = |ty: &ValueType| *ty != ValueType::Ref;
                 for (index, ty) in signature.params.iter().enumerate().rev() {
                     let source = self.pop()?;
-                    if let Source::Member(of, field) = called
+                    if let Origin::Member(of, field) = called
                         && is_number(ty)
                     {
                         let taken = self.graph.id(Slot::Taken(of, field, index as u32));
@@ -566,13 +566,13 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
                     }
                 }
                 match (called, &signature.results[..]) {
-                    (Source::Member(of, field), [result]) if is_number(result) => {
+                    (Origin::Member(of, field), [result]) if is_number(result) => {
                         self.push_slot(Slot::Given(of, field));
                     }
-                    (_, results) => self.stack.extend(std::iter::repeat_n(Source::Unknown, results.len())),
+                    (_, results) => self.stack.extend(std::iter::repeat_n(Origin::Unknown, results.len())),
                 }
             }
-            Operator::RefFunc { function_index } => self.stack.push(Source::Function(function_index)),
+            Operator::RefFunc { function_index } => self.stack.push(Origin::Function(function_index)),
             Operator::Return => {
                 self.branch(u32::try_from(self.blocks.len()).ok()?.checked_sub(1)?);
                 self.stop();
@@ -608,13 +608,13 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
                     let source = self.pop()?;
                     self.graph.flow(source, result);
                 }
-                self.stack.push(Source::Slot(result));
+                self.stack.push(Origin::Slot(result));
             }
             Operator::I32Eq | Operator::I32Ne => {
-                if let (one, Source::Slot(other)) = (self.pop()?, self.pop()?) {
+                if let (one, Origin::Slot(other)) = (self.pop()?, self.pop()?) {
                     self.graph.flow(one, other);
                 }
-                self.stack.push(Source::Known(Reading::Truth));
+                self.stack.push(Origin::Known(Reading::Truth));
             }
             ref other => {
                 let (takes, gives) = arity(self.graph.module, other)?;
@@ -627,7 +627,7 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
                     }
                 }
                 let given = self.graph.declared.given(other).or_else(|| arithmetic(other));
-                let given = given.map_or(Source::Unknown, Source::Known);
+                let given = given.map_or(Origin::Unknown, Origin::Known);
                 self.stack.extend(std::iter::repeat_n(given, gives));
             }
         }
@@ -635,12 +635,12 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
     }
 
     /// Notes that a value is stored in a field. A value that is stored in a box has the type that the box is of.
-    fn stored(&mut self, source: Source, ty: u32, field: u32) {
+    fn stored(&mut self, source: Origin, ty: u32, field: u32) {
         match (self.graph.boxed_in(ty), source) {
-            (_, Source::Function(function)) => {
+            (_, Origin::Function(function)) => {
                 self.graph.called_through(function, ty, field);
             }
-            (_, Source::Reference(local)) => self.kept(local, ty, field),
+            (_, Origin::Reference(local)) => self.kept(local, ty, field),
             (Some(reading), _) if field as usize == HEADER.len() => self.graph.tell(source, reading),
             (None | Some(_), _) => self.moved(source, Slot::Field(ty, field)),
         }

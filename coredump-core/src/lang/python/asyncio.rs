@@ -68,7 +68,7 @@ pub enum CoroutineState {
 }
 
 /// Offsets of fields, in bytes.
-struct Table {
+struct AsyncioOffsets {
     task_name: u64,
     task_coroutine: u64,
     task_node: u64,
@@ -102,7 +102,7 @@ pub fn asyncio_tasks(memory: &Memory<'_>, place: &Interpreter, limits: Option<Li
 }
 
 /// Finds the table. It has seven fields for a task, the size of an interpreter's state, and five more fields.
-fn find(memory: &Memory<'_>, interpreter: u64) -> Option<Table> {
+fn find(memory: &Memory<'_>, interpreter: u64) -> Option<AsyncioOffsets> {
     let needle = interpreter.to_le_bytes();
     let read = |at: u64| {
         let start = at.checked_sub(7 * 8)?;
@@ -115,7 +115,7 @@ fn find(memory: &Memory<'_>, interpreter: u64) -> Option<Table> {
             && word(8)? < interpreter
             && of_task.iter().all(|&offset| (8..size).contains(&offset))
             && of_thread.iter().all(|&offset| (8..thread).contains(&offset));
-        let table = Table {
+        let table = AsyncioOffsets {
             task_name: of_task[0],
             task_coroutine: of_task[4],
             task_node: of_task[5],
@@ -133,7 +133,7 @@ fn find(memory: &Memory<'_>, interpreter: u64) -> Option<Table> {
 
 fn task(
     objects: &Objects<'_, '_>,
-    table: &Table,
+    table: &AsyncioOffsets,
     address: u64,
     is_running: bool,
     limits: Option<Limits>,
@@ -187,7 +187,7 @@ pub(super) fn chain(
 }
 
 /// A task's name, which is a string, or a number until the program asks for the name.
-fn name(objects: &Objects<'_, '_>, table: &Table, address: u64) -> Option<String> {
+fn name(objects: &Objects<'_, '_>, table: &AsyncioOffsets, address: u64) -> Option<String> {
     let name = objects.pointer(address + table.task_name)?;
     match &*objects.type_of(name)?.name {
         "int" => Some(format!("Task-{}", objects.integer(name)?)),

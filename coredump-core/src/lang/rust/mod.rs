@@ -23,8 +23,9 @@ use std::ops::{Deref, Range};
 use crate::catalog::types::{Member, Struct, Type};
 use crate::catalog::units::{Die, Units};
 use crate::lang::aggregate::joined;
-use crate::lang::names::{Room, with_path};
+use crate::lang::names::with_path;
 use crate::lang::renderer::MEMBERS;
+use crate::lang::type_budget::TypeBudget;
 use crate::lang::{Elements, Entries, Filled, HashTable, Lang, LargerNode, Meaning, Notation, Renderer, Shown, cut};
 use crate::location::Missing;
 use crate::values::{Status, Value, Variable};
@@ -199,7 +200,7 @@ impl Lang for Rust {
         format!("{name}: {text}")
     }
 
-    fn named_type(&self, units: &Units<'_>, die: Die, ty: &Type<'_>, name: &str, _room: Room<'_>) -> String {
+    fn named_type(&self, units: &Units<'_>, die: Die, ty: &Type<'_>, name: &str, _budget: TypeBudget<'_>) -> String {
         with_path(units, die, ty, name)
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::RustValues;
 use crate::catalog::types::{Kind, Offset, Struct};
 use crate::catalog::units::{Die, Units};
-use crate::lang::reach::Reach;
+use crate::lang::type_budget::TypeBudget;
 use crate::lang::{Filled, LargerNode};
 use crate::location::Missing;
 use crate::values::{Value, pointer_target};
@@ -35,22 +35,22 @@ pub(super) fn filled(units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> O
 
 /// A tree's inner nodes, by the type of its leaves.
 pub(super) fn larger_node(units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<LargerNode> {
-    fn search(units: &Units<'_>, ty: Option<Die>, reach: Reach<'_>) -> Option<Die> {
+    fn search(units: &Units<'_>, ty: Option<Die>, budget: TypeBudget<'_>) -> Option<Die> {
         let (die, ty) = units.peeled(ty)?;
-        let reach = reach.deeper()?;
+        let budget = budget.deeper(1)?;
         match &ty.kind {
             Kind::Struct(_) if ty.name.is_some_and(|name| name.starts_with(b"InternalNode<")) => Some(die),
             Kind::Struct(contents) => {
                 let variants = contents.variants.iter().flat_map(|variants| &variants.list);
                 let variants = variants.filter_map(|variant| variant.member.as_ref()?.ty).map(Some);
                 let arguments = contents.arguments.iter().map(|(_, ty)| *ty);
-                arguments.chain(variants).find_map(|ty| search(units, ty, reach))
+                arguments.chain(variants).find_map(|ty| search(units, ty, budget))
             }
             _ => None,
         }
     }
     let (up, parent) = member(contents, b"parent").filter(|_| name.starts_with(b"LeafNode<"))?;
-    let ty = Reach::begin(6, |reach| search(units, up, reach))?;
+    let ty = TypeBudget::of_types(6, |budget| search(units, up, budget))?;
     let Kind::Struct(inner) = &units.peeled(Some(ty))?.1.kind else { return None };
     Some(LargerNode { ty, parent, child: member(inner, b"edges")?.1 })
 }

@@ -11,8 +11,8 @@ use crate::catalog::Language;
 use crate::catalog::types::{Kind, Member, Offset, Struct, Variant};
 use crate::catalog::units::Die;
 use crate::lang::Renderer;
-use crate::lang::reach::Reach;
 use crate::lang::rust::{RustValues, TraitObject};
+use crate::lang::type_budget::TypeBudget;
 use crate::location::frame::Frame;
 use crate::symbols::append_path;
 use crate::tasks::{Await, AwaitState, TaskState, VariableBudget};
@@ -409,7 +409,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         for member in &state.members {
             let Some(name) = member.name.filter(|name| !name.starts_with(b"__")) else { continue };
             let argument = how == AwaitState::Suspended && is_argument(member);
-            if argument && !Reach::begin(WRAPPERS, |reach| self.is_copied(member.ty, reach))
+            if argument && !TypeBudget::of_types(WRAPPERS, |budget| self.is_copied(member.ty, budget))
                 || !seen.insert((name, bits(member)))
             {
                 continue;
@@ -428,8 +428,8 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
     }
 
     /// Whether a type is `Copy`, as far as its description tells: numbers, and pointers that own nothing.
-    fn is_copied(&self, ty: Option<Die>, reach: Reach<'_>) -> bool {
-        let (Some((die, ty)), Some(reach)) = (self.frame().units.peeled(ty), reach.deeper()) else {
+    fn is_copied(&self, ty: Option<Die>, budget: TypeBudget<'_>) -> bool {
+        let (Some((die, ty)), Some(budget)) = (self.frame().units.peeled(ty), budget.deeper(1)) else {
             return false;
         };
         match &ty.kind {
@@ -438,12 +438,15 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
                 let name = self.frame().units.name(die).unwrap_or_default();
                 name.starts_with(b"*") || name.starts_with(b"&") && !name.starts_with(b"&mut ")
             }
-            Kind::Array(array) => self.is_copied(array.element, reach),
+            Kind::Array(array) => self.is_copied(array.element, budget),
             Kind::Struct(contents) => {
                 let name = ty.name.unwrap_or_default();
                 let plain = name.starts_with(b"&") && !name.starts_with(b"&mut ") || name.starts_with(b"(");
                 let all = || {
-                    contents.members.iter().all(|member| self.is_pointer(member.ty) || self.is_copied(member.ty, reach))
+                    contents
+                        .members
+                        .iter()
+                        .all(|member| self.is_pointer(member.ty) || self.is_copied(member.ty, budget))
                 };
                 plain && contents.variants.is_none() && all()
             }
@@ -522,7 +525,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
     fn elements(&self, element: Option<Die>, address: u64, count: u64, around: &Around, found: &mut Vec<Await>) {
         let Some(size) = self.frame().units.size_of(element).filter(|&size| size > 0) else { return };
         // Numbers and texts hold no future.
-        if Reach::begin(WRAPPERS, |reach| self.is_copied(element, reach)) {
+        if TypeBudget::of_types(WRAPPERS, |budget| self.is_copied(element, budget)) {
             return;
         }
         for nth in 0..count.min(ELEMENTS) {
