@@ -153,7 +153,7 @@ impl<'r> Frames<'r> {
         if let Some(scope) = scope {
             variables::arguments(page, scope)?;
         }
-        page.place(call)?;
+        page.call_site(call)?;
         page.end()?;
         if let Some(location) = call.location.filter(|_| self.args.source) {
             let lines = self.sources.excerpt(&page.paths, frame, location, source::AROUND);

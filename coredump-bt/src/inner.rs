@@ -86,7 +86,7 @@ pub fn tasks(page: &mut Page, dump: &Dump) -> io::Result<()> {
         if let Some(created) = &task.created_by {
             page.plain(", started by ")?;
             page.piece(TextRole::Function, &created.function)?;
-            at(page, created_at(task).as_ref())?;
+            write_location(page, created_at(task).as_ref())?;
         }
         page.end()?;
         let frames = dump.task_frames(task);
@@ -121,13 +121,14 @@ fn frame(page: &mut Page, resolved: &ResolvedFrame, width: usize) -> io::Result<
     for call in resolved.calls() {
         page.plain(format_args!("#{:<width$} ", resolved.index))?;
         page.function(&call)?;
-        page.place(&call)?;
+        page.call_site(&call)?;
         page.end()?;
     }
     Ok(())
 }
 
-fn at(page: &mut Page, location: Option<&Location>) -> io::Result<()> {
+/// Writes ` at ` and the location, if it is known.
+fn write_location(page: &mut Page, location: Option<&Location>) -> io::Result<()> {
     match location {
         Some(location) => {
             page.plain(" at ")?;
@@ -184,7 +185,7 @@ fn interpreted_frame(page: &mut Page, language: &str, frame: &InterpretedFrame, 
         }
         page.plain(")")?;
     }
-    at(page, frame.location().as_ref())?;
+    write_location(page, frame.location().as_ref())?;
     page.end()?;
     if locals { frame.variables.iter().try_for_each(|variable| interpreted_variable(page, variable)) } else { Ok(()) }
 }

@@ -48,7 +48,7 @@ fn asked_for(args: &Args, dump: &CoreDump<'_>) -> Result<()> {
 }
 
 /// Reports on standard error what a reader must know of a dump, its binaries and sources.
-pub fn tell(args: &Args, report: &Report, name: &str, dump: &Dump, source_notes: &[String]) -> Exit {
+pub fn report_problems(args: &Args, report: &Report, name: &str, dump: &Dump, source_notes: &[String]) -> Exit {
     let (recorded, binaries) = (dump.recorded(), dump.binaries());
     let complete = notes::render(report, name, recorded, binaries, args.locals, args.quiet || args.brief);
     for note in source_notes {

@@ -44,9 +44,9 @@ impl Page {
         self.pieces(|paths, write| frame::function(call, paths, write))
     }
 
-    /// Writes where a call stood.
-    pub fn place(&mut self, call: &Call<'_>) -> io::Result<()> {
-        self.pieces(|paths, write| frame::place(call, paths, write))
+    /// Writes the place at which a call stood.
+    pub fn call_site(&mut self, call: &Call<'_>) -> io::Result<()> {
+        self.pieces(|paths, write| frame::write_call_site(call, paths, write))
     }
 
     fn pieces(&mut self, write: impl FnOnce(&PathMap, frame::Write<'_>) -> io::Result<()>) -> io::Result<()> {

@@ -11,7 +11,7 @@ use coredump_core::error::{Error, ErrorKind, Result};
 
 use crate::args::{Args, TOOL};
 use crate::frames::Frames;
-use crate::opening::{Failure, open, tell};
+use crate::opening::{Failure, open, report_problems};
 use crate::page::Page;
 use crate::{brief, header, html, inner, store as symbol_store, tasks, trace};
 
@@ -96,7 +96,7 @@ fn one(
         false => Failure::Output(page.out.failed(error)),
     })?;
 
-    Ok(tell(args, report, &input.name(), &dump, &frames.sources.notes()))
+    Ok(report_problems(args, report, &input.name(), &dump, &frames.sources.notes()))
 }
 
 fn threads(page: &mut Page, input: &Input, frames: &mut Frames<'_>) -> std::io::Result<()> {

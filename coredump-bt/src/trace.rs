@@ -122,7 +122,7 @@ impl Printer<'_> {
             // If the frame is in a JSON string, the inserted text is escaped, so that it stays one.
             let paths = &self.page.paths;
             let line = frame::text(|write| {
-                frame::function(call, paths, write).and_then(|()| frame::place(call, paths, write))
+                frame::function(call, paths, write).and_then(|()| frame::write_call_site(call, paths, write))
             });
             let mut text = format!("\n{}    => {line}", mark.front);
             for _ in 0..mark.depth {
@@ -135,7 +135,7 @@ impl Printer<'_> {
         self.page.text(mark.front.as_bytes())?;
         self.page.plain("    => ")?;
         self.page.function(call)?;
-        self.page.place(call)
+        self.page.call_site(call)
     }
 
     /// Reports on standard error which binaries were used and which were not, each once.
@@ -145,9 +145,9 @@ impl Printer<'_> {
                 Some(found) if !self.quiet => {
                     let (name, file) = (short(&slot.name), found.binary.describe());
                     let (checked, symbols) = (found.verification.describe(), found.binary.symbols_origin());
-                    self.tell(format!("module {name}: {file} ({checked}), {symbols}"));
+                    self.report_once(format!("module {name}: {file} ({checked}), {symbols}"));
                     for problem in found.binary.symbols_problems() {
-                        self.tell(format!("module {name}: warning: {problem}"));
+                        self.report_once(format!("module {name}: warning: {problem}"));
                     }
                 }
                 Some(_) => {}
@@ -158,7 +158,7 @@ impl Printer<'_> {
             }
         }
         for warning in &dump.binaries().warnings {
-            self.tell(format!("warning: {warning}"));
+            self.report_once(format!("warning: {warning}"));
         }
     }
 
@@ -171,14 +171,15 @@ impl Printer<'_> {
         }
         for refused in &slot.refused {
             let file = refused.path.as_ref().map_or_else(|| "?".to_owned(), |path| path.display().to_string());
-            self.tell(format!("not used: {file}: {}", refused.reason));
+            self.report_once(format!("not used: {file}: {}", refused.reason));
         }
         if !known {
             self.report.hint("name it: -m FILE");
         }
     }
 
-    fn tell(&mut self, note: String) {
+    /// Reports a note on standard error, unless it was reported before.
+    fn report_once(&mut self, note: String) {
         if self.told.len() < MAX_NOTES && !self.told.contains(&note) {
             self.report.say(format_args!("{}: {note}", self.name));
             self.told.insert(note);

@@ -141,7 +141,7 @@ impl Owners<'_> {
     /// what it defines in the low one.
     fn defined(&self, kind: ItemKind, number: u64, index: u32, catalog: &mut Catalog) {
         if let Some((position, own)) = self.owner(kind, number) {
-            place(&mut catalog.instances[position], kind, own, index);
+            set_index(&mut catalog.instances[position], kind, own, index);
         }
     }
 
@@ -154,7 +154,7 @@ impl Owners<'_> {
             declared.mutable == ty.1 && (declared.ty.name() == ty.0 || reference)
         };
         if declared.is_some_and(fits) {
-            place(&mut catalog.instances[position], ItemKind::Global, own, index);
+            set_index(&mut catalog.instances[position], ItemKind::Global, own, index);
         }
     }
 
@@ -209,13 +209,13 @@ impl Owners<'_> {
                 }
                 _ => continue,
             };
-            place(&mut catalog.instances[position], export.kind, export.index as usize, index);
+            set_index(&mut catalog.instances[position], export.kind, export.index as usize, index);
         }
     }
 }
 
 /// Notes that the instance's item `own` is the dump's item `index`.
-fn place(instance: &mut InstanceRecord, kind: ItemKind, own: usize, index: u32) {
+fn set_index(instance: &mut InstanceRecord, kind: ItemKind, own: usize, index: u32) {
     let list = match kind {
         ItemKind::Memory => Some(&mut instance.memories),
         ItemKind::Global => Some(&mut instance.globals),

@@ -262,7 +262,7 @@ impl<'r, 'a> Resolver<'r, 'a> {
         let named = found.binary.function_name(function);
         resolved.raw_name = named.map(|name| shorten(name, MAX_SYMBOL).into());
         resolved.function = named.map(shown);
-        let Some(place) = self.binaries.place(self.dump, thread, index) else {
+        let Some(place) = self.binaries.code_place(self.dump, thread, index) else {
             resolved.declared = found.binary.declaration(function);
             return Some(resolved);
         };

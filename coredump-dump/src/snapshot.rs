@@ -61,7 +61,8 @@ struct Texts {
 }
 
 impl Texts {
-    fn place(&mut self, text: &str) -> u32 {
+    /// Returns the index of a text, which is added if it is new.
+    fn index(&mut self, text: &str) -> u32 {
         if let Some(place) = self.places.get(text) {
             return *place;
         }
@@ -85,7 +86,7 @@ impl Snapshot<'_> {
             out,
             "{{\"snapshot\":{{\"meta\":{META},\"node_count\":{nodes},\"edge_count\":{edges},\"trace_function_count\":0}},"
         )?;
-        let (root, held) = (self.texts.place(""), self.texts.place("(GC roots)"));
+        let (root, held) = (self.texts.index(""), self.texts.index("(GC roots)"));
         writeln!(out, "\"nodes\":[{},{root},1,0,1,0", kind::SYNTHETIC)?;
         writeln!(out, ",{},{held},3,0,{},0", kind::SYNTHETIC, self.roots.len())?;
         for object in self.objects.iter() {
@@ -95,17 +96,19 @@ impl Snapshot<'_> {
         }
         writeln!(out, "],\n\"edges\":[{},1,{NODE}", kind::ELEMENT)?;
         for root in &self.roots {
-            let name = self.texts.place(&root.place);
-            writeln!(out, ",{},{name},{}", kind::PROPERTY, place(root.id))?;
+            let name = self.texts.index(&root.place);
+            writeln!(out, ",{},{name},{}", kind::PROPERTY, node_offset(root.id))?;
         }
         for object in self.objects.iter() {
             for (index, id) in object.references().filter(|(_, id)| (1..=count).contains(id)) {
                 match (object.kind(), self.view.field_name(object.type_index, index)) {
-                    (ObjectKind::Array, _) => writeln!(out, ",{},{index},{}", kind::ELEMENT, place(id))?,
-                    (_, Some(name)) => writeln!(out, ",{},{},{}", kind::PROPERTY, self.texts.place(name), place(id))?,
+                    (ObjectKind::Array, _) => writeln!(out, ",{},{index},{}", kind::ELEMENT, node_offset(id))?,
+                    (_, Some(name)) => {
+                        writeln!(out, ",{},{},{}", kind::PROPERTY, self.texts.index(name), node_offset(id))?
+                    }
                     (_, None) => {
-                        let name = self.texts.place(&index.to_string());
-                        writeln!(out, ",{},{name},{}", kind::PROPERTY, place(id))?;
+                        let name = self.texts.index(&index.to_string());
+                        writeln!(out, ",{},{name},{}", kind::PROPERTY, node_offset(id))?;
                     }
                 }
             }
@@ -124,18 +127,18 @@ impl Snapshot<'_> {
     /// The type of an object's node, and its name: an array that is text is a string.
     fn node(&mut self, object: &Object<'_>) -> (u32, u32) {
         if let Some(text) = text_of(object) {
-            return (kind::STRING, self.texts.place(&shorten(&text, MAX_TEXT)));
+            return (kind::STRING, self.texts.index(&shorten(&text, MAX_TEXT)));
         }
         let ty = match object.kind() {
             ObjectKind::Array => kind::ARRAY,
             ObjectKind::Struct | ObjectKind::Exception => kind::OBJECT,
             ObjectKind::Extern => kind::NATIVE,
         };
-        (ty, self.texts.place(&self.view.type_label(object.type_index)))
+        (ty, self.texts.index(&self.view.type_label(object.type_index)))
     }
 }
 
-/// Where the node of an object begins among the numbers of all nodes.
-fn place(id: u32) -> u64 {
+/// Returns the index of the first number of an object's node in the list of all nodes.
+fn node_offset(id: u32) -> u64 {
     (u64::from(id) + 1) * NODE
 }

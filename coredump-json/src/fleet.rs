@@ -76,7 +76,7 @@ impl Fleet<'_> {
         let (losses, store) = self.store();
         let mut worker = Worker::new(self.args, &store);
         while let Some((index, source)) = self.next() {
-            let mut place = self.ordered.place(index);
+            let mut place = self.ordered.turn(index);
             let walked = source.as_ref().is_ok_and(|source| source.walked);
             let outcome = source.map_err(Stop::Dump).and_then(|source| {
                 let outcome = match self.args.trace {
@@ -101,7 +101,7 @@ impl Fleet<'_> {
                 Err(Stop::Dump(error)) => self.bad(&worker, error, &mut place),
                 Err(Stop::Output) => {}
             }
-            self.progress.tell(&self.tally);
+            self.progress.update(&self.tally);
             if input::losses() != losses {
                 return false;
             }
@@ -200,7 +200,8 @@ impl Progress {
         Progress { started: Instant::now(), told: wanted.then(|| Mutex::new(Instant::now())) }
     }
 
-    fn tell(&self, tally: &Tally) {
+    /// Writes the numbers to the terminal, at most five times a second.
+    fn update(&self, tally: &Tally) {
         let Some(Ok(mut told)) = self.told.as_ref().map(Mutex::try_lock) else { return };
         if told.elapsed() < Duration::from_millis(200) {
             return;

@@ -34,8 +34,8 @@ impl Ordered {
         Ordered { state: Mutex::new(state), moved: Condvar::new() }
     }
 
-    /// The place of document `index`; every index from 0 must be taken once.
-    pub fn place(&self, index: u64) -> Turn<'_> {
+    /// Returns the turn of document `index`; every index from 0 must be taken once.
+    pub fn turn(&self, index: u64) -> Turn<'_> {
         Turn { ordered: self, index, kept: Vec::new(), losses: input::losses(), streamed: false }
     }
 

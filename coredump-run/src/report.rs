@@ -45,13 +45,20 @@ impl Look {
 }
 
 /// Reports the ending of a program and its dump, and then the backtrace.
-pub fn tell(report: &Report, look: &Look, program: &Program, ending: &Ending, dumped: Option<&Dumped>) {
-    tell_of(&text::path(&program.given).to_string(), report, look, program, ending, dumped);
+pub fn report_ending(report: &Report, look: &Look, program: &Program, ending: &Ending, dumped: Option<&Dumped>) {
+    report_ending_as(&text::path(&program.given).to_string(), report, look, program, ending, dumped);
 }
 
 /// Reports the ending of the program under the name `title` and its dump, and then the backtrace, whose lookup may be
 /// slow or fail.
-pub fn tell_of(title: &str, report: &Report, look: &Look, program: &Program, ending: &Ending, dumped: Option<&Dumped>) {
+pub fn report_ending_as(
+    title: &str,
+    report: &Report,
+    look: &Look,
+    program: &Program,
+    ending: &Ending,
+    dumped: Option<&Dumped>,
+) {
     let said = dumped.and_then(|dumped| words_said(&dumped.reason));
     let line = |what: &str| {
         report.say(format_args!("{title}: {}", what.lines().next().unwrap_or_default()));

@@ -174,7 +174,7 @@ fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending
     // A thread that waits for input would delay the end of the process.
     runtime.shutdown_background();
     if !args.quiet {
-        report::tell(report, &look, &program, &ending, dumped.as_deref());
+        report::report_ending(report, &look, &program, &ending, dumped.as_deref());
     }
     Ok(ending)
 }

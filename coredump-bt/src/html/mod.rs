@@ -35,7 +35,7 @@ use coredump_core::trace::Scanner;
 use coredump_core::{Dump, Store};
 
 use crate::args::Args;
-use crate::opening::{Failure, open, tell};
+use crate::opening::{Failure, open, report_problems};
 use index::{Entry, Link};
 use markup::Markup;
 use view::View;
@@ -150,7 +150,7 @@ impl<'a> Book<'a> {
         let dump = open(self.args, store, input, one_of_many).map_err(Failure::Input)?;
         let time = index::time(&dump, input);
         let notes = self.add(&dump, input, input.name(), time, losses)?;
-        Ok(tell(self.args, self.report, &input.name(), &dump, &notes))
+        Ok(report_problems(self.args, self.report, &input.name(), &dump, &notes))
     }
 
     /// Adds a report for each stack trace in a text.

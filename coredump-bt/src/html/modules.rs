@@ -72,10 +72,13 @@ pub fn warnings(view: &View<'_>) -> Markup {
     let (recorded, binaries) = (view.dump.recorded(), view.dump.binaries());
     let mut told: Vec<String> = Vec::new();
     if let Some(incomplete) = &recorded.incomplete {
-        told.push(format!("The dump is damaged or was cut off: {}", at(&incomplete.message, incomplete.offset)));
+        told.push(format!(
+            "The dump is damaged or was cut off: {}",
+            with_offset(&incomplete.message, incomplete.offset)
+        ));
     }
-    told.extend(recorded.warnings.iter().map(|warning| at(&warning.message, warning.offset)));
-    told.extend(view.dump.objects().warnings().iter().map(|warning| at(&warning.message, warning.offset)));
+    told.extend(recorded.warnings.iter().map(|warning| with_offset(&warning.message, warning.offset)));
+    told.extend(view.dump.objects().warnings().iter().map(|warning| with_offset(&warning.message, warning.offset)));
     told.extend(binaries.warnings.iter().cloned());
     for slot in binaries.slots() {
         let problems = slot.found.iter().flat_map(|found| found.binary.symbols_problems());
@@ -112,7 +115,8 @@ pub fn warnings(view: &View<'_>) -> Markup {
     out
 }
 
-fn at(message: &str, offset: Option<u64>) -> String {
+/// Adds the byte offset to a message, if there is one.
+fn with_offset(message: &str, offset: Option<u64>) -> String {
     match offset {
         Some(offset) => format!("{message} (offset {offset:#x})"),
         None => message.to_owned(),

@@ -132,7 +132,7 @@ impl View<'_> {
     /// Where a call stood: its line, else that of the frame itself in its module.
     fn place_of(&self, resolved: &ResolvedFrame, call: &Call<'_>) -> Option<String> {
         match (call.location, resolved.module_offset) {
-            (Some(location), _) => Some(self.place(location)),
+            (Some(location), _) => Some(self.location_text(location)),
             (None, Some(offset)) if !call.inlined => Some(format!("{}+{offset:#x}", self.module_name(resolved))),
             _ => None,
         }
@@ -182,7 +182,7 @@ impl View<'_> {
             name: Some(&frame.function),
             language: Some(if language == "javascript" { "js" } else { "py" }),
             arguments: Arguments::from_interpreted(frame),
-            place: location.as_ref().map(|location| self.place(location)),
+            place: location.as_ref().map(|location| self.location_text(location)),
             body,
             ..Row::default()
         };

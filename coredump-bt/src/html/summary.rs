@@ -34,7 +34,7 @@ pub fn write(view: &View<'_>, out: &mut Markup) {
         }
         out.within("<code class=\"fn\">", &place.function, "</code>").tag(if linked { "</a>" } else { "" });
         if let Some(location) = &place.location {
-            out.within(" at <code class=\"at\">", &view.place(location), "</code>");
+            out.within(" at <code class=\"at\">", &view.location_text(location), "</code>");
         }
         out.tag("</p>\n");
     }

@@ -196,7 +196,7 @@ impl View<'_> {
             if let Some(created) = &task.created_by {
                 out.within(", started by <code class=\"fn\">", &created.function, "</code>");
                 if let Some(location) = created_at(task) {
-                    out.within(" at <code class=\"at\">", &self.place(&location), "</code>");
+                    out.within(" at <code class=\"at\">", &self.location_text(&location), "</code>");
                 }
             }
             out.tag("</span></summary>\n");
@@ -255,7 +255,7 @@ impl View<'_> {
         let row = Row {
             index: Some(level),
             name: Some(&future.name),
-            place: location.map(|location| self.place(location)),
+            place: location.map(|location| self.location_text(location)),
             state: state_of(future),
             is_library: self.is_library(Some(&name), location),
             body,
@@ -293,7 +293,7 @@ impl View<'_> {
             let row = Row {
                 index: Some(frame.index),
                 name: call.function.as_deref(),
-                place: call.location.map(|location| self.place(location)),
+                place: call.location.map(|location| self.location_text(location)),
                 is_inlined: call.inlined,
                 is_library: self.is_library(call.function.as_ref(), call.location),
                 ..Row::default()

@@ -77,7 +77,7 @@ impl<'r> View<'r> {
     }
 
     /// A source location, with the path mapped to the reader's files.
-    pub fn place(&self, location: &Location) -> String {
+    pub fn location_text(&self, location: &Location) -> String {
         location_text(location, self.paths)
     }
 }

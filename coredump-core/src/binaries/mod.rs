@@ -279,7 +279,7 @@ impl Binaries {
     /// Where a frame stands; `None` if its binary is not known, the dump does not say, or what it says cannot be. If it
     /// trapped and stands on a branch, the place is the `unreachable` to which the branch leads; if it was interrupted
     /// at the head of a loop, the first instruction in the loop.
-    pub(crate) fn place(&self, dump: &CoreDump<'_>, thread: usize, frame: usize) -> Option<CodePlace> {
+    pub(crate) fn code_place(&self, dump: &CoreDump<'_>, thread: usize, frame: usize) -> Option<CodePlace> {
         let (place, behind) = self.place_and_behind(dump, thread, frame)?;
         match behind {
             Behind::Unreachable(offset) => Some(place.moved_to(offset)),
@@ -301,7 +301,7 @@ impl Binaries {
                     || dump.threads[thread].recurses_deeply()
                     || branch::calls_no_other(module, frame.function))
         };
-        let place = match found.place(frame, index > 0) {
+        let place = match found.code_place(frame, index > 0) {
             Some(place) if index == 0 && place.stop == StoppedAt::Instruction => {
                 match branch::within(module, frame.function?, place.module_offset) {
                     Some(within) => CodePlace { stop: StoppedAt::Loop, ..place.moved_to(within) },
@@ -345,7 +345,7 @@ impl CodePlace {
 
 impl Found {
     /// Where the dump says that a frame stands in this binary. `caller` says that it is not the youngest of its thread.
-    fn place(&self, frame: &Frame, caller: bool) -> Option<CodePlace> {
+    fn code_place(&self, frame: &Frame, caller: bool) -> Option<CodePlace> {
         let body = self.binary.module().body(frame.function?)?;
         let code_offset = frame.code_offset;
         let placed = |instructions: &_| self.fit.convention.offset(instructions, body, code_offset, caller).ok()?;

@@ -40,26 +40,26 @@ impl<'s> SplitTypes<'s> {
 
     /// The numbers of the type units in the file that the unit `from` is in.
     pub fn around(&self, debug: &DebugInfo<'s>, from: u32) -> Range<u32> {
-        let file = self.place(from).map_or(from, |(file, _)| file);
+        let file = self.file_and_index(from).map_or(from, |(file, _)| file);
         self.load(debug, file).map_or(0..0, |file| file.first..file.first + file.units.len() as u32)
     }
 
     /// Returns the memo of the unit of that number.
     pub fn memo(&self, number: u32) -> Option<&Memo<'s>> {
-        let (file, index) = self.place(number)?;
+        let (file, index) = self.file_and_index(number)?;
         Some(&self.files.get(file as usize)?.get()?.units.get(index as usize)?.1)
     }
 
     /// The unit of that number.
     pub fn unit<'u>(&'u self, debug: &'u DebugInfo<'s>, number: u32) -> Option<UnitRef<'u, 's>> {
-        let (file, index) = self.place(number)?;
+        let (file, index) = self.file_and_index(number)?;
         let unit = &self.files.get(file as usize)?.get()?.units.get(index as usize)?.0;
         Some(unit.unit_ref(debug.unit_ref(file)?.dwarf))
     }
 
     /// The type of that signature in the file that the unit `from` is in.
     pub fn find(&self, debug: &DebugInfo<'s>, from: u32, wanted: gimli::DebugTypeSignature) -> Option<Die> {
-        let file = self.place(from).map_or(from, |(file, _)| file);
+        let file = self.file_and_index(from).map_or(from, |(file, _)| file);
         self.load(debug, file)?.signatures.get(&wanted.0).copied()
     }
 
@@ -99,7 +99,8 @@ impl<'s> SplitTypes<'s> {
         }))
     }
 
-    fn place(&self, number: u32) -> Option<(u32, u32)> {
+    /// Returns the file that holds the unit with this number, and the unit's index there.
+    fn file_and_index(&self, number: u32) -> Option<(u32, u32)> {
         self.numbers.lock().get(number.checked_sub(self.first)? as usize).copied()
     }
 }

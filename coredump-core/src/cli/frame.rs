@@ -34,8 +34,8 @@ pub fn function(call: &Call<'_>, paths: &PathMap, write: Write<'_>) -> io::Resul
     Ok(())
 }
 
-/// Writes whether the call was inlined, and where it stood.
-pub fn place(call: &Call<'_>, paths: &PathMap, write: Write<'_>) -> io::Result<()> {
+/// Writes whether the call was inlined, and the place at which it stood.
+pub fn write_call_site(call: &Call<'_>, paths: &PathMap, write: Write<'_>) -> io::Result<()> {
     if call.inlined {
         write(TextRole::Faint, " [inlined]")?;
     }
@@ -89,7 +89,7 @@ mod tests {
 
     fn line(call: &Call<'_>) -> String {
         let paths = PathMap::default();
-        text(|write| function(call, &paths, write).and_then(|()| place(call, &paths, write)))
+        text(|write| function(call, &paths, write).and_then(|()| write_call_site(call, &paths, write)))
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl Evaluator<'_, '_, '_, '_> {
             let address = i128::from(address).checked_add(offset).and_then(|at| u64::try_from(at).ok());
             return Ok(Value::in_memory(element, address.ok_or("outside of the memory")?));
         }
-        Ok(Value { ty: element, source: base.at(u64::try_from(offset).map_err(|_| "outside of it")?) })
+        Ok(Value { ty: element, source: base.moved_by(u64::try_from(offset).map_err(|_| "outside of it")?) })
     }
 
     /// The type of the elements, where they begin, and how many there are.

@@ -40,7 +40,7 @@ impl<'s> Evaluator<'_, '_, '_, 's> {
         for _ in 0..FOLLOWED {
             match class.map_or(Subobject::None, |class| self.frame.part_of_class(&object, class)) {
                 Subobject::None => {}
-                Subobject::One(part) => return Ok(Value { ty: *target, source: part.source.at(offset) }),
+                Subobject::One(part) => return Ok(Value { ty: *target, source: part.source.moved_by(offset) }),
                 Subobject::Several => {
                     return Err(fail("the class whose members it points to is a base more than once".into()));
                 }

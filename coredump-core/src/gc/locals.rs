@@ -94,7 +94,7 @@ impl<'d> ObjectView<'d> {
         let module = number.and_then(|module| self.named.module(module));
         let of_language = number.is_some_and(|number| self.kotlin.is_program(&self.named, number));
         let language = module.filter(|_| of_language).map(|module| {
-            let place = self.binaries.place(self.dump, thread, index);
+            let place = self.binaries.code_place(self.dump, thread, index);
             let states = place.and_then(|place| assigned::states(module, function, place.module_offset));
             Language {
                 readings: number.map_or_else(HashMap::new, |number| self.kotlin.locals(&self.named, number, function)),

@@ -182,7 +182,7 @@ impl Front<'_> {
         self.found.extend(found.filter(|(granule, _)| starts.is_open(*granule)));
     }
 
-    fn found(mut self) -> Vec<(u32, u32)> {
+    fn finish(mut self) -> Vec<(u32, u32)> {
         self.reach();
         self.found
     }
@@ -191,14 +191,14 @@ impl Front<'_> {
 /// Adds an allocator's blocks to what is known of all, and shows them to somebody.
 pub(super) trait Teller: Send {
     /// Sees a block in the part of the memory that all of them are in.
-    fn tell(&mut self, view: &View<'_>, range: &Range<u64>, block: &Block);
+    fn see(&mut self, view: &View<'_>, range: &Range<u64>, block: &Block);
     /// Adds what another one saw.
     fn join(&mut self, other: Self);
 }
 
 /// A teller that collects nothing.
 impl Teller for () {
-    fn tell(&mut self, _: &View<'_>, _: &Range<u64>, _: &Block) {}
+    fn see(&mut self, _: &View<'_>, _: &Range<u64>, _: &Block) {}
     fn join(&mut self, (): ()) {}
 }
 
@@ -233,7 +233,7 @@ impl Collector<'_> {
         let (unknown, behind) = (Vec::new(), Vec::new());
         let mut all = Collected { survey: Survey::default(), starts, unknown, teller, last: None, behind };
         let survey = Survey::count(blocks, |block| {
-            all.teller.tell(view, &self.range, block);
+            all.teller.see(view, &self.range, block);
             if let Some(room) = all.last.map(|last| self.behind(&last)).filter(|&room| room < block.address) {
                 all.insert(room, false, end);
             }
@@ -412,13 +412,13 @@ impl<'h, 'v> Graph<'h, 'v> {
             for start in range.clone().step_by(PARTS as usize) {
                 let mut front = Front::new(starts);
                 view.words(start..range.end.min(start.saturating_add(PARTS)), |_, value| front.add(value, NONE));
-                let found = front.found();
+                let found = front.finish();
                 apply(starts, &mut next, found);
             }
         }
         let mut front = Front::new(starts);
         roots.values.iter().for_each(|(value, _)| _ = front.add(*value, NONE));
-        let found = front.found();
+        let found = front.finish();
         apply(starts, &mut next, found);
         loop {
             level.take(&mut batch);
@@ -438,7 +438,7 @@ impl<'h, 'v> Graph<'h, 'v> {
                         view.words(start + part.from..start + part.to, |_, value| front.add(value, part.granule));
                     }
                 }
-                front.found()
+                front.finish()
             };
             in_parts(
                 starts,

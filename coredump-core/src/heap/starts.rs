@@ -27,7 +27,7 @@ struct GranuleLine {
 
 /// Returns the position of a granule: its line, its word there, its bit.
 #[inline]
-fn place(granule: u32) -> (usize, usize, u32) {
+fn position(granule: u32) -> (usize, usize, u32) {
     let granule = granule as usize;
     (granule / GRANULES, granule % GRANULES / 64, (granule % GRANULES % 64) as u32)
 }
@@ -91,7 +91,7 @@ impl Starts {
     #[inline]
     pub fn insert(&mut self, address: u64, open: bool) {
         if let Some(granule) = self.granule(address) {
-            let (line, word, bit) = place(granule);
+            let (line, word, bit) = position(granule);
             let line = &mut self.lines[line];
             line.starts[word] |= 1 << bit;
             line.open[word] |= u64::from(open) << bit;
@@ -169,7 +169,7 @@ impl Starts {
     /// The granule of the last start at or before an address.
     #[inline]
     pub fn containing(&self, address: u64) -> Option<u32> {
-        let (index, word, bit) = place(self.granule(address)?);
+        let (index, word, bit) = position(self.granule(address)?);
         let line = &self.lines[index];
         let here = line.starts[word] & (u64::MAX >> (63 - bit));
         if here != 0 {
@@ -199,29 +199,29 @@ impl Starts {
 
     /// Looks at the lines of these addresses, so that they are at hand when they are asked for one by one.
     pub fn touch(&self, addresses: impl Iterator<Item = u64>) {
-        let lines = addresses.filter_map(|address| self.lines.get(place(self.granule(address)?).0));
+        let lines = addresses.filter_map(|address| self.lines.get(position(self.granule(address)?).0));
         std::hint::black_box(lines.fold(0, |all, line| all | line.before));
     }
 
     /// Looks at the lines of these granules, so that the ends and numbers of their blocks are at hand.
     pub fn touch_granules(&self, granules: impl Iterator<Item = u32>) {
-        let lines = granules.filter_map(|granule| self.lines.get(place(granule).0));
+        let lines = granules.filter_map(|granule| self.lines.get(position(granule).0));
         std::hint::black_box(lines.fold(0, |all, line| all | line.before));
     }
 
     /// Closes the block at a granule. Returns true if it was open.
     #[inline]
     pub fn take(&mut self, granule: u32) -> bool {
-        let (line, word, bit) = place(granule);
+        let (line, word, bit) = position(granule);
         let open = &mut self.lines[line].open[word];
         let was_open = *open >> bit & 1 != 0;
         *open &= !(1 << bit);
         if was_open && self.lines[line].open == [0; WORDS] {
-            let last = self.after(granule).map_or(self.lines.len() - 1, |next| place(next).0);
+            let last = self.after(granule).map_or(self.lines.len() - 1, |next| position(next).0);
             (line..=last).for_each(|line| self.close(line));
         } else if was_open && self.lines[line].starts[word] >> bit >> 1 == 0 {
             // It may reach into the lines that follow.
-            let last = self.after(granule).map_or(self.lines.len() - 1, |next| place(next).0);
+            let last = self.after(granule).map_or(self.lines.len() - 1, |next| position(next).0);
             (line + 1..=last).for_each(|line| self.close(line));
         }
         was_open
@@ -230,7 +230,7 @@ impl Starts {
     /// Returns true if the block at this granule is open.
     #[inline]
     pub fn is_open(&self, granule: u32) -> bool {
-        let (line, word, bit) = place(granule);
+        let (line, word, bit) = position(granule);
         self.lines[line].open[word] >> bit & 1 == 1
     }
 
@@ -244,7 +244,7 @@ impl Starts {
     /// The granule of the first start after this one.
     #[inline]
     pub fn after(&self, from: u32) -> Option<u32> {
-        let (mut index, mut word, bit) = place(from.checked_add(1)?);
+        let (mut index, mut word, bit) = position(from.checked_add(1)?);
         let mut starts = self.lines.get(index)?.starts[word] & (u64::MAX << bit);
         while starts == 0 {
             word += 1;
@@ -259,7 +259,7 @@ impl Starts {
     /// Returns the number of starts before this one, by which starts are numbered.
     #[inline]
     pub fn rank(&self, granule: u32) -> usize {
-        let (line, word, bit) = place(granule);
+        let (line, word, bit) = position(granule);
         let line = &self.lines[line];
         let before: u32 = line.starts[..word].iter().map(|starts| starts.count_ones()).sum();
         let here = (line.starts[word] & ((1 << bit) - 1)).count_ones();

@@ -47,7 +47,7 @@ struct Tellers<'h> {
 }
 
 impl Teller for Tellers<'_> {
-    fn tell(&mut self, view: &View<'_>, range: &Range<u64>, block: &Block) {
+    fn see(&mut self, view: &View<'_>, range: &Range<u64>, block: &Block) {
         if block.state == State::Used && self.told.count(view, block) {
             if self.blocks.is_none() {
                 self.blocks = Bits::new(range.clone(), 3);
@@ -440,7 +440,7 @@ impl<'r> Reader<'r> {
         }
     }
 
-    fn found(mut self) -> FoundTypes {
+    fn finish(mut self) -> FoundTypes {
         self.arrive();
         self.found
     }
@@ -545,7 +545,7 @@ impl TypeWalk<'_> {
                     self.apply(scene, std::mem::take(&mut reader.found));
                 }
             }
-            let found = reader.found();
+            let found = reader.finish();
             self.apply(scene, found);
         }
     }
@@ -560,7 +560,7 @@ impl TypeWalk<'_> {
                     self.apply(scene, std::mem::take(&mut reader.found));
                 }
             }
-            let found = reader.found();
+            let found = reader.finish();
             self.apply(scene, found);
         }
     }
@@ -664,7 +664,7 @@ impl<'s> Types<'s> {
                 walk.apply(scene, std::mem::take(&mut reader.found));
             }
         }
-        walk.apply(scene, reader.found());
+        walk.apply(scene, reader.finish());
         let (mut level, mut batch) = (Queue::default(), Vec::new());
         let mut objects = Some(objects);
         loop {
@@ -699,7 +699,7 @@ impl<'s> Types<'s> {
                         }
                     }
                 }
-                reader.found()
+                reader.finish()
             };
             let contents = |_: &TypeWalk<'_>, granule| contents(scene.starts, scene.gap, granule);
             in_parts(&mut walk, &batch, contents, read, |walk, found| walk.apply(scene, found));

@@ -105,7 +105,7 @@ pub fn find(view: &View<'_>, hints: &Hints, places: &[Range<u64>]) -> Option<Fou
     if let Some(state) = hints.zig
         && let Some(heap) = Zig::at(view, state, start, true)
     {
-        return Some(heap.found());
+        return Some(heap.into_heap());
     }
     let mut states: Vec<u64> = Vec::new();
     let width = view.width();
@@ -115,7 +115,7 @@ pub fn find(view: &View<'_>, hints: &Hints, places: &[Range<u64>]) -> Option<Fou
         view.words(place.clone(), |at, value| {
             // The first word that is not zero may be of any class.
             if value % (2 * width) == 0 && value >= 1024 {
-                let before = (0..Layout::at(0, width).classes).filter_map(|class| at.checked_sub(class * width));
+                let before = (0..StateLayout::at(0, width).classes).filter_map(|class| at.checked_sub(class * width));
                 let before = before.take_while(|state| place.contains(state));
                 states.extend(before.filter(|&state| plausible(view, StateLayout::at(state, width), start, false)));
             }
@@ -133,7 +133,7 @@ pub fn find(view: &View<'_>, hints: &Hints, places: &[Range<u64>]) -> Option<Fou
         found.retain(|heap| heap.malloc || !malloc && heap.broken.is_empty());
     }
     let heap = if found.len() == 1 { found.pop() } else { None };
-    heap.map(Zig::found)
+    heap.map(Zig::into_heap)
 }
 
 /// Returns true if the words at `layout` may be a state.
@@ -255,7 +255,7 @@ impl Zig {
         extent_of(len, 0, self.layout.width)
     }
 
-    fn found(self) -> FoundHeap {
+    fn into_heap(self) -> FoundHeap {
         FoundHeap {
             kind: if self.malloc { AllocatorKind::ZigMalloc } else { AllocatorKind::Zig },
             ranges: std::iter::once(self.pages.clone()).collect(),

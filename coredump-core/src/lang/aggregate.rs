@@ -31,7 +31,7 @@ impl<'s> Renderer<'_, '_, 's> {
         self.sequence(open, close, count, depth, |index, deeper| {
             let at = match self.lang.lane(self, value, array, index) {
                 Some(lane) => lane,
-                None => Value { ty: array.element, source: value.source.at(index.checked_mul(stride)?) },
+                None => Value { ty: array.element, source: value.source.moved_by(index.checked_mul(stride)?) },
             };
             let shown = match inner.is_empty() {
                 true => return Some(self.part(format!("[{index}]"), &at, deeper)),

@@ -440,7 +440,7 @@ pub enum ErasedBy {
 
 impl ErasedBy {
     /// Adds `offset` bytes to the offsets in the value.
-    pub fn at(self, offset: u64) -> ErasedBy {
+    pub fn moved_by(self, offset: u64) -> ErasedBy {
         let further = |at: u64| at.saturating_add(offset);
         match self {
             ErasedBy::Pointer(at) => ErasedBy::Pointer(further(at)),

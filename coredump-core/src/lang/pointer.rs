@@ -113,7 +113,7 @@ impl<'s> Renderer<'_, '_, 's> {
         let width = u64::from(self.frame.address_size());
         let method = self.frame.units.peeled(target).is_some_and(|(_, ty)| matches!(ty.kind, Kind::Function(..)));
         let read = |at: u64| -> Result<u64, Missing> {
-            Ok(Value { ty: None, source: value.source.at(at) }.unsigned(self.frame, width)? as u64)
+            Ok(Value { ty: None, source: value.source.moved_by(at) }.unsigned(self.frame, width)? as u64)
         };
         let first = match read(0) {
             Ok(first) => first,

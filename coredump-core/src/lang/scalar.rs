@@ -73,7 +73,7 @@ impl<'s> Renderer<'_, '_, 's> {
     /// A complex number of C: its parts lie one after the other.
     fn complex(&self, value: &Value, half: u64) -> Shown {
         let part = |offset| {
-            let bits = Value { ty: None, source: value.source.at(offset) }.unsigned(self.frame, half)?;
+            let bits = Value { ty: None, source: value.source.moved_by(offset) }.unsigned(self.frame, half)?;
             let unknown = || Missing::Malformed(format!("a complex number of {} bytes", half * 2));
             float(bits, half, self.lang).ok_or_else(unknown)
         };
@@ -86,7 +86,7 @@ impl<'s> Renderer<'_, '_, 's> {
     /// A complex integer, an extension of C. No compiler describes whether its parts are signed: where that makes a
     /// difference, both readings are written.
     fn integer_complex(&self, value: &Value, half: u64) -> Shown {
-        let part = |offset| Value { ty: None, source: value.source.at(offset) }.unsigned(self.frame, half);
+        let part = |offset| Value { ty: None, source: value.source.moved_by(offset) }.unsigned(self.frame, half);
         match part(0).and_then(|re| Ok((re, part(half)?))) {
             Ok((re, im)) => {
                 let unsigned = complex_text(&re.to_string(), &im.to_string());

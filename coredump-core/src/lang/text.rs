@@ -93,7 +93,7 @@ impl Renderer<'_, '_, '_> {
     /// The number of wide characters before a zero, or the limit.
     fn before_zero(&self, source: &Source, size: u64, limit: u64) -> Result<u64, Missing> {
         for index in 0..limit {
-            if (Value { ty: None, source: source.at(index * size) }).unsigned(self.frame, size)? == 0 {
+            if (Value { ty: None, source: source.moved_by(index * size) }).unsigned(self.frame, size)? == 0 {
                 return Ok(index);
             }
         }

@@ -224,7 +224,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
     }
 
     /// The place that a finished description, or the one before a `DW_OP_piece`, gives.
-    fn place(&mut self) -> Result<Place, Missing> {
+    fn finish_place(&mut self) -> Result<Place, Missing> {
         self.check_kept()?;
         if let Some(place) = self.told.take() {
             return Ok(place);
@@ -272,7 +272,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         if self.stack.is_empty() && self.told.is_none() {
             return Err(Missing::OptimizedOut);
         }
-        let place = self.place()?;
+        let place = self.finish_place()?;
         Ok(vec![Piece { bits: None, first_bit: 0, place }])
     }
 
@@ -559,7 +559,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
                 let place = if self.stack.is_empty() && self.told.is_none() {
                     Place::Missing(Missing::OptimizedOut)
                 } else {
-                    match self.place()? {
+                    match self.finish_place()? {
                         // LLVM cuts a constant at the wrong end where a piece begins within it.
                         Place::Bytes(bytes) if self.literal && !fits(&bytes, size_in_bits) => {
                             Place::Missing(Missing::Malformed("a constant that does not fit its piece".into()))

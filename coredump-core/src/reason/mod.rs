@@ -333,7 +333,7 @@ impl<'c, 'd> CrashEvidence<'c, 'd> {
         if let Some(trapped) = trapped {
             return trap::raised(trapped, self.binary(0)?, &self.scene(0)?);
         }
-        match self.binaries.place(self.dump, self.thread, 0).map(|place| place.stop) {
+        match self.binaries.code_place(self.dump, self.thread, 0).map(|place| place.stop) {
             Some(StoppedAt::Loop) => {
                 Some(("interrupt", "stopped at the head of a loop, or out of fuel there".to_owned()))
             }

@@ -250,8 +250,10 @@ pub fn unchanged(binary: &crate::binaries::Binary, function: u32, count: usize) 
 /// The instruction at which a frame stands, with its operands.
 pub fn stopped<'c>(crash: &CrashEvidence<'c, '_>, index: usize) -> Option<Stopped<'c>> {
     let frame = crash.frame(index)?;
-    let place =
-        crash.binaries.place(crash.dump, crash.thread, index).filter(|place| place.stop == StoppedAt::Instruction)?;
+    let place = crash
+        .binaries
+        .code_place(crash.dump, crash.thread, index)
+        .filter(|place| place.stop == StoppedAt::Instruction)?;
     stopped_at(crash.binary(index)?, frame.function?, place.module_offset, &crash.scene(index)?)
 }
 

@@ -274,7 +274,7 @@ impl<'s> Locator<'s> {
                 Some(place) => place.clone(),
                 None => {
                     let place =
-                        file.place(printed, rule, caller).map_err(|reason| format!("frame {index}: {reason}"))?;
+                        file.code_place(printed, rule, caller).map_err(|reason| format!("frame {index}: {reason}"))?;
                     known.insert(key, place.clone());
                     place
                 }

@@ -43,7 +43,7 @@ pub(super) struct File<'f> {
 
 impl File<'_> {
     /// Places a frame. `Err` says why it cannot stand in this file.
-    pub fn place(&mut self, frame: &Printed, rule: Rule, caller: bool) -> Result<CodePlace, String> {
+    pub fn code_place(&mut self, frame: &Printed, rule: Rule, caller: bool) -> Result<CodePlace, String> {
         let Some(offset) = frame.offset else { return self.unplaced(frame) };
         let (module, function, relative) = match rule.base {
             TraceBase::File => self.in_file(offset)?,

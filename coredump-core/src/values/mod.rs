@@ -73,8 +73,8 @@ impl Source {
         }
     }
 
-    /// The source `offset` bytes further on.
-    pub fn at(&self, offset: u64) -> Source {
+    /// Returns the source `offset` bytes further on.
+    pub fn moved_by(&self, offset: u64) -> Source {
         match self {
             Source::Memory(address) => match address.checked_add(offset) {
                 Some(address) => Source::Memory(address),
@@ -233,7 +233,7 @@ impl Value {
         };
         match member.bits {
             Some(size) => self.bit_field(frame, member.ty, bits, size),
-            None => Value { ty: member.ty, source: self.source.at(bits / 8) },
+            None => Value { ty: member.ty, source: self.source.moved_by(bits / 8) },
         }
     }
 
@@ -246,7 +246,7 @@ impl Value {
         let Some(whole) = frame.units.size_of(ty).filter(|&whole| whole <= 16 && size <= whole * 8) else {
             return fail(Missing::Malformed(format!("a bit-field of {size} bits")));
         };
-        let start = Value { ty, source: self.source.at(first / 8) };
+        let start = Value { ty, source: self.source.moved_by(first / 8) };
         let shift = first % 8;
         let read = start.read(frame, (shift + size).div_ceil(8));
         let bytes = match read {

@@ -128,7 +128,7 @@ impl<'c> Inspector<'c> {
             expression::evaluate(&Renderer::new(frame, *limits, language), expression)
         });
         evaluated.unwrap_or_else(|| {
-            let known = self.dump.threads.get(thread).and_then(|thread| self.found(thread.frames.get(frame)?));
+            let known = self.dump.threads.get(thread).and_then(|thread| self.verified(thread.frames.get(frame)?));
             let message = match known {
                 Some(found) if found.binary.with_catalog(|_| ()).is_some() => {
                     "the dump does not say where in its function this frame stood: ask in another frame"
@@ -181,8 +181,8 @@ impl<'c> Inspector<'c> {
         }
         let frames = self.dump.threads.get(thread).map_or(&[][..], |thread| &thread.frames);
         let recovered = Arc::new(self.unwinder.thread(self.dump, frames, |index| {
-            let found = self.found(frames.get(index)?)?;
-            let offset = self.binaries.place(self.dump, thread, index)?.module_offset;
+            let found = self.verified(frames.get(index)?)?;
+            let offset = self.binaries.code_place(self.dump, thread, index)?.module_offset;
             Some(Position { module: found.binary.module(), function: frames[index].function?, offset })
         }));
         self.threads.lock().insert(thread, recovered.clone());
@@ -198,8 +198,8 @@ impl<'c> Inspector<'c> {
         look: impl FnOnce(&Frame<'_, '_>) -> R,
     ) -> Option<R> {
         let frame = self.dump.threads.get(thread)?.frames.get(index)?;
-        let binary = &*self.found(frame)?.binary;
-        let place = self.binaries.place(self.dump, thread, index)?;
+        let binary = &*self.verified(frame)?.binary;
+        let place = self.binaries.code_place(self.dump, thread, index)?;
         frame.function?;
         let recovered = || self.recovered(thread).get(index).cloned().unwrap_or_default();
         self.look_at(binary, frame, place.dwarf_pc, recovered, index == 0, look)
@@ -217,7 +217,7 @@ impl<'c> Inspector<'c> {
         // It has no locals, which is known: so the instance is the one that is meant.
         let locals = Some(Box::default());
         let frame = model::Frame { instance, module: Some(module), locals, ..model::Frame::default() };
-        let binary = &*self.found(&frame)?.binary;
+        let binary = &*self.verified(&frame)?.binary;
         self.look_at(binary, &frame, 0, Arc::default, false, look)
     }
 
@@ -274,7 +274,7 @@ impl<'c> Inspector<'c> {
     }
 
     /// The frame's binary, if it was verified: a name alone is no proof.
-    fn found(&self, frame: &model::Frame) -> Option<&'c Found> {
+    fn verified(&self, frame: &model::Frame) -> Option<&'c Found> {
         let found = self.binaries.found(self.binaries.module_of(self.dump, frame)?)?;
         found.verification.is_verified().then_some(found)
     }

@@ -593,7 +593,7 @@ impl Builder {
         let (_, ty) = units.peeled(Some(die))?;
         let Kind::Struct(contents) = &ty.kind else { return None };
         let last = contents.members.last().filter(|_| contents.keyword != "union")?;
-        let offset = place(last, 0)?;
+        let offset = offset_in_whole(last, 0)?;
         let of_slice = ty.name.is_some_and(|name| table(units.language(die.unit)).ends_in_slice(name));
         let element = match &units.peeled(last.ty)?.1.kind {
             _ if of_slice => last.ty?,
@@ -661,7 +661,7 @@ impl Builder {
                     if found.len() >= MAX_POINTERS || !self.spend(each) {
                         break;
                     }
-                    found.join(first.at(offset.saturating_add(number.saturating_mul(size))));
+                    found.join(first.moved_by(offset.saturating_add(number.saturating_mul(size))));
                 }
             }
             Kind::Struct(contents) => {
@@ -695,7 +695,7 @@ impl Builder {
                 }
                 if let Some(Erased { at, room, by }) = ty.name.and_then(|name| lang.erased(units, name, contents)) {
                     self.has_erased = true;
-                    let target = Target::Erased { room, by: by.at(offset) };
+                    let target = Target::Erased { room, by: by.moved_by(offset) };
                     found.pointers.push(Pointer { offset: offset.saturating_add(at), target, filled: None });
                 }
                 if let Some(arrays) = lang.arrays(units, die, contents) {
@@ -713,12 +713,18 @@ impl Builder {
                     return;
                 }
                 if let Some((pointer, vtable)) = lang.pointer_with_vtable(units, contents) {
-                    let (Some(at), Some(vtable)) = (place(pointer, offset), place(vtable, offset)) else { return };
+                    let (Some(at), Some(vtable)) = (offset_in_whole(pointer, offset), offset_in_whole(vtable, offset))
+                    else {
+                        return;
+                    };
                     found.pointers.push(Pointer { offset: at, target: Target::Vtable(vtable), filled: None });
                     return;
                 }
                 if let Some((pointer, vtable, whole)) = lang.pointer_to_tailed(units, contents) {
-                    let (Some(at), Some(vtable)) = (place(pointer, offset), place(vtable, offset)) else { return };
+                    let (Some(at), Some(vtable)) = (offset_in_whole(pointer, offset), offset_in_whole(vtable, offset))
+                    else {
+                        return;
+                    };
                     if let Some((whole, known)) = self.ending(units, key, whole) {
                         let target = Target::Tailed { vtable, whole, known };
                         found.pointers.push(Pointer { offset: at, target, filled: None });
@@ -736,7 +742,7 @@ impl Builder {
                 let pointee = ty.name.and_then(own).or(pointee);
                 let filled = ty.name.and_then(|name| lang.filled(units, name, contents));
                 for member in members() {
-                    let Some(at) = place(member, offset) else { continue };
+                    let Some(at) = offset_in_whole(member, offset) else { continue };
                     let before = found.pointers.len();
                     self.flatten(units, key, member.ty, at, pointee, levels, found);
                     let array = filled
@@ -785,7 +791,7 @@ impl Builder {
         let each = |builder: &mut Builder, member: &Option<Member<'_>>| {
             let mut inside = Parts::default();
             if let Some(member) = member
-                && let Some(at) = place(member, offset)
+                && let Some(at) = offset_in_whole(member, offset)
             {
                 builder.flatten(units, key, member.ty, at, pointee, levels, &mut inside);
             }
@@ -799,7 +805,7 @@ impl Builder {
             return;
         };
         let size = units.size_of(discriminant.ty).unwrap_or(0);
-        let Some(at) = place(discriminant, offset).filter(|_| (1..=16).contains(&size)) else { return };
+        let Some(at) = offset_in_whole(discriminant, offset).filter(|_| (1..=16).contains(&size)) else { return };
         let mut choice = Choice { discriminant: (at, size), mask: u128::MAX, variants: Vec::new() };
         for variant in &variants.list {
             choice.variants.push((variant.values.clone(), each(self, &variant.member)));
@@ -835,7 +841,7 @@ impl<'s> Links<'s> {
         let Kind::Struct(contents) = &ty.kind else { return None };
         let mut found = Vec::new();
         for member in contents.members.iter().filter(|_| contents.keyword != "union") {
-            let (Some(at), Some((die, ty))) = (place(member, 0), units.peeled(member.ty)) else { continue };
+            let (Some(at), Some((die, ty))) = (offset_in_whole(member, 0), units.peeled(member.ty)) else { continue };
             let Kind::Struct(_) = &ty.kind else { continue };
             found.extend(self.links(units, all, die).into_iter().map(|link| (link, at)));
             for &(link, inner) in self.within(units, all, die, levels) {
@@ -862,7 +868,7 @@ impl<'s> Links<'s> {
 }
 
 impl Pointer {
-    fn at(self, offset: u64) -> Pointer {
+    fn moved_by(self, offset: u64) -> Pointer {
         let target = match self.target {
             Target::Vtable(at) => Target::Vtable(at.saturating_add(offset)),
             Target::Tailed { vtable, whole, known } => {
@@ -874,7 +880,7 @@ impl Pointer {
             Target::Columns { len, capacity, table } => {
                 Target::Columns { len: len.saturating_add(offset), capacity: capacity.saturating_add(offset), table }
             }
-            Target::Erased { room, by } => Target::Erased { room, by: by.at(offset) },
+            Target::Erased { room, by } => Target::Erased { room, by: by.moved_by(offset) },
             Target::Shape(_) | Target::States(_) => self.target,
         };
         let filled = self.filled.map(|(at, least)| (at.saturating_add(offset), least));
@@ -896,10 +902,10 @@ impl Parts {
             .fold(self.pointers.len(), |len, (_, parts)| len.saturating_add(parts.len()))
     }
 
-    fn at(&self, offset: u64) -> Parts {
+    fn moved_by(&self, offset: u64) -> Parts {
         Parts {
-            pointers: self.pointers.iter().map(|pointer| pointer.at(offset)).collect(),
-            choices: self.choices.iter().map(|choice| choice.at(offset)).collect(),
+            pointers: self.pointers.iter().map(|pointer| pointer.moved_by(offset)).collect(),
+            choices: self.choices.iter().map(|choice| choice.moved_by(offset)).collect(),
         }
     }
 
@@ -917,8 +923,8 @@ impl Parts {
 }
 
 impl Choice {
-    fn at(&self, offset: u64) -> Choice {
-        let variants = self.variants.iter().map(|(values, parts)| (values.clone(), parts.at(offset)));
+    fn moved_by(&self, offset: u64) -> Choice {
+        let variants = self.variants.iter().map(|(values, parts)| (values.clone(), parts.moved_by(offset)));
         Choice {
             discriminant: (self.discriminant.0.saturating_add(offset), self.discriminant.1),
             mask: self.mask,
@@ -960,7 +966,7 @@ fn has_vtable(units: &Units<'_>, ty: Option<Die>, levels: u32) -> bool {
     if contents.declared {
         return table(units.language(die.unit)).has_bases();
     }
-    let first = |member: &&Member<'_>| place(member, 0) == Some(0);
+    let first = |member: &&Member<'_>| offset_in_whole(member, 0) == Some(0);
     contents
         .members
         .iter()
@@ -969,7 +975,7 @@ fn has_vtable(units: &Units<'_>, ty: Option<Die>, levels: u32) -> bool {
 }
 
 /// Offset in bytes of a member in the whole, whose structure lies at `offset`.
-fn place(member: &Member<'_>, offset: u64) -> Option<u64> {
+fn offset_in_whole(member: &Member<'_>, offset: u64) -> Option<u64> {
     match member.offset {
         Offset::Bits(bits) if bits % 8 == 0 => offset.checked_add(bits / 8),
         _ => None,

@@ -84,8 +84,8 @@ impl Again {
         self.expected.as_ref()
     }
 
-    /// The place of the first dump.
-    pub fn place(&self) -> Option<&DumpPlace> {
+    /// Returns the place to which the first dump was written.
+    pub fn first_dump(&self) -> Option<&DumpPlace> {
         self.place.as_ref()
     }
 

@@ -339,7 +339,7 @@ impl DumpWriter {
                 again.put_beside(&self.output)?;
                 again.complete(&mut dump, store);
                 let write = |output: &mut dyn Write| write(&dump, output, &written);
-                let place = match again.place() {
+                let place = match again.first_dump() {
                     _ if !again.is_written() => Ok(DumpPlace::Nowhere),
                     Some(place) => self.output.replace(place, write),
                     None => self.output.write(write),

@@ -156,7 +156,7 @@ impl RecordedRun<'_> {
         let (expected, goal) = self.end();
         let (program, dumped, ending) = self.again(Some(expected), goal, None, self.args.output.is_some())?;
         if !self.args.quiet {
-            report::tell(self.report, &Look::from_args(self.args), &program, &ending, Some(&dumped));
+            report::report_ending(self.report, &Look::from_args(self.args), &program, &ending, Some(&dumped));
             let calls = self.tape.start.calls;
             self.report
                 .say(format_args!("it ended as in the dump, after {calls} calls of the host from its recording"));

@@ -138,7 +138,7 @@ impl Stopper {
                 Ok(())
             }
         };
-        self.tell(ending, first, released.err());
+        self.report_ending(ending, first, released.err());
         if let (Some((report, _)), Some(_)) = (&self.report, first) {
             report.say(format_args!("warning: the dump has no locals and operand stacks: the replay was interrupted"));
         }
@@ -164,8 +164,8 @@ impl Stopper {
             return;
         }
         match dumped {
-            Ok(dumped) => self.tell(ending, dumped.as_ref(), None),
-            Err(error) => self.tell(ending, None, Some(error)),
+            Ok(dumped) => self.report_ending(ending, dumped.as_ref(), None),
+            Err(error) => self.report_ending(ending, None, Some(error)),
         }
         exit(ending);
     }
@@ -198,10 +198,10 @@ impl Stopper {
         }
     }
 
-    fn tell(&self, ending: &Ending, dumped: Option<&Dumped>, error: Option<Error>) {
+    fn report_ending(&self, ending: &Ending, dumped: Option<&Dumped>, error: Option<Error>) {
         let Some((report, look)) = &self.report else { return };
         progress::clear();
-        report::tell(report, look, &self.writer.program, ending, dumped);
+        report::report_ending(report, look, &self.writer.program, ending, dumped);
         if let Some(error) = error {
             report.say(format_args!("no core dump: {error}"));
         }

@@ -79,8 +79,8 @@ impl Scene<'_> {
         }
     }
 
-    /// The memory and the address that a person names.
-    fn place(&self, text: &str) -> Result<(u32, u64), String> {
+    /// Returns the index of the memory and the address that a person names.
+    fn address_of(&self, text: &str) -> Result<(u32, u64), String> {
         match MemoryReference::read(text) {
             Ok(MemoryReference::Memory(memory, address)) => return Ok((memory, address)),
             Ok(MemoryReference::Code(..)) => return Err("code is disassembled, not listed".to_owned()),
@@ -103,7 +103,7 @@ impl Scene<'_> {
         let split = rest.rsplit_once(char::is_whitespace);
         let split = split.and_then(|(place, count)| Some((place.trim(), number(count)?)));
         let (text, count) = split.unwrap_or((rest, SHOWN));
-        let (index, address) = self.place(text)?;
+        let (index, address) = self.address_of(text)?;
         let memory = memory::memory(self.dump, index)?;
         let end = address.saturating_add(count.min(MOST)).min(memory.size);
         if address >= end {
@@ -121,7 +121,7 @@ impl Scene<'_> {
     }
 
     fn whatis(&self, rest: &str) -> Result<String, String> {
-        let (index, address) = self.place(rest)?;
+        let (index, address) = self.address_of(rest)?;
         let memory = memory::memory(self.dump, index)?;
         let chunk = memory.chunks(address..memory.size).next().ok_or_else(|| outside(memory, address))?;
         let mut text = format!("{address:#x} in memory {index}");
@@ -140,7 +140,7 @@ impl Scene<'_> {
                 let _ = write!(text, ", {offset:#x} bytes into it");
             }
         }
-        heaps::at(self.dump, index, memory, address, &mut text);
+        heaps::describe_address(self.dump, index, memory, address, &mut text);
         Ok(text)
     }
 }

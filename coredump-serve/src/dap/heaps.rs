@@ -147,7 +147,7 @@ pub fn leaks(dump: &Dump) -> Result<String, String> {
 }
 
 /// Describes the heap and the block that an address is in.
-pub fn at(dump: &Dump, index: u32, memory: &Memory<'_>, address: u64, text: &mut String) {
+pub fn describe_address(dump: &Dump, index: u32, memory: &Memory<'_>, address: u64, text: &mut String) {
     let heaps = Heaps::new(dump, index, memory);
     for heap in heaps.heaps.iter().filter(|heap| heap.holds(address)) {
         let _ = write!(text, "\nheap: {}", heap.kind.name());

@@ -176,7 +176,7 @@ impl Opened {
             lines.extend(thread, program, end);
         }
         let total = lines.total(thread.as_ref());
-        let (start, end) = (start.min(lines.found()), end.min(lines.found()));
+        let (start, end) = (start.min(lines.len()), end.min(lines.len()));
         let shown = lines.read(start..end, index, thread.as_ref(), program);
         let shown: Vec<(usize, Line)> = (start..).zip(shown).collect();
         let frames: Vec<_> =

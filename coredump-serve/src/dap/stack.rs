@@ -114,8 +114,8 @@ impl Lines {
         }
     }
 
-    /// How many lines were found.
-    pub fn found(&self) -> usize {
+    /// Returns the number of lines that were found.
+    pub fn len(&self) -> usize {
         self.marks.len()
     }
 

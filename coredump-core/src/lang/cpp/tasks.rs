@@ -263,7 +263,7 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
         let function = &self.functions[one.function];
         let (_, ty) = units.peeled(function.ty)?;
         let Kind::Struct(contents_of) = &ty.kind else { return None };
-        let first = contents_of.members.iter().find(|member| !is_function(member) && at(member).is_some())?;
+        let first = contents_of.members.iter().find(|member| !is_function(member) && byte_offset(member).is_some())?;
         let size = units.size_of(first.ty)?;
         let mut declared = None;
         contents(self.frame(), function.die?, |child, entry| {
@@ -272,7 +272,7 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
             }
         });
         let declared = declared.filter(|&ty| units.size_of(Some(ty)) == Some(size));
-        let start = one.address.checked_add(at(first)?)?;
+        let start = one.address.checked_add(byte_offset(first)?)?;
         Some((start..start.checked_add(size)?, declared))
     }
 
@@ -291,7 +291,7 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
             let index = self.renderer.field(&Value::in_memory(Some(ty), one.address), "__coro_index")?;
             u64::try_from(index.number(self.frame(), false).ok()?).ok()
         });
-        let place = index.zip(function.die).and_then(|(index, die)| self.place(die, index));
+        let place = index.zip(function.die).and_then(|(index, die)| self.suspend_point(die, index));
         match (&place, index, function.ty) {
             (Some(place), _, _) => {
                 let location = units.declared_at(function.die.map_or(0, |die| die.unit), place.file);
@@ -331,7 +331,7 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
     }
 
     /// The suspension point with this index, from a label of the resuming function.
-    fn place(&self, die: Die, index: u64) -> Option<SuspendPoint> {
+    fn suspend_point(&self, die: Die, index: u64) -> Option<SuspendPoint> {
         let units = &self.frame().units;
         let mut found = None;
         contents(self.frame(), die, |child, entry| {
@@ -396,7 +396,8 @@ fn is_nameless(member: &Member<'_>) -> bool {
     name.starts_with("__") || numbered && NAMELESS.iter().any(|start| name.starts_with(start))
 }
 
-fn at(member: &Member<'_>) -> Option<u64> {
+/// Returns the offset of a member in bytes; `None` for one that does not begin at a byte.
+fn byte_offset(member: &Member<'_>) -> Option<u64> {
     match member.offset {
         Offset::Bits(bits) if bits % 8 == 0 => Some(bits / 8),
         _ => None,

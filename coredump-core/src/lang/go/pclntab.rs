@@ -241,7 +241,7 @@ impl<'m, 'a> Pclntab<'m, 'a> {
         let mut frames = Vec::new();
         let (own, index) = (self.name(function)?, self.function_index(pc));
         loop {
-            let place = self.place(function, at);
+            let place = self.line_at(function, at);
             let frame = |function: Arc<str>, inlined| TaskFrame {
                 function,
                 file: place.as_ref().map(|(file, _)| file.clone()),
@@ -268,8 +268,8 @@ impl<'m, 'a> Pclntab<'m, 'a> {
         }
     }
 
-    /// File and line at a code address.
-    fn place(&self, function: Function, pc: u64) -> Option<(Arc<str>, u32)> {
+    /// Returns the file and the line at a code address.
+    fn line_at(&self, function: Function, pc: u64) -> Option<(Arc<str>, u32)> {
         let file = u64::try_from(self.value(function, self.u32(function.record + 20)?, pc)?).ok()?;
         let line = u32::try_from(self.value(function, self.u32(function.record + 24)?, pc)?).ok()?;
         let unit = u64::from(self.u32(function.record + 32)?);

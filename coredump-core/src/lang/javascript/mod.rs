@@ -117,10 +117,11 @@ fn runtimes(memory: &Metered<'_, '_>, chunk: Chunk<'_>) -> Vec<Atoms> {
         let size = word(nth);
         size >= MIN_NAMES && size.is_power_of_two() && word(nth + 3) == 2 * size && word(nth + 1) <= word(nth + 2)
     });
-    hits.take(1 << 16).filter_map(|nth| place(memory, first + 4 * nth as u64)).take(MAX_RUNTIMES).collect()
+    hits.take(1 << 16).filter_map(|nth| atoms_of(memory, first + 4 * nth as u64)).take(MAX_RUNTIMES).collect()
 }
 
-fn place(memory: &Metered<'_, '_>, runtime: u64) -> Option<Atoms> {
+/// Reads the table of atoms of the runtime at an address; `None` if there is none.
+fn atoms_of(memory: &Metered<'_, '_>, runtime: u64) -> Option<Atoms> {
     let word = |at: u64| memory.uint(at, 4).ok();
     let (count, names) = (word(runtime + 8)?, word(runtime + 20)?);
     if count > MAX_ATOMS || names.checked_add(4 * count)? > memory.size {

@@ -89,8 +89,8 @@ impl Flows {
         graph.spread()
     }
 
-    /// How to read what a slot holds, if that is known.
-    pub fn of(&self, module: &Module<'_>, slot: Slot) -> Option<Reading> {
+    /// Returns the way to read the values of a slot, if that is known.
+    pub fn reading_of(&self, module: &Module<'_>, slot: Slot) -> Option<Reading> {
         self.0.get(&inherited(module, slot)).copied()
     }
 }
@@ -170,18 +170,19 @@ impl SlotGraph<'_, '_> {
         })
     }
 
-    fn tell(&mut self, source: Origin, reading: Reading) {
+    /// Adds evidence of how to read the slot that `source` names, if it names one.
+    fn add_evidence(&mut self, source: Origin, reading: Reading) {
         if let Origin::Slot(id) = source
             && let Some(known) = self.known.get_mut(id as usize)
         {
-            Evidence::tell(known, reading);
+            Evidence::add_to(known, reading);
         }
     }
 
     fn flow(&mut self, source: Origin, target: u32) {
         match source {
             Origin::Slot(id) if id != target && self.moves.len() < MAX_MOVES => self.moves.push((id, target)),
-            Origin::Known(reading) => self.tell(Origin::Slot(target), reading),
+            Origin::Known(reading) => self.add_evidence(Origin::Slot(target), reading),
             _ => {}
         }
     }
@@ -195,7 +196,7 @@ impl SlotGraph<'_, '_> {
             for (field, reading) in (0..count).rev().zip(readings.into_iter().rev()) {
                 if let Some(reading) = reading.filter(|_| module.field_width(ty, field as u32).is_some()) {
                     let id = self.id(Slot::Field(ty, field as u32));
-                    self.tell(Origin::Slot(id), reading);
+                    self.add_evidence(Origin::Slot(id), reading);
                 }
             }
         }
@@ -223,7 +224,7 @@ impl SlotGraph<'_, '_> {
         for (index, _) in signature.params.iter().enumerate().filter(|(_, ty)| **ty != ValueType::Ref) {
             let taken = self.id(Slot::Taken(ty, field, index as u32));
             match callee.first.filter(|_| index == 0) {
-                Some(reading) => self.tell(Origin::Slot(taken), reading),
+                Some(reading) => self.add_evidence(Origin::Slot(taken), reading),
                 None => {
                     let parameter = self.id(Slot::Local(function, index as u32));
                     self.flow(Origin::Slot(taken), parameter);
@@ -275,7 +276,7 @@ impl SlotGraph<'_, '_> {
                 for next in
                     neighbours[starts[id]..starts[id + 1]].iter().filter(|next| known[**next as usize].is_none())
                 {
-                    Evidence::tell(reached.entry(*next).or_default(), reading);
+                    Evidence::add_to(reached.entry(*next).or_default(), reading);
                 }
             }
             reached.iter().for_each(|(id, evidence)| known[*id as usize] = *evidence);
@@ -333,7 +334,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
         };
         if let Some(reading) = element {
             let value = self.graph.id(Slot::Local(self.function, 2));
-            self.graph.tell(Origin::Slot(value), reading);
+            self.graph.add_evidence(Origin::Slot(value), reading);
         }
         self.value_class(name);
         let operators = module.operators(self.function)?;
@@ -466,7 +467,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
             Operator::Try { blockty } => self.begin(blockty, false)?,
             Operator::If { blockty } => {
                 let condition = self.pop()?;
-                self.graph.tell(condition, Reading::Truth);
+                self.graph.add_evidence(condition, Reading::Truth);
                 self.begin(blockty, false)?;
             }
             Operator::Else => {
@@ -536,7 +537,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
                 for index in (0..signature.params.len() as u32).rev() {
                     let source = self.pop()?;
                     if let Some(reading) = callee.first.filter(|_| index == 0) {
-                        self.graph.tell(source, reading);
+                        self.graph.add_evidence(source, reading);
                     } else if let Origin::Function(function) = source {
                         if self.graph.handed.len() < MAX_MOVES {
                             self.graph.handed.push((function_index, index, function));
@@ -583,7 +584,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
             }
             Operator::BrIf { relative_depth } => {
                 let condition = self.pop()?;
-                self.graph.tell(condition, Reading::Truth);
+                self.graph.add_evidence(condition, Reading::Truth);
                 self.branch(relative_depth);
             }
             Operator::BrOnNull { .. } | Operator::BrOnCast { .. } | Operator::BrOnCastFail { .. } => {}
@@ -623,7 +624,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
                 for index in 0..takes {
                     let source = self.pop()?;
                     if let Some(reading) = both.or(taken.filter(|_| index == 0)) {
-                        self.graph.tell(source, reading);
+                        self.graph.add_evidence(source, reading);
                     }
                 }
                 let given = self.graph.declared.given(other).or_else(|| arithmetic(other));
@@ -641,7 +642,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
                 self.graph.called_through(function, ty, field);
             }
             (_, Origin::Reference(local)) => self.kept(local, ty, field),
-            (Some(reading), _) if field as usize == HEADER.len() => self.graph.tell(source, reading),
+            (Some(reading), _) if field as usize == HEADER.len() => self.graph.add_evidence(source, reading),
             (None | Some(_), _) => self.moved(source, Slot::Field(ty, field)),
         }
     }

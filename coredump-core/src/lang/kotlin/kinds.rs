@@ -474,7 +474,7 @@ impl Evidence {
     }
 
     /// Adds evidence.
-    pub fn tell(known: &mut Option<Evidence>, reading: Reading) {
+    pub fn add_to(known: &mut Option<Evidence>, reading: Reading) {
         known.get_or_insert(Evidence(reading)).hear(reading);
     }
 

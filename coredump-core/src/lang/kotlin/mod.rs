@@ -193,7 +193,7 @@ impl Kotlin {
                 flows
             }
         };
-        flows.of(module, slot)
+        flows.reading_of(module, slot)
     }
 
     /// How to read the numbers and unboxed value classes in a function's locals, as far as code tells.

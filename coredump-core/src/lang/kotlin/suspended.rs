@@ -111,7 +111,7 @@ impl Kotlin {
             function: class.simple_of_coroutine()?.to_owned(),
             state,
             caller: self.object(view, object, CLASS, "resultContinuation").map(|caller| caller.id),
-            place: self.place(view, object, state, left),
+            place: self.suspend_point(view, object, state, left),
             held: Held::Unknown,
             variables: members.into_iter().filter(|(name, _)| name != "state").collect(),
         })
@@ -137,7 +137,13 @@ impl Kotlin {
 
     /// The suspension point of an object with this state: one of its class's methods stores the number just before the
     /// call at which it waits.
-    fn place(&self, view: &Named<'_>, object: &Object<'_>, state: i32, left: &Cell<u64>) -> Option<SuspendPoint> {
+    fn suspend_point(
+        &self,
+        view: &Named<'_>,
+        object: &Object<'_>,
+        state: i32,
+        left: &Cell<u64>,
+    ) -> Option<SuspendPoint> {
         let own = self.own(view, object);
         let field = own.iter().position(|index| view.field_name(object.type_index, *index) == Some("state"));
         let field = *own.get(field.unwrap_or(1))? as u32;

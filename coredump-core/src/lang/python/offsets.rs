@@ -156,11 +156,12 @@ pub fn find(memory: &Memory<'_>) -> Option<OffsetTable> {
     memory.chunks(0..memory.size).find_map(|chunk| {
         let Chunk::Captured(segment) = chunk else { return None };
         let mut hits = memchr::memmem::find_iter(segment.bytes, COOKIE).take(64);
-        hits.find_map(|hit| at(memory, segment.address + hit as u64))
+        hits.find_map(|hit| table_at(memory, segment.address + hit as u64))
     })
 }
 
-fn at(memory: &Memory<'_>, address: u64) -> Option<OffsetTable> {
+/// Reads the table of offsets at an address; `None` if there is none.
+fn table_at(memory: &Memory<'_>, address: u64) -> Option<OffsetTable> {
     let word = |index: u64| memory.uint(address.checked_add(8 * index)?, 8).ok();
     let hexversion = word(1).filter(|version| version >> 32 == 0)?;
     let version = ((hexversion >> 24) as u8, (hexversion >> 16) as u8);

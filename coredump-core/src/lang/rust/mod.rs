@@ -187,13 +187,13 @@ impl Lang for Rust {
     fn is_tuple(&self, contents: &Struct<'_>) -> bool {
         let is_numbered = |member: &Member<'_>| {
             let name = member.name.and_then(|name| str::from_utf8(name).ok());
-            name.and_then(place).is_some()
+            name.and_then(tuple_index).is_some()
         };
         !contents.members.is_empty() && contents.members.iter().all(is_numbered)
     }
 
     fn member_name<'n>(&self, name: &'n str) -> &'n str {
-        place(name).unwrap_or(name)
+        tuple_index(name).unwrap_or(name)
     }
 
     fn member(&self, _member: &Member<'_>, name: &str, text: &str) -> String {
@@ -211,7 +211,7 @@ fn bare(name: &[u8]) -> Option<&str> {
 }
 
 /// The index of a member in a tuple: `0` of `__0`.
-fn place(name: &str) -> Option<&str> {
+fn tuple_index(name: &str) -> Option<&str> {
     let number = name.strip_prefix("__")?;
     (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(number)
 }

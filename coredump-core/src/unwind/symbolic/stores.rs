@@ -167,7 +167,8 @@ impl Stores {
         self.reads().map(|read| read.start.saturating_add_unsigned(read.size)).max()
     }
 
-    fn place(&self, value: Abstract) -> Option<i64> {
+    /// Returns the offset of a pointer from `base`; `None` for any other value.
+    fn offset_of(&self, value: Abstract) -> Option<i64> {
         let Sum { base, constant } = value?;
         if base != self.base {
             return None;
@@ -176,7 +177,7 @@ impl Stores {
     }
 
     fn spread(&mut self, value: Abstract, offset: u64) {
-        self.spread.extend(self.place(value).map(|at| (at, Some(offset))));
+        self.spread.extend(self.offset_of(value).map(|at| (at, Some(offset))));
     }
 }
 
@@ -208,7 +209,7 @@ impl Watch for Stores {
         };
         if self.base == SymbolicBase::StackPointer {
             self.unknown |= now.stack_pointer.is_none();
-            self.floor = self.place(now.stack_pointer).map_or(self.floor, |at| self.floor.min(at));
+            self.floor = self.offset_of(now.stack_pointer).map_or(self.floor, |at| self.floor.min(at));
         }
         self.unknown |= self.written.len().max(self.spread.len()).max(self.reads.len()) > KEPT;
         match operator {
@@ -218,13 +219,13 @@ impl Watch for Stores {
                 }
             }
             Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
-                self.given.extend(self.place(operand(0)).map(|at| (*local_index, at)));
+                self.given.extend(self.offset_of(operand(0)).map(|at| (*local_index, at)));
             }
             Operator::GlobalSet { global_index } if self.pointer == Some(*global_index) => {}
             Operator::Drop | Operator::Nop => {}
             // A frame that is aligned is elsewhere.
             Operator::I32And | Operator::I64And => {
-                self.unknown |= self.place(operand(0)).or(self.place(operand(1))).is_some();
+                self.unknown |= self.offset_of(operand(0)).or(self.offset_of(operand(1))).is_some();
             }
             // A constant whose bits are free is added so.
             Operator::I32Or | Operator::I64Or => {
@@ -249,7 +250,7 @@ impl Watch for Stores {
             Operator::Call { function_index } if matches!(self.base, SymbolicBase::Parameter(_)) => {
                 let takes = module.signature(*function_index).map_or(0, |signature| signature.params.len());
                 for nth in 0..takes {
-                    if let Some(at) = self.place(operand(takes - 1 - nth)) {
+                    if let Some(at) = self.offset_of(operand(takes - 1 - nth)) {
                         self.arguments.insert((*function_index, nth as u32, at, offset));
                     }
                 }
@@ -261,12 +262,12 @@ impl Watch for Stores {
             other => {
                 if let Some((at, size)) = write_at(other) {
                     self.spread(operand(0), offset);
-                    if let Some(start) = self.place(operand(1)) {
+                    if let Some(start) = self.offset_of(operand(1)) {
                         let start = start.saturating_add_unsigned(at.offset);
                         self.written.insert((start, start.saturating_add_unsigned(size), offset));
                     }
                 } else if let Some((at, size)) = read_at(other) {
-                    if let Some(start) = self.place(operand(0)) {
+                    if let Some(start) = self.offset_of(operand(0)) {
                         let start = start.saturating_add_unsigned(at.offset);
                         let float = matches!(other, Operator::F32Load { .. } | Operator::F64Load { .. });
                         self.reads.insert(Read { start, size, align: 1 << at.align.min(7), float });

@@ -267,7 +267,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
             name if name.starts_with(b"Suspend") => AwaitState::Suspended,
             _ => AwaitState::Unknown,
         };
-        (found.location, found.note) = self.place(die, contents, variant);
+        (found.location, found.note) = self.await_location(die, contents, variant);
         if self.locals && matches!(found.state, AwaitState::Unresumed | AwaitState::Suspended) {
             match self.room.take(|| self.variables(&inner, die, contents, state, found.state)) {
                 Some(variables) => found.variables = variables,
@@ -304,7 +304,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
     /// The location at which a function waits. An `.await` in a macro such as `select!` has the macro's own line: then
     /// the location is that of the function, with a note. Where the macro makes the whole function (`stream!`), the
     /// `.await` is on a line of the program.
-    fn place(&self, die: Die, all: &Struct<'s>, state: &Variant<'s>) -> (Option<Location>, Option<String>) {
+    fn await_location(&self, die: Die, all: &Struct<'s>, state: &Variant<'s>) -> (Option<Location>, Option<String>) {
         let units = &self.frame().units;
         let first = all.variants.as_ref().and_then(|variants| variants.list.first()?.declared);
         let place = |place| units.declared_at(die.unit, place);
