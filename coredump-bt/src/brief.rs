@@ -6,7 +6,7 @@ use coredump_core::crash::Crash;
 
 use crate::page::{Page, TextRole};
 
-/// How many characters of a program's last words are shown.
+/// The number of characters of a program's last words that are shown.
 const MAX_WORDS: usize = 120;
 
 /// Prints `NAME: reason in function at file:line:column [signature]`.

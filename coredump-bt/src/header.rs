@@ -14,18 +14,18 @@ use coredump_core::reason::{CrashReason, ReasonSource};
 use crate::frames::short;
 use crate::page::{Page, TextRole};
 
-/// How many headers of a request are shown, and how many bytes of each.
+/// The number of headers of a request that are shown, and of bytes of each.
 pub const HEADERS: usize = 40;
 pub const HEADER: usize = 1000;
 
-/// How many host calls are shown, and how many arguments of each.
+/// The number of host calls that are shown, and of arguments of each.
 const CALLS: usize = 16;
 const ARGS: usize = 16;
 
-/// How many lines of the guest's standard error are shown.
+/// The number of lines of the guest's standard error that are shown.
 const STDERR_LINES: usize = 20;
 
-/// Whether a place is that of the youngest frame itself, and not of a program that an interpreter ran there.
+/// Returns true if a place is that of the youngest frame itself, and not of a program that an interpreter ran there.
 fn is_youngest(dump: &Dump, place: &CrashPlace) -> bool {
     let frame = dump.thread(place.thread).and_then(|thread| thread.frame(0));
     frame.is_none_or(|frame| {
@@ -147,8 +147,8 @@ fn why(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
     }
 }
 
-/// Prints the exceptions that an exception suppressed, and its causes, the nearest first, indented by `level`. What a
-/// cause suppressed, and the causes of a suppressed exception, are below it, indented further.
+/// Prints the exceptions that an exception suppressed, and its causes, the nearest first, indented by `level`. The
+/// exceptions that a cause suppressed, and the causes of a suppressed exception, are below it, indented further.
 fn behind(
     page: &mut Page,
     cause: Option<&Thrown>,
@@ -197,9 +197,9 @@ fn said(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
 /// An excerpt of what a guest wrote to its standard error.
 pub struct Said<'r> {
     pub lines: Vec<&'r str>,
-    /// How many lines come before it.
+    /// The number of lines that come before it.
     pub earlier: usize,
-    /// How many lines come after it.
+    /// The number of lines that come after it.
     pub later: usize,
 }
 

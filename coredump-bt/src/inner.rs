@@ -12,7 +12,7 @@ use coredump_core::{Dump, Location, ResolvedFrame, Thread};
 use crate::page::{Page, TextRole};
 use crate::short::short;
 
-/// How many characters of one argument are shown on a frame's line.
+/// The number of characters of one argument that are shown on a frame's line.
 const MAX_ARGUMENT: usize = 64;
 
 /// Prints `, goroutine 7 [chan receive]` after the title of the thread that a task ran on.

@@ -15,7 +15,7 @@ use coredump_core::{Call, Location};
 pub struct Page {
     pub out: Output,
     paint: Paint,
-    /// Where sources lie.
+    /// This says where sources are on this machine.
     pub paths: PathMap,
 }
 

@@ -60,7 +60,8 @@ pub fn short(text: &str, longest: usize) -> String {
 
 const CUT: &str = "...";
 
-/// Whether a character in single quotes follows the first of them: Rust's and C's characters, not an apostrophe.
+/// Returns true if a character in single quotes follows the first of them: Rust's and C's characters, not an
+/// apostrophe.
 fn is_character(rest: &str) -> bool {
     match rest.strip_prefix('\\') {
         Some(escaped) => escaped.find('\'').is_some_and(|end| end <= "u{10ffff}".len()),

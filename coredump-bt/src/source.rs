@@ -18,16 +18,16 @@ use coredump_core::{EmbeddedSource, Frame, Location};
 
 use crate::page::{Page, TextRole};
 
-/// How many lines are printed before a place, and after it.
+/// The number of lines that are printed before a place, and after it.
 pub const AROUND: u32 = 2;
-/// How many characters of a line are shown.
+/// The number of characters of a line that are shown.
 const MAX_WIDTH: usize = 160;
 
 /// The source files read so far.
 #[derive(Default)]
 pub struct Sources {
     files: HashMap<Arc<str>, Option<File>>,
-    /// Whether files are read.
+    /// True if files are read.
     from_disk: bool,
     /// Folders of `--symbols-path`.
     named: Vec<PathBuf>,
@@ -48,7 +48,7 @@ pub struct Line {
     /// Counted from 1.
     pub number: u32,
     pub text: String,
-    /// Whether it is the line at which execution stood.
+    /// True if it is the line at which execution stood.
     pub is_here: bool,
 }
 
@@ -105,7 +105,7 @@ impl Sources {
         None
     }
 
-    /// Whether a file was changed after the binary.
+    /// Returns true if a file was changed after the binary.
     fn is_newer(&self, path: &Path) -> bool {
         let changed = std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
         self.binary_time.zip(changed).is_some_and(|(binary, changed)| changed > binary)

@@ -12,7 +12,8 @@ use crate::variables;
 /// The message of a runtime in which all tasks wait and nothing can wake them.
 const DEADLOCK: &str = "condvar wait not supported";
 
-/// Whether to show the tasks of a dump: if they are asked for, and if the program died because all of them wait.
+/// Returns true if the tasks of a dump are to be shown: they are asked for, or the program died because all of them
+/// wait.
 pub fn wanted(args: &Args, dump: &Dump) -> bool {
     let message = || {
         let reason = dump.crash().reason.as_ref()?;

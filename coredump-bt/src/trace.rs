@@ -17,7 +17,7 @@ use crate::frames::short;
 use crate::opening::Failure;
 use crate::page::Page;
 
-/// How many different messages on standard error are remembered; after that no more are printed.
+/// The number of different messages on standard error that are remembered; after that no more are printed.
 const MAX_NOTES: usize = 1000;
 
 /// Fails for options that need more than a trace has.
@@ -192,7 +192,7 @@ fn line(dump: &Dump) -> u64 {
     dump.recorded().trace_line.unwrap_or_default()
 }
 
-/// Whether more is known of a frame than what was printed.
+/// Returns true if more is known of a frame than what was printed.
 fn is_known(frame: &Frame, dump: &Dump) -> bool {
     let resolved = frame.resolved();
     let found = resolved.module.is_some_and(|module| dump.binaries().found(module).is_some());

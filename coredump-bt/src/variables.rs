@@ -8,9 +8,9 @@ use crate::args::Args;
 use crate::page::{Page, TextRole};
 use crate::short::short;
 
-/// How many characters of one argument are shown on a frame's line.
+/// The number of characters of one argument that are shown on a frame's line.
 const MAX_ARGUMENT: usize = 64;
-/// How many levels below a variable are printed.
+/// The number of levels below a variable that are printed.
 const MAX_INDENT: usize = 8;
 
 /// Prints `(dividend=600, divisor=0)`, or `(…)` if none of the values is known. Nothing if there is no parameter.
@@ -78,7 +78,7 @@ pub fn one(page: &mut Page, variable: &Variable, level: usize) -> io::Result<()>
     variable.children.iter().filter(|child| beside || leads_on(child)).try_for_each(|child| one(page, child, level + 1))
 }
 
-/// Whether a part is, or contains, the target of a pointer.
+/// Returns true if a part is, or contains, the target of a pointer.
 fn leads_on(part: &Variable) -> bool {
     part.name == "*" || part.children.iter().any(leads_on)
 }

@@ -46,7 +46,7 @@ pub fn ahead<T>(memory: &Memory<'_>, range: Range<u64>, search: impl FnOnce() ->
     })
 }
 
-/// How many bytes of memory are available, including those of the system's page cache.
+/// Returns the number of bytes of memory that are available, including those of the system's page cache.
 fn available() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;

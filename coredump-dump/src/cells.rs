@@ -25,9 +25,9 @@ pub struct Map {
     pub cells: Vec<Cell>,
     /// The regions of the memory.
     pub regions: Rc<Regions>,
-    /// How much of the memory is known.
+    /// The bytes of the memory that are known.
     pub count: Count,
-    /// How many bytes of heap blocks are used, free and leaked.
+    /// The number of bytes of heap blocks that are used, free and leaked.
     blocks: [u64; 3],
 }
 

@@ -13,11 +13,11 @@ use crate::heap::{memories, not_recognised};
 use crate::inspection::Inspection;
 use crate::table::Records;
 
-/// How many bytes of a broken record are shown.
+/// The number of bytes of a broken record that are shown.
 const SHOWN: u64 = 32;
 /// For how many broken places the pointers to them are shown: each requires a search of the whole memory.
 const TRACED: usize = 4;
-/// How many pointers to a block are shown.
+/// The number of pointers to a block that are shown.
 const POINTERS: usize = 5;
 
 /// Verifies each memory; [`Exit::Partial`] if anything is broken or cannot be verified.

@@ -6,9 +6,9 @@ use coredump_core::memory::{Chunk, Memory};
 
 /// Bytes of a range that are looked at; of a longer one, the beginnings of what is captured.
 pub const LOOKED_AT: usize = 64 * 1024;
-/// How many bytes are examined in one place.
+/// The number of bytes that are examined in one place.
 const WINDOW: usize = 4096;
-/// How many printable bytes in a row count as text.
+/// The number of printable bytes in a row that count as text.
 const TEXT: usize = 4;
 
 /// The kind of a range's contents.

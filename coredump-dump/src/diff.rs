@@ -11,9 +11,9 @@ use coredump_core::memory::{Chunk, Memory};
 use crate::inspection::Inspection;
 use coredump_core::cli::paint::TextRole;
 
-/// How many equal bytes in between may join two changes into one.
+/// The number of equal bytes in between that may join two changes into one.
 const GAP: u64 = 8;
-/// How many bytes of a change are shown.
+/// The number of bytes of a change that are shown.
 const SHOWN: u64 = 16;
 
 /// Lists what differs from the module's initial memory.
@@ -212,8 +212,8 @@ impl Changes<'_, '_> {
         Ok(())
     }
 
-    /// Whether a change continues the previous one: it is close to it, in the same object, and all bytes in between are
-    /// known.
+    /// Returns true if a change continues the previous one: it is close to it, in the same object, and all bytes in
+    /// between are known.
     fn belongs(&self, pending: &Range<u64>, part: &Range<u64>) -> bool {
         part.start - pending.end <= GAP
             && self.known(pending.end..part.start)

@@ -17,7 +17,7 @@ use crate::inspection::Inspection;
 use crate::objects;
 use crate::value::Value;
 
-/// How many bytes of a hit are shown.
+/// The number of bytes of a hit that are shown.
 const SHOWN: u64 = 48;
 
 /// Searches the memories for what the arguments name.

@@ -12,7 +12,7 @@ use crate::inspection::Inspection;
 use crate::unit::{Format, Unit};
 use coredump_core::cli::paint::TextRole;
 
-/// How many bytes of a string are read.
+/// The number of bytes of a string that are read.
 const TEXT: u64 = 64 * 1024;
 
 /// A value (or why it cannot be read), and the address after it.

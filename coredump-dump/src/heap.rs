@@ -119,7 +119,7 @@ fn request(inspection: &Inspection<'_>, largest: &[(u64, bool)]) -> Records {
     let mut table =
         Records::new("Allocation under way", "request", &[">bytes", "function", ">frame", ">thread", "free block"]);
     if let Some(request) = inspection.opened.allocation() {
-        // Where there are several heaps, nothing says which one was asked.
+        // If there are several heaps, nothing says which one was asked.
         let fits = match largest {
             [(largest, _)] if *largest < request.bytes => "none is as large",
             [(_, true)] => "one is as large",

@@ -37,7 +37,7 @@ impl<'a> Heaps<'a> {
         Heaps { heaps, roots, regions, view, dump, binaries, memory: index, shapes }
     }
 
-    /// Where pointers begin.
+    /// Returns the roots: the places where pointers begin.
     pub fn roots(&self) -> &Roots {
         self.roots.get_or_init(|| {
             let names = global_names(self.dump, self.binaries);

@@ -39,7 +39,7 @@ pub struct HexDump<'m> {
     pub memory: &'m Memory<'m>,
     /// The colours.
     pub paint: Paint,
-    /// Whether repeated rows are replaced by `*`.
+    /// True if repeated rows are replaced by `*`.
     pub squeeze: bool,
 }
 

@@ -21,7 +21,7 @@ pub struct Hits<'s, 'a> {
     limit: u64,
     aligned: bool,
     paint: Paint,
-    /// Whether the table has a column for the memory's index.
+    /// True if the table has a column for the memory's index.
     several: bool,
 }
 

@@ -55,7 +55,7 @@ pub fn all(inspection: &Inspection<'_>) -> Result<()> {
     write_json(folder, "tables.json", &json!(inspection.dump.tables))
 }
 
-/// Whether the destination is an empty regular file.
+/// Returns true if the destination is an empty regular file.
 fn can_be_sparse(out: &mut Output) -> Result<bool> {
     if out.is_whole_file() {
         return Ok(true);

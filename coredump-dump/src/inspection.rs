@@ -21,7 +21,7 @@ use crate::args::Args;
 use crate::table::{Form, Records};
 use coredump_core::cli::paint::Paint;
 
-/// How many bytes a hex dump shows if a range has no end and the size of the object is not known.
+/// The number of bytes that a hex dump shows if a range has no end and the size of the object is not known.
 const GLIMPSE: u64 = 64;
 
 /// A dump, and how to show it. Binaries, regions and symbols are read when they are first needed.
@@ -57,7 +57,7 @@ impl<'a> Inspection<'a> {
         inspection
     }
 
-    /// Whether a binary was refused with a warning.
+    /// Returns true if a binary was refused with a warning.
     pub fn warned(&self) -> bool {
         self.opened.binaries_so_far().is_some_and(|binaries| !binaries.warnings.is_empty())
     }
@@ -111,7 +111,7 @@ impl<'a> Inspection<'a> {
         self.destination().open()
     }
 
-    /// Whether the output goes to a terminal.
+    /// Returns true if the output goes to a terminal.
     pub fn on_terminal(&self) -> bool {
         self.destination().is_terminal()
     }

@@ -16,9 +16,9 @@ use crate::table::{Form, Table};
 const SHORT: u64 = 4096;
 /// For how many memories the parts are listed, or drawn.
 pub const MAX_PICTURED: usize = 1024;
-/// How many digits of a hash are shown on a terminal.
+/// The number of digits of a hash that are shown on a terminal.
 const SHORT_HASH: usize = 12;
-/// How many records of each kind are shown on a terminal.
+/// The number of records of each kind that are shown on a terminal.
 const LINES: usize = 40;
 
 /// Lists what is in the dump.

@@ -50,9 +50,9 @@ pub fn map(inspection: &Inspection<'_>) -> Result<()> {
 struct Room {
     /// Cells per row: a power of two, so that rows begin at round addresses.
     columns: usize,
-    /// How many rows there are.
+    /// The number of rows.
     rows: usize,
-    /// How many characters there are for the names after a row.
+    /// The number of characters for the names after a row.
     names: usize,
 }
 

@@ -15,7 +15,7 @@ use crate::table::{Records, Table};
 const LINES: usize = 40;
 /// Objects that refer to another one that are listed.
 const REFERRERS: usize = 20;
-/// How much of an object stands in one line.
+/// The limits on an object in one line.
 const LINE: Limits = Limits { depth: 1, elements: 8, text_only: true };
 
 /// The objects of a dump, if there are any. Reports what is wrong with them.
@@ -40,7 +40,7 @@ fn needed<'a>(inspection: &Inspection<'a>) -> Result<(&'a ObjectView<'a>, &'a Ob
     })
 }
 
-/// Whether something that was asked for is unknown.
+/// Returns true if something that was asked for is unknown.
 fn outcome(objects: &Objects<'_>) -> Exit {
     Exit::partial_if(objects.problem().is_some() || objects.limit().is_some())
 }
@@ -82,7 +82,7 @@ pub fn list(inspection: &Inspection<'_>, wanted: &str) -> Result<Exit> {
     Ok(outcome(objects))
 }
 
-/// Whether one of the names of a type is the wanted one, whole or after its last dot.
+/// Returns true if one of the names of a type is the wanted one, whole or after its last dot.
 fn is_named(label: &str, wanted: &str) -> bool {
     let mut names = label.split(" | ").chain([label]);
     names.any(|name| name == wanted || name.rsplit('.').next() == Some(wanted))

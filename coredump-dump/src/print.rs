@@ -10,7 +10,7 @@ use coredump_core::{ExpressionError, Frame, Limits, Status, Variable};
 use crate::inspection::Inspection;
 use coredump_core::cli::paint::TextRole;
 
-/// How many frames are searched for a name.
+/// The number of frames that are searched for a name.
 const FRAMES: usize = 64;
 
 /// Prints each expression with its value in the frame `--frame` (0) of the thread `--thread` (0).

@@ -19,7 +19,7 @@ pub struct Table<'o> {
     form: Form,
     /// The records that are shown on a terminal.
     rows: Vec<Vec<String>>,
-    /// How many more records there are.
+    /// The number of further records.
     more: usize,
     /// The error of the first write that failed.
     failure: Option<io::Error>,

@@ -6,13 +6,13 @@ use coredump_core::memory::Memory;
 /// The argument of `--format`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Format {
-    /// How many values are read, if the argument says so.
+    /// The number of values that are read, if the argument says so.
     pub count: Option<u64>,
-    /// How each value is read.
+    /// The unit in which each value is read.
     pub unit: Unit,
 }
 
-/// How to read one value. Sizes are in bytes.
+/// The way to read one value. Sizes are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     Signed(u64),
@@ -129,7 +129,7 @@ impl Unit {
         })
     }
 
-    /// How many values are on a line of a terminal: as many as in gdb.
+    /// Returns the number of values that are on a line of a terminal: as many as in gdb.
     pub fn per_line(self, memory: &Memory<'_>) -> usize {
         match (self, self.size(memory)) {
             (Unit::Pointer, _) | (_, None) => 1,

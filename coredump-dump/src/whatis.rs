@@ -188,7 +188,7 @@ fn in_memory(inspection: &Inspection<'_>, thread: &Thread, frame: usize, memory:
     }
 }
 
-/// Whether an address is that of a variable, or lies between it and the address of the variable's last part.
+/// Returns true if an address is that of a variable, or lies between it and the address of the variable's last part.
 fn covers(variable: &Variable, at: u64) -> bool {
     let Some(start) = variable.address else { return false };
     let parts = variable.children.iter().filter(|part| part.name != "*").filter_map(|part| part.address);

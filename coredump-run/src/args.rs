@@ -230,7 +230,8 @@ impl Args {
         }
     }
 
-    /// Whether `--on` names signals. With `--fast`, dumps on signals cost speed, so they are not written by default.
+    /// Returns true if `--on` names signals. With `--fast`, dumps on signals cost speed, so they are not written by
+    /// default.
     pub fn signals_asked_for(&self) -> bool {
         self.on.as_ref().is_some_and(|kinds| kinds.0.contains(&On::Signal))
     }

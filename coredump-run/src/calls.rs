@@ -8,13 +8,13 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::values::Values;
 
-/// How many calls a dump shows.
+/// The number of calls that a dump shows.
 const KEPT: usize = 64;
 
-/// How many calls there is room for: a reader on another thread is safe from the program's next `ROOM - KEPT` calls.
+/// The number of calls in the buffer: a reader on another thread is safe from the program's next `ROOM - KEPT` calls.
 const ROOM: usize = 2 * KEPT;
 
-/// How many bytes of a path are kept.
+/// The number of bytes of a path that are kept.
 const PATH: usize = 256;
 
 /// The clock of the calls: reading it costs little, and its resolution is some milliseconds.
@@ -26,7 +26,7 @@ const CLOCK: ClockId = ClockId::Monotonic;
 /// The largest number of arguments of a function of WASI 0.1.
 const ARGUMENTS: usize = 9;
 
-/// How many numbers of functions are looked up in an array, without a lock.
+/// The number of numbers of functions that are looked up in an array, without a lock.
 const NUMBERS: u32 = 2048;
 
 /// The number of the next function.
@@ -39,7 +39,7 @@ pub struct Function {
     parameters: &'static [&'static str],
     /// The parameters that are the address and the length of a path.
     paths: Vec<(usize, usize)>,
-    /// Which parameter is the address of a word that says how much was done, or what was opened.
+    /// The parameter that is the address of a word that says how much was done, or what was opened.
     out: Option<usize>,
 }
 
@@ -67,7 +67,7 @@ impl Function {
         Arc::new(Function { number, name: name.to_owned(), parameters, paths, out })
     }
 
-    /// Whether there are paths among its parameters.
+    /// Returns true if there are paths among its parameters.
     #[inline(always)]
     pub fn has_paths(&self) -> bool {
         !self.paths.is_empty()
@@ -100,7 +100,7 @@ pub struct ComponentFunction {
     parameters: &'static [&'static str],
     arguments: fn(&[u8]) -> Vec<String>,
     results: fn(&[u8]) -> Vec<String>,
-    /// Whether its result says by its case that the call failed.
+    /// True if its result says by its case that the call failed.
     fallible: bool,
 }
 
@@ -160,7 +160,7 @@ struct NotedCall {
     /// In milliseconds since the start.
     at: AtomicU64,
     arguments: [AtomicU64; ARGUMENTS],
-    /// How it ended: 0 if it goes on; an error of WASI 0.1 with [`RETURNED`]; or [`DETAILED`].
+    /// The end of the call: 0 if it goes on; an error of WASI 0.1 with [`RETURNED`]; or [`DETAILED`].
     end: AtomicU64,
     /// The word that it wrote, with [`RETURNED`]; or 0.
     out: AtomicU64,
@@ -175,7 +175,7 @@ const DETAILED: u64 = 1 << 33;
 /// The parts of a call that are not numbers.
 #[derive(Default)]
 struct Details {
-    /// Which call it is, counted from 1.
+    /// The number of the call, counted from 1.
     call: u64,
     /// The paths among the arguments of a function of WASI 0.1.
     paths: Vec<String>,

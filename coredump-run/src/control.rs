@@ -30,9 +30,9 @@ pub struct Control {
     /// The number of the signal that asked for a snapshot, or 0.
     snapshot: AtomicI32,
     wake: Notify,
-    /// Whether the guest has ended.
+    /// True if the guest has ended.
     over: AtomicBool,
-    /// Whether the guest steps from an epoch check to the next instruction, where all values are known.
+    /// True if the guest steps from an epoch check to the next instruction, where all values are known.
     stepping: AtomicBool,
 }
 
@@ -81,7 +81,7 @@ impl Control {
         self.over.store(true, Ordering::SeqCst);
     }
 
-    /// Whether the guest has ended.
+    /// Returns true if the guest has ended.
     pub fn is_over(&self) -> bool {
         self.over.load(Ordering::SeqCst)
     }
@@ -91,12 +91,12 @@ impl Control {
         self.stepping.store(stepping, Ordering::SeqCst);
     }
 
-    /// Whether the guest is about to stop at its next instruction, where it handles the request.
+    /// Returns true if the guest is about to stop at its next instruction, where it handles the request.
     pub fn is_stepping(&self) -> bool {
         self.stepping.load(Ordering::SeqCst)
     }
 
-    /// Why the guest is to end, if it is.
+    /// Returns the reason why the guest is to end, if it is.
     pub fn interruption(&self) -> Option<Interruption> {
         self.interruption.get().copied()
     }
@@ -106,7 +106,7 @@ impl Control {
         Some(self.snapshot.swap(0, Ordering::SeqCst)).filter(|&signal| signal != 0)
     }
 
-    /// Whether there is a request.
+    /// Returns true if there is a request.
     pub fn is_asked(&self) -> bool {
         self.interruption().is_some() || self.snapshot.load(Ordering::SeqCst) != 0
     }

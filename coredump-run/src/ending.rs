@@ -18,7 +18,7 @@ pub const NOT_RUNNABLE: u8 = 126;
 /// Exit code for a file that does not exist.
 pub const NOT_FOUND: u8 = 127;
 
-/// Why coredump-run itself stops a guest. The engine passes it on as the error of the interrupted call.
+/// The reason why coredump-run itself stops a guest. The engine passes it on as the error of the interrupted call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interruption {
     /// A signal to this process, by its number.
@@ -55,7 +55,7 @@ impl std::fmt::Display for MemoryLimit {
 
 impl std::error::Error for MemoryLimit {}
 
-/// How a program ended.
+/// The end of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// It exited by itself, with this code.
@@ -102,7 +102,7 @@ impl Ending {
         }
     }
 
-    /// Whether the ending leaves a dump, if endings of these kinds do.
+    /// Returns true if the ending leaves a dump, if endings of these kinds do.
     pub fn leaves_dump(&self, on: &[On]) -> bool {
         let kind = match self {
             Ending::Exit(0) | Ending::Compiling(_) => return false,

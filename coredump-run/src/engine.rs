@@ -20,7 +20,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// Whether anything may stop a running guest: then its code must check for that, which costs time.
+    /// Returns true if anything may stop a running guest: then its code must check for that, which costs time.
     pub fn interruptible(self, args: &Args) -> bool {
         match self {
             Mode::Live => true,
@@ -35,13 +35,13 @@ impl Mode {
 pub struct Settings {
     /// Size of the stack for Wasm calls, in bytes.
     pub stack: usize,
-    /// Whether the engine counts fuel.
+    /// True if the engine counts fuel.
     pub fuel: bool,
-    /// Whether compiled code checks whether it is to stop.
+    /// True if compiled code checks whether it is to stop.
     pub interruptible: bool,
-    /// Whether the engine knows locals and operand stacks.
+    /// True if the engine knows locals and operand stacks.
     pub instrumented: bool,
-    /// Whether many instances of a program are created: then their memories begin as copy-on-write mappings of one
+    /// True if many instances of a program are created: then their memories begin as copy-on-write mappings of one
     /// image.
     pub images: bool,
     /// The pool that instances take their memories, tables and stacks from; without it, each instance allocates its
@@ -54,16 +54,16 @@ pub struct Settings {
 pub struct Pool {
     /// The largest number of instances that live at once.
     pub instances: u32,
-    /// How many memories each instance has.
+    /// The number of memories that each instance has.
     pub memories: u32,
-    /// How many tables each instance has.
+    /// The number of tables that each instance has.
     pub tables: u32,
 }
 
-/// How many core instances, and how many stacks of tasks, an instance of a component may have.
+/// The number of core instances, and of stacks of tasks, that an instance of a component may have.
 const PARTS: u32 = 100;
 
-/// How many elements a table of the pool may have: address space is reserved for all of them.
+/// The number of elements that a table of the pool may have: address space is reserved for all of them.
 const ELEMENTS: usize = 10_000_000;
 
 /// The size limit of the engine's own data for an instance, in bytes.

@@ -194,7 +194,7 @@ impl Host {
 pub fn run_on(store: &mut StoreContextMut<'_, Host>) -> wasmtime::Result<()> {
     match store.data().playback.as_ref().and_then(Playback::further) {
         Some(Further::Ends(fuel)) => store.set_fuel(fuel),
-        // Where the program yields, it is made to check for requests.
+        // At the places where the program yields, it is made to check for requests.
         Some(Further::Stops(until, fuel)) => {
             until.set_last();
             store.as_context_mut().fuel_async_yield_interval(Some(fuel.max(1)))

@@ -8,7 +8,7 @@ pub struct MemoryTotal {
     limit: Option<usize>,
     /// The size of all together, in bytes.
     used: usize,
-    /// How many bytes the last request added, in case it fails.
+    /// The number of bytes that the last request added, in case it fails.
     last: usize,
 }
 

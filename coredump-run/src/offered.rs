@@ -21,7 +21,7 @@ const OFFERED: [&str; 8] = [
 /// Interfaces of these packages that the linker does not have.
 const MISSING: [&str; 4] = ["wasi:http/handler", "wasi:http/incoming-handler", "wasi:clocks/timezone", "wasi:tls/"];
 
-/// Whether an import is an interface that the host offers in a compatible version.
+/// Returns true if an import is an interface that the host offers in a compatible version.
 pub fn is_offered(name: &str) -> bool {
     let series = name
         .rsplit_once('@')

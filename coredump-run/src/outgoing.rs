@@ -8,12 +8,12 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-/// How long a server may take to accept a connection or to begin its answer, if the guest sets no timeout.
+/// The time that a server may take to accept a connection or to begin its answer, if the guest sets no timeout.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Sends the guest's requests, if they are allowed.
 pub struct Outgoing {
-    /// Whether the guest may use the network.
+    /// True if the guest may use the network.
     pub allowed: bool,
 }
 

@@ -94,7 +94,7 @@ impl Source {
         module::sha256(self.binary.bytes())
     }
 
-    /// Whether the program is a component.
+    /// Returns true if the program is a component.
     pub fn is_component(&self) -> bool {
         self.binary.is_component()
     }
@@ -119,7 +119,7 @@ impl Source {
         self.binary.is_component().then(|| names(self.binary.bytes()).exports)
     }
 
-    /// Whether the program has a memory with 64-bit addresses.
+    /// Returns true if the program has a memory with 64-bit addresses.
     pub fn has_wide_memory(&self) -> bool {
         wasmparser::Parser::new(0).parse_all(self.binary.bytes()).map_while(|payload| payload.ok()).any(|payload| {
             match payload {

@@ -7,13 +7,13 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long work takes before its progress is shown.
+/// The time that work takes before its progress is shown.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The time between two updates of the line.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Whether a line is on the terminal.
+/// True if a line is on the terminal.
 static SHOWN: AtomicBool = AtomicBool::new(false);
 
 /// A line that is shown on a terminal from a second on, until this value is dropped.

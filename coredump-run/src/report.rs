@@ -21,18 +21,18 @@ use crate::dump::placed;
 use crate::ending::Ending;
 use crate::program::Program;
 
-/// How many lines of the youngest and of the oldest frames are shown; `coredump-bt` shows all.
+/// The number of lines of the youngest and of the oldest frames that are shown; `coredump-bt` shows all.
 const YOUNGEST: usize = 48;
 const OLDEST: usize = 8;
 
-/// How a backtrace is shown.
+/// Settings for showing a backtrace.
 #[derive(Clone)]
 pub struct Look {
     /// The colours of the backtrace.
     pub paint: Paint,
-    /// Whether names and lines are looked up in the program alone.
+    /// True if names and lines are looked up in the program alone.
     pub untrusted: bool,
-    /// Where the sources are.
+    /// This says where sources are on this machine.
     pub paths: PathMap,
 }
 

@@ -19,7 +19,7 @@ use crate::program::{Code, Program};
 use crate::wasi::p2::Imports;
 use crate::wasi::{self, p1, unknown};
 
-/// How long a guest may take to end: most host calls that wait end at once, but a few do not.
+/// The time that a guest may take to end: most host calls that wait end at once, but a few do not.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A store for `host`, set up as `args` say.

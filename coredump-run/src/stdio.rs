@@ -16,14 +16,14 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
-/// How many of the last bytes of standard error are remembered.
+/// The number of bytes at the end of standard error that are remembered.
 const TAIL: usize = 64 * 1024;
 
-/// How many bytes a pipe that is ready for writing takes at once at least (POSIX `PIPE_BUF` on Linux).
+/// The number of bytes that a pipe that is ready for writing takes at once at least (POSIX `PIPE_BUF` on Linux).
 const PIECE: usize = 4096;
 
-/// How many bytes a guest may write at once: as many as wasmtime allows, since some guests do not write the rest after
-/// a shorter write.
+/// The number of bytes that a guest may write at once: as many as wasmtime allows, since some guests do not write the
+/// rest after a shorter write.
 const PERMIT: usize = 64 * 1024;
 
 /// The bytes that guests have written but the reader of a pipe has not read yet, for standard output and for standard
@@ -108,7 +108,7 @@ impl Out {
         Ok(())
     }
 
-    /// Whether no bytes wait any more, and a write would not wait.
+    /// Returns true if no bytes wait any more, and a write would not wait.
     fn takes(&self) -> io::Result<bool> {
         let mut waiting = self.waiting();
         self.push(&mut waiting)?;
@@ -138,13 +138,13 @@ impl Out {
         }
     }
 
-    /// Whether a write would not wait.
+    /// Returns true if a write would not wait.
     fn is_ready(&self) -> bool {
         self.is_file() || self.poll(Some(&Timespec::default()))
     }
 
-    /// Whether the stream is a file, which takes all bytes at once. This is looked up only once, as a poll before each
-    /// write would take as long as the write itself.
+    /// Returns true if the stream is a file, which takes all bytes at once. This is looked up only once, as a poll
+    /// before each write would take as long as the write itself.
     fn is_file(&self) -> bool {
         static STREAMS: [OnceLock<bool>; 2] = [OnceLock::new(), OnceLock::new()];
         match self {

@@ -6,10 +6,10 @@ use coredump_core::model::HostCall;
 use super::count::counted;
 use super::markup::Markup;
 
-/// How many of the last calls are on the page, and how many of them are visible at first.
+/// The number of last calls on the page, and of those that are visible at first.
 const CALLS: usize = 64;
 const OPEN: usize = 12;
-/// How many bytes of one call's arguments are shown.
+/// The number of bytes of one call's arguments that are shown.
 const LONGEST: usize = 1000;
 
 /// Writes the calls, oldest first; nothing if there is none.

@@ -16,17 +16,17 @@ pub struct Entry {
     /// The dump's name.
     pub name: String,
     program: String,
-    /// Why it ended, in one line.
+    /// The reason why it ended, in one line.
     reason: Option<String>,
     place: Option<String>,
     signature: Option<String>,
-    /// When it ended, and whether that is only the time at which its file was written.
+    /// The time at which it ended; with `true`, only the time at which its file was written is known.
     time: Option<(SystemTime, bool)>,
     is_trace: bool,
     pub link: Link,
 }
 
-/// Where a report is.
+/// The page and the place on it that hold a report.
 #[derive(Default)]
 pub enum Link {
     /// The report is left out, because there is no room for it.
@@ -65,8 +65,8 @@ impl Entry {
     }
 }
 
-/// When a program ended, as its dump records it, else when the dump's file was last written to; and whether it is the
-/// latter.
+/// Returns the time at which a program ended, as its dump records it, with `false`; else the time at which the dump's
+/// file was last written to, with `true`.
 pub fn time(dump: &Dump, input: &Input) -> Option<(SystemTime, bool)> {
     let recorded = dump.recorded().process.time.as_deref();
     let recorded = recorded.and_then(|time| humantime::parse_rfc3339(time).ok());

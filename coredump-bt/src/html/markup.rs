@@ -44,12 +44,12 @@ impl Markup {
         self
     }
 
-    /// Whether nothing was written.
+    /// Returns true if nothing was written.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many bytes were written.
+    /// Returns the number of bytes that were written.
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -9,13 +9,13 @@ use super::count::grouped;
 use super::markup::Markup;
 use super::view::View;
 
-/// How many memories are shown.
+/// The number of memories that are shown.
 const MEMORIES: usize = 16;
-/// How many regions of one memory are listed; if there are more, neighbours with the same use are merged.
+/// The number of regions of one memory that are listed; if there are more, neighbours with the same use are merged.
 const PARTS: usize = 32;
-/// How many types of blocks are listed, of those with the most bytes.
+/// The number of types of blocks that are listed, of those with the most bytes.
 const TYPES: usize = 12;
-/// How many places of broken records are listed.
+/// The number of places of broken records that are listed.
 const DAMAGE: usize = 8;
 /// Width of the picture, in its own units.
 const WIDTH: f64 = 1000.0;
@@ -77,7 +77,7 @@ fn one(view: &View<'_>, out: &mut Markup, index: u32, memory: &Memory<'_>) {
     out.tag("</div>\n");
 }
 
-/// How much of a range the dump holds.
+/// Describes how much of a range the dump holds.
 fn held(count: Count) -> String {
     match count {
         Count { captured: 0, zero: 0, .. } => "not in the dump".to_owned(),

@@ -79,7 +79,7 @@ pub fn run(args: &Args, inputs: &[Input], report: &Report) -> Result<Exit> {
     Ok(outcome.and(Exit::partial_if(failed > 0)))
 }
 
-/// Where the reports are written.
+/// The place to which the reports are written.
 enum Form<'a> {
     /// All reports into one page.
     Page(Output),
@@ -114,7 +114,7 @@ struct Book<'a> {
     report: &'a Report,
     form: Form<'a>,
     paths: PathMap,
-    /// Whether more than one report may come.
+    /// True if more than one report may come.
     several: bool,
     entries: Vec<Entry>,
     /// The inputs that could not be read, with the reasons.

@@ -8,11 +8,11 @@ use super::view::View;
 use crate::frames::short;
 use crate::notes::{composed, without_locals};
 
-/// How many modules are listed.
+/// The number of modules that are listed.
 const MODULES: usize = 100;
-/// How many refused files of one module are listed.
+/// The number of refused files of one module that are listed.
 const REFUSED: usize = 8;
-/// How many warnings are listed.
+/// The number of warnings that are listed.
 const WARNINGS: usize = 200;
 
 /// Writes the modules; nothing if there is none.

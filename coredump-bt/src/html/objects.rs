@@ -12,11 +12,11 @@ use super::markup::Markup;
 use super::view::View;
 use crate::short::short;
 
-/// How many types, and how many objects, are listed.
+/// The number of types that are listed, and that of objects.
 const LISTED: usize = 12;
 /// The most objects for which retained sizes are computed: for more it would take too long.
 const MOST: u32 = 2_000_000;
-/// How much of an object is shown on its line, and the longest line.
+/// The limits on an object on its line, and the longest line.
 const LINE: Limits = Limits { depth: 2, elements: 8, text_only: true };
 const LONGEST: usize = 300;
 

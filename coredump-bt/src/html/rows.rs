@@ -11,7 +11,7 @@ use super::values::{self, Arguments};
 use super::view::View;
 use crate::frames::short;
 
-/// How many lines of source are shown before and after a place.
+/// The number of lines of source that are shown before and after a place.
 const AROUND: u32 = 3;
 
 /// The row of a source function that was active in a frame.
@@ -31,9 +31,9 @@ pub struct Row<'a> {
     pub place: Option<String>,
     /// The state of a future, if the row is no frame of a stack.
     pub state: Option<String>,
-    /// Whether it belongs to a runtime or a standard library.
+    /// True if it belongs to a runtime or a standard library.
     pub is_library: bool,
-    /// Whether it is open at first.
+    /// True if it is open at first.
     pub is_open: bool,
     /// The contents below its line.
     pub body: Markup,
@@ -129,7 +129,7 @@ impl View<'_> {
         frames.for_each(|(_, frame)| self.interpreted(out, program.language, frame));
     }
 
-    /// Where a call stood: its line, else that of the frame itself in its module.
+    /// Returns the place at which a call stood: its line, else that of the frame itself in its module.
     fn place_of(&self, resolved: &ResolvedFrame, call: &Call<'_>) -> Option<String> {
         match (call.location, resolved.module_offset) {
             (Some(location), _) => Some(self.location_text(location)),
@@ -204,7 +204,7 @@ impl View<'_> {
         resolved.calls().enumerate().map(line).collect()
     }
 
-    /// Whether a function belongs to a panic's machinery, a standard library or start-up code.
+    /// Returns true if a function belongs to a panic's machinery, a standard library or start-up code.
     pub fn is_library(&self, function: Option<&Arc<str>>, location: Option<&Location>) -> bool {
         function.is_some_and(|function| self.dump.is_machinery(function, location))
     }

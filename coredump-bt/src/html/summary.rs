@@ -172,7 +172,7 @@ fn time(recorded: &str) -> String {
     humantime::parse_rfc3339(recorded).ok().and_then(moment).unwrap_or_else(|| recorded.to_owned())
 }
 
-/// Where locals and operand stacks come from.
+/// Describes where locals and operand stacks come from.
 fn values(detail: &str, replay: Option<&coredump_core::model::Replay>) -> String {
     match (detail, replay) {
         ("live", _) => "recorded while it ran".to_owned(),

@@ -17,19 +17,19 @@ use super::view::View;
 use crate::inner::{self, created_at, group_title, waits_for};
 use crate::tasks::state as state_of;
 
-/// How many of a thread's youngest frames are shown in full; the others are lines.
+/// The number of a thread's youngest frames that are shown in full; the others are lines.
 const IN_FULL: usize = 100;
-/// How many frames of a recursion are shown in full.
+/// The number of frames of a recursion that are shown in full.
 const FOLD_IN_FULL: usize = 8;
-/// How many frames of a recursion are listed.
+/// The number of frames of a recursion that are listed.
 const FOLD_LISTED: usize = 1000;
 /// The least number of runtime frames above a panic that are folded into one row.
 const LEAST_RUNTIME: usize = 3;
-/// How many lines are in one element.
+/// The number of lines that are in one element.
 const PIECE: usize = 1000;
-/// How many asynchronous tasks are shown.
+/// The number of asynchronous tasks that are shown.
 const TASKS: usize = 200;
-/// How many threads are open at first.
+/// The number of threads that are open at first.
 const OPEN: usize = 4;
 
 /// Writes the threads that are asked for, and the tasks of a language's runtime.

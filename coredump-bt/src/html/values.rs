@@ -11,17 +11,17 @@ use crate::short::short;
 use crate::source::Line;
 use crate::variables::known_arguments;
 
-/// How many bytes of the page the variables of one function may take.
+/// The number of bytes of the page that the variables of one function may take.
 const ROOM: usize = 10 << 10;
-/// How many characters are shown of a value whose parts are below it.
+/// The number of characters that are shown of a value whose parts are below it.
 const LONG: usize = 120;
-/// How many characters are shown of any other value.
+/// The number of characters that are shown of any other value.
 const LONGEST: usize = 2000;
-/// How many characters are shown of one argument of a Python function.
+/// The number of characters that are shown of one argument of a Python function.
 const ARGUMENT: usize = 64;
-/// How many levels of parts are shown.
+/// The number of levels of parts that are shown.
 const LEVELS: usize = 24;
-/// How many Wasm locals, and how many operands, of one frame are listed.
+/// The number of Wasm locals, and of operands, of one frame that are listed.
 const MACHINE: usize = 64;
 
 /// An argument on its function's line.

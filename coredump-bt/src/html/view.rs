@@ -15,9 +15,10 @@ use crate::args::Args;
 use crate::source::Sources;
 use crate::variables;
 
-/// How many frames of all threads are shown in full.
+/// The number of frames of all threads that are shown in full.
 const ROWS: usize = 400;
-/// How many bytes of a page may be below frames, so that the page stays small enough to be attached somewhere.
+/// The number of bytes of a page that may be below frames, so that the page stays small enough to be attached
+/// somewhere.
 const ROOM: usize = 640 << 10;
 
 /// The state of a report that is being written.
@@ -35,9 +36,9 @@ pub struct View<'r> {
     pub interpreted: Option<Rc<Interpreted>>,
     /// The report's number in its page.
     pub number: usize,
-    /// How many more frames may be shown in full.
+    /// The number of further frames that may be shown in full.
     pub rows: usize,
-    /// How many more bytes may be written below frames.
+    /// The number of further bytes that may be written below frames.
     pub room: usize,
     /// Frames that can be linked to, by thread and index.
     pub linked: HashSet<(usize, usize)>,

@@ -8,7 +8,7 @@ use wasmtime::{Error, Result};
 
 /// Calls of [`guarded`] that run now.
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
-/// Where the compiler panicked last: a file of its source, and a line.
+/// The place at which the compiler panicked last: a file of its source, and a line.
 static PLACE: Mutex<Option<String>> = Mutex::new(None);
 
 /// Runs the engine's compiler. Meanwhile panics are not printed, as that is done on threads of the compiler's own.

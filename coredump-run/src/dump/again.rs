@@ -25,9 +25,9 @@ pub struct Again {
     expected: Option<Expected>,
     /// The place of the first dump, which is replaced.
     place: Option<DumpPlace>,
-    /// Whether a dump is written.
+    /// True if a dump is written.
     written: bool,
-    /// Whether the dump holds the recording.
+    /// True if the dump holds the recording.
     keeps: bool,
     /// The section that holds the recording: its head, and the log unless that is in a file of its own.
     section: OnceLock<(Vec<u8>, Option<Arc<Bytes>>)>,
@@ -101,7 +101,7 @@ impl Again {
         self.code_offset.get().copied()
     }
 
-    /// Whether a dump is written.
+    /// Returns true if a dump is written.
     pub fn is_written(&self) -> bool {
         self.written
     }

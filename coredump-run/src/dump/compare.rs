@@ -89,7 +89,7 @@ impl Expected {
         self.globals.iter().filter_map(integer).collect()
     }
 
-    /// Whether these are the frames of the first run; the code offset of the youngest one may differ.
+    /// Returns true if these are the frames of the first run; the code offset of the youngest one may differ.
     pub fn has_frames(&self, frames: impl ExactSizeIterator<Item = (u32, Option<u32>)>) -> bool {
         self.frames.len() == frames.len()
             && self.frames.iter().zip(frames).enumerate().all(|(index, (expected, (function, offset)))| {
@@ -207,7 +207,7 @@ fn pairs<'p, A, B>(
     Ok(first.iter().zip(&found).filter_map(pair).collect())
 }
 
-/// Whether two globals have the same value, as far as both are known. Objects that references refer to are not
+/// Returns true if two globals have the same value, as far as both are known. Objects that references refer to are not
 /// compared, as they have no names that are the same in both runs.
 fn same_global(first: &Global, second: &Global) -> bool {
     let opaque = |value: &Value| {

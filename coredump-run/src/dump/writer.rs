@@ -36,17 +36,17 @@ pub struct DumpWriter {
     pub process: Process,
     /// The last output of the guest on its standard error.
     pub tail: Tail,
-    /// Which endings leave a dump.
+    /// The endings that leave a dump.
     pub on: Vec<On>,
-    /// How much memory a dump contains.
+    /// The part of the memory that a dump contains.
     pub memory: MemoryChoice,
     /// The largest total size of the objects in a dump, in bytes.
     heap_limit: u64,
-    /// Whether a dump contains the modules.
+    /// True if a dump contains the modules.
     pub embed: bool,
     /// The mode in which the guest runs.
     mode: Mode,
-    /// Which of the dumps of a recorded program is written.
+    /// The one of the dumps of a recorded program that is written.
     pub stage: Stage,
     /// The report of snapshots; `None` with `--quiet`.
     report: Option<Report>,
@@ -56,7 +56,7 @@ pub struct DumpWriter {
     last: FinalDump,
 }
 
-/// Which of the dumps of a run is written.
+/// The dumps of a run.
 pub enum Stage {
     /// The only dump.
     Only,
@@ -125,7 +125,7 @@ impl DumpWriter {
         }
     }
 
-    /// Whether nothing is reported, as `--quiet` asks.
+    /// Returns true if nothing is reported, as `--quiet` asks.
     pub fn is_quiet(&self) -> bool {
         self.report.is_none()
     }
@@ -135,13 +135,13 @@ impl DumpWriter {
         self.expected().take()
     }
 
-    /// Whether the dump of the guest's end was written or is being written.
+    /// Returns true if the dump of the guest's end was written or is being written.
     pub fn has_dumped(&self) -> bool {
         self.last.is_begun()
     }
 
-    /// Whether a signal ends this process at once, as the guest is dead and there will be no better dump than the one
-    /// being written. For a recorded program, which runs again, `replay::Stopper` decides.
+    /// Returns true if a signal ends this process at once, as the guest is dead and there will be no better dump than
+    /// the one being written. For a recorded program, which runs again, `replay::Stopper` decides.
     pub fn ends_at_once(&self) -> bool {
         self.mode != Mode::Recorded && self.has_dumped()
     }
@@ -155,7 +155,7 @@ impl DumpWriter {
         self.expected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this ending leaves a dump.
+    /// Returns true if this ending leaves a dump.
     pub fn wants(&self, ending: &Ending) -> bool {
         ending.leaves_dump(&self.on)
     }
@@ -168,7 +168,7 @@ impl DumpWriter {
         }
     }
 
-    /// Whether the dump of this ending is to be written; true only once.
+    /// Returns true if the dump of this ending is to be written; true only once.
     fn begins(&self, ending: &Ending) -> bool {
         self.wants(ending) && self.last.begin()
     }

@@ -14,7 +14,7 @@ use crate::blocking::Waits;
 use crate::ending::Ending;
 use crate::host::Host;
 
-/// How long a guest may take to answer a request. After that, it counts as waiting outside of any function.
+/// The time that a guest may take to answer a request. After that, it counts as waiting outside of any function.
 const ANSWER: Duration = Duration::from_millis(20);
 
 /// Runs `wasi:cli/run`, or the function that `--invoke` names.

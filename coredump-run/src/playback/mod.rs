@@ -32,7 +32,7 @@ impl std::error::Error for Diverged {}
 /// The error that stops a program at the place where its run is to be stopped.
 #[derive(Clone, Copy, Debug)]
 pub struct Reached {
-    /// Whether the program is in the same call as the first run.
+    /// True if the program is in the same call as the first run.
     pub exact: bool,
 }
 
@@ -56,18 +56,18 @@ pub struct Playback {
     played: Arc<AtomicU64>,
     names: Arc<[(String, String)]>,
     growth: Growth,
-    /// Where the program is to stop, if not at its own end.
+    /// The place where the program is to stop, if not at its own end.
     until: Option<Arc<Until>>,
     /// The bytes whose changes by the host are noted, if any.
     watch: Option<Watch>,
     changes: Vec<HostChange>,
     /// The call after which the program is to stop, counted from 1.
     last_call: Option<u64>,
-    /// How many units of fuel the program has after the last event, if it is to run out of fuel there.
+    /// The units of fuel that the program has after the last event, if it is to run out of fuel there.
     end_behind: Option<u64>,
 }
 
-/// How much further a program runs once its recording is used up.
+/// The part that a program runs after its recording is used up.
 pub enum Further {
     /// It runs for this many units of fuel, and ends as it runs out of fuel.
     Ends(u64),
@@ -82,7 +82,7 @@ pub struct HostChange {
     pub call: u64,
     /// The function, as `module::name`.
     pub name: String,
-    /// How many changes by instructions came before this one.
+    /// The number of changes by instructions that came before this one.
     pub number: u64,
     /// The bytes before.
     pub before: Vec<u8>,
@@ -133,12 +133,12 @@ impl Playback {
         self.last_call = Some(call);
     }
 
-    /// Whether changes of some bytes by the host are noted.
+    /// Returns true if changes of some bytes by the host are noted.
     pub fn is_watching(&self) -> bool {
         self.watch.is_some()
     }
 
-    /// Where the program is to stop, if not at its own end.
+    /// Returns the place where the program is to stop, if not at its own end.
     pub fn until(&self) -> Option<&Arc<Until>> {
         self.until.as_ref()
     }
@@ -148,7 +148,8 @@ impl Playback {
         self.end_behind = Some(fuel);
     }
 
-    /// How much further the program runs once the recording is used up, if it is not to stop in a call of the host.
+    /// Returns the part that the program runs after the recording is used up, if it is not to stop in a call of the
+    /// host.
     pub fn further(&self) -> Option<Further> {
         if !self.is_over() {
             return None;
@@ -157,12 +158,12 @@ impl Playback {
         self.end_behind.map(Further::Ends).or_else(stops)
     }
 
-    /// Whether the whole recording is used up.
+    /// Returns true if the whole recording is used up.
     pub fn is_over(&self) -> bool {
         self.at == self.log.len()
     }
 
-    /// How many calls were answered.
+    /// Returns the number of calls that were answered.
     pub fn calls(&self) -> u64 {
         self.calls
     }
@@ -171,7 +172,7 @@ impl Playback {
         EventReader::new(&log[self.at..], self.offset + self.at as u64)
     }
 
-    /// Whether a memory may grow from `current` to `desired` bytes, as in the recording.
+    /// Returns true if a memory may grow from `current` to `desired` bytes, as in the recording.
     pub fn may_grow(&mut self, current: usize, desired: usize) -> bool {
         let refusal = Refusal {
             current: current as u64,

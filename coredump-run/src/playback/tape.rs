@@ -15,7 +15,7 @@ use crate::recording::{self, Kept, Recorded};
 /// A recording: how the program was started, and the answers to its calls.
 #[derive(Clone)]
 pub struct Tape {
-    /// How the program was started.
+    /// The start of the program: its entry and its settings.
     pub start: Arc<Start>,
     /// The log.
     pub log: Arc<Bytes>,
@@ -23,9 +23,9 @@ pub struct Tape {
     files: Arc<[Arc<Kept>]>,
     /// The offset of the log in the file that contains it, in bytes.
     pub offset: u64,
-    /// Why the dump does not hold the recording, if it should.
+    /// The reason why the dump does not hold the recording, if it should.
     pub left_out: Option<Arc<str>>,
-    /// How many calls were answered in the present run.
+    /// The number of calls that were answered in the present run.
     played: Arc<AtomicU64>,
 }
 

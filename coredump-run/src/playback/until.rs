@@ -17,7 +17,7 @@ pub struct Until {
     calls: u64,
     /// The engine that the program runs in.
     engine: OnceLock<EngineWeak>,
-    /// Whether the last call has returned: the program then stops where it yields.
+    /// True if the last call has returned: the program then stops where it yields.
     last: AtomicBool,
 }
 

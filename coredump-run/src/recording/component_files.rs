@@ -91,7 +91,7 @@ struct Call {
     this: u32,
     offset: u64,
     name: String,
-    /// Whether the program may change the file.
+    /// True if the program may change the file.
     writes: bool,
 }
 

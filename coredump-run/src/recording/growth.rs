@@ -2,8 +2,8 @@
 
 use coredump_core::internals::recording::Refusal;
 
-/// How many requests are remembered between two events; beyond them, equal requests of several memories are not told
-/// apart.
+/// The number of requests that are remembered between two events; beyond them, equal requests of several memories are
+/// not told apart.
 const REMEMBERED: usize = 1 << 12;
 
 /// The requests since the last event. They place a refusal, as the sizes alone do not tell one memory from another.
@@ -38,7 +38,7 @@ impl Growth {
         Some(Refusal { current, desired, allowed: before })
     }
 
-    /// How many equal requests were allowed since the last event.
+    /// Returns the number of equal requests that were allowed since the last event.
     pub fn count(&self, current: u64, desired: u64) -> u32 {
         self.allowed.iter().filter(|allowed| **allowed == (current, desired)).count() as u32
     }

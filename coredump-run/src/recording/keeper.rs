@@ -22,10 +22,10 @@ use super::proof::Proof;
 /// The size in bytes from which a read is recorded as a reference.
 const LARGE: usize = 4096;
 
-/// How many files are kept open at once, so that enough descriptors are left for the program.
+/// The number of files that are kept open at once, so that enough descriptors are left for the program.
 const KEPT: usize = 64;
 
-/// How many of the files that the program may change are remembered.
+/// The number of files that the program may change and that are remembered.
 const WRITTEN: usize = 1 << 16;
 
 /// A file that the program has opened for reading.
@@ -69,19 +69,19 @@ pub struct Keeper {
     kept: Vec<Known>,
     /// The files that were opened for writing, by their inode numbers in WASI.
     written: HashSet<u64>,
-    /// Whether more files were opened for writing than are remembered: then nothing is referred to any more.
+    /// True if more files were opened for writing than are remembered: then nothing is referred to any more.
     unknown: bool,
 }
 
 struct Known {
     inode: u64,
     file: Arc<Kept>,
-    /// Whether the program may change the file.
+    /// True if the program may change the file.
     is_written: bool,
 }
 
 impl Keeper {
-    /// Whether the recording refers to any file.
+    /// Returns true if the recording refers to any file.
     pub fn has_any(&self) -> bool {
         !self.kept.is_empty()
     }

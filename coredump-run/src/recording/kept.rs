@@ -17,7 +17,7 @@ use coredump_core::Bytes;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::internals::recording::{self, Event, EventReader, Outcome, Passage, Pieces, Write};
 
-/// How many bytes are copied at once.
+/// The number of bytes that are copied at once.
 const PIECE: usize = 1 << 20;
 
 /// A file that a recording refers to.

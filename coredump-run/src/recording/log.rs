@@ -14,7 +14,7 @@ use super::kept::Kept;
 use super::spool::Spool;
 use crate::calls::Calls;
 
-/// How long a call that does not wait takes at most.
+/// The longest time of a call that does not wait.
 const SHORT: Duration = Duration::from_millis(50);
 
 /// The recording of a program that runs.
@@ -23,7 +23,7 @@ pub struct Log {
     /// The call that the program is in: the function and the hash of the arguments, with [`INSIDE`]; 0 outside of a
     /// call.
     entered: AtomicU64,
-    /// Whether the program is to run no further.
+    /// True if the program is to run no further.
     frozen: AtomicBool,
     started: Instant,
     /// The last calls of the program.
@@ -48,7 +48,7 @@ pub struct Now {
     pub recorded: Recorded,
     /// The call that the program is in, if any: the function, and the hash of the arguments.
     pub entered: Option<(u32, u32)>,
-    /// How long the program has run.
+    /// The time that the program has run.
     pub since_start: Duration,
 }
 
@@ -60,7 +60,7 @@ pub struct Recorded {
     pub log: Bytes,
     /// The files that the log refers to.
     pub files: Vec<Arc<Kept>>,
-    /// How many calls are in the log.
+    /// The number of calls that are in the log.
     pub calls: u64,
     /// The last calls, and the one that the program is in.
     pub last: Vec<HostCall>,
@@ -111,7 +111,7 @@ impl Log {
         functions.len() as u32 - 1
     }
 
-    /// Whether a function has a number.
+    /// Returns true if a function has a number.
     pub fn knows(&self, module: &str, name: &str) -> bool {
         self.state().functions.iter().any(|(known, function)| (&**known, &**function) == (module, name))
     }

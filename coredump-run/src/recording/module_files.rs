@@ -28,7 +28,7 @@ struct Opening {
     name: String,
     /// The number that the file will have in the table of resources.
     resource: u32,
-    /// Whether the program may change the file.
+    /// True if the program may change the file.
     writes: bool,
 }
 

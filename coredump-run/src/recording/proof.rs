@@ -13,7 +13,7 @@ use coredump_core::internals::stamp::Stamp;
 /// while the program runs, as its digests do not depend on that.
 const LARGE: u64 = 8 << 20;
 
-/// How long a file must have been unchanged to be identified by its stamp.
+/// The time for which a file must have been unchanged to be identified by its stamp.
 ///
 /// A process that has mapped a file changes its stamp with the first write to a page, and then not again until the
 /// system has written this page to the disk. Linux does so after 35 s (`vm.dirty_expire_centisecs`,
@@ -57,8 +57,8 @@ impl Proof {
         }
     }
 
-    /// Whether these bytes, which were just read again from `file`, are those that were read before, which had this
-    /// `digest`.
+    /// Returns true if these bytes, which were just read again from `file`, are those that were read before, which had
+    /// this `digest`.
     pub fn holds(self, file: &File, bytes: &[u8], digest: u64) -> bool {
         match self {
             Proof::Digest => self.digest(bytes) == digest,
@@ -101,7 +101,7 @@ fn stamp_of(file: &File) -> Option<Stamp> {
     file.metadata().ok().as_ref().map(Stamp::from_metadata)
 }
 
-/// Whether the file system changes a file's times at every write, also through mappings. `tmpfs` does not, and network
+/// True if the file system changes a file's times at every write, also through mappings. `tmpfs` does not, and network
 /// file systems show the changes of others late.
 #[cfg(target_os = "linux")]
 fn stamps_all_changes(file: &File) -> bool {

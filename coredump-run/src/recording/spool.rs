@@ -7,7 +7,7 @@ use coredump_core::Bytes;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::internals::recording::Pieces;
 
-/// How many bytes are collected before they are written to the file.
+/// The number of bytes that are collected before they are written to the file.
 pub const TAIL: usize = 1 << 20;
 
 /// A sequence of bytes that grows up to a limit.
@@ -15,12 +15,12 @@ pub struct Spool {
     /// The last bytes, which are not in the file yet.
     tail: Vec<u8>,
     file: Option<File>,
-    /// How many bytes are in the file.
+    /// The number of bytes that are in the file.
     written: u64,
-    /// How many bytes are kept elsewhere, but count towards the limit.
+    /// The number of bytes that are kept elsewhere, but count towards the limit.
     elsewhere: u64,
     limit: u64,
-    /// Why the spool stopped before everything was written.
+    /// The reason why the spool stopped before everything was written.
     stopped: Option<(ErrorKind, String)>,
 }
 
@@ -30,7 +30,7 @@ impl Spool {
         Spool { tail: Vec::new(), file: None, written: 0, elsewhere: 0, limit, stopped: None }
     }
 
-    /// How many bytes may still be added.
+    /// Returns the number of bytes that may still be added.
     pub fn left(&self) -> u64 {
         self.limit.saturating_sub(self.written + self.elsewhere + self.tail.len() as u64)
     }

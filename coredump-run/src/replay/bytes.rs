@@ -7,7 +7,7 @@ use coredump_core::internals::variables::Inspector;
 use coredump_core::memory::Segment;
 use coredump_core::{CoreDump, Dump, Limits};
 
-/// How many frames are searched for a name that the chosen frame does not know.
+/// The number of frames that are searched for a name that the chosen frame does not know.
 const FRAMES: usize = 64;
 
 /// The bytes that a person named.

@@ -18,13 +18,13 @@ use crate::playback::{Diverged, HostChange, Reached, Until};
 use crate::program::Source;
 use crate::rewrite::{self, Change, Rewritten, Watch, WriteSite};
 
-/// By what factor the frames of rewritten code are larger than those of the original code, at most.
+/// The greatest factor by which the frames of rewritten code are larger than those of the original code.
 const LARGER: u64 = 8;
 
-/// By what factor rewritten code usually needs more fuel than the original, at most.
+/// The factor by which rewritten code usually needs more fuel than the original, at most.
 const USUAL: u64 = 4;
 
-/// How many units of fuel are given in addition, as they are not worth counting.
+/// The number of units of fuel that are given in addition, as they are not worth counting.
 const SOME_FUEL: u64 = 1 << 20;
 
 /// The changes of the watched bytes, up to the end that the dump shows.
@@ -41,7 +41,7 @@ pub struct Changes {
     pub from: u64,
 }
 
-/// Where the rewritten program is to end.
+/// The place where the rewritten program is to end.
 #[derive(Clone, Copy)]
 enum End {
     /// At the place where the original ended.
@@ -200,7 +200,7 @@ impl RecordedRun<'_> {
         Start { fuel, max_memory, ..start }
     }
 
-    /// Whether the stack overflowed, and not earlier than in the original.
+    /// Returns true if the stack overflowed, and not earlier than in the original.
     fn is_as_deep(&self, error: &wasmtime::Error) -> bool {
         let depth = self.dump.crashed_thread().map_or(0, |thread| thread.frames().len());
         let frames = error.downcast_ref::<WasmCoreDump>().map_or(0, |dump| dump.frames().len());

@@ -13,7 +13,7 @@ use crate::dump::differs;
 use crate::host::Host;
 use crate::playback::Until;
 
-/// Where a program that runs again is stopped, if not at its own end.
+/// The place where a program that runs again is stopped, if not at its own end.
 #[derive(Clone, Default)]
 pub struct Goal {
     /// The place where the stack overflowed.

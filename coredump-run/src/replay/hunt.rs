@@ -83,7 +83,7 @@ impl Touches {
         }
     }
 
-    /// How many touches were counted.
+    /// Returns the number of touches that were counted.
     pub fn total(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
@@ -102,7 +102,7 @@ pub fn standing_at(store: &mut StoreContextMut<'_, Host>) -> Option<u64> {
     Some(u64::from(pc.raw()))
 }
 
-/// Whether the instruction at `site`, which is about to be executed, will touch the watched bytes.
+/// Returns true if the instruction at `site`, which is about to be executed, will touch the watched bytes.
 pub fn touches(watch: Watch, site: WriteSite, store: &mut StoreContextMut<'_, Host>) -> bool {
     let Some(frame) = store.as_context_mut().debug_exit_frames().next() else { return false };
     let mut operand = |depth: u32| {

@@ -15,7 +15,7 @@ use super::hunt;
 use crate::dump::Expected;
 use crate::host::Host;
 
-/// How many frames are walked in search of the place, which takes about a minute.
+/// The number of frames that are walked in search of the place, which takes about a minute.
 const FRAMES: u64 = 1 << 28;
 
 /// The place where the stack of the first run overflowed.
@@ -26,7 +26,8 @@ pub struct Overflow {
     /// Globals of the function's instance and the values that they must have: reading them costs less than walking the
     /// stack.
     integers: Vec<(u32, i64)>,
-    /// How many entries of the function are still to be skipped, as the stack cannot have enough of its frames before.
+    /// The number of entries of the function that are still to be skipped, as the stack cannot have enough of its
+    /// frames before.
     skipped: u64,
     frames: usize,
     /// Offset of the function's first instruction in the module's file, in bytes.
@@ -44,7 +45,7 @@ impl Overflow {
         Some(Overflow { expected, function, integers, skipped: of_it as u64 - 1, frames, entry, entries, walked })
     }
 
-    /// Whether the place is in this module of a component.
+    /// Returns true if the place is in this module of a component.
     pub fn is_in(&self, module: &Module, binary: &Binary) -> bool {
         let digest = binary.bytes_of(module).map(digest::of_bytes);
         digest.is_some() && digest.as_deref() == self.expected.youngest_module()
@@ -83,8 +84,8 @@ impl Overflow {
         self.expected.has_frames(backtrace.frames().iter().map(frame))
     }
 
-    /// Whether the globals of the youngest frame's instance, as far as they can be read, have the values of the first
-    /// run.
+    /// Returns true if the globals of the youngest frame's instance, as far as they can be read, have the values of the
+    /// first run.
     fn has_integers(&self, store: &mut StoreContextMut<'_, Host>) -> bool {
         let Some(frame) = store.as_context_mut().debug_exit_frames().next() else { return true };
         let Ok(instance) = frame.instance(&mut *store) else { return true };

@@ -18,7 +18,7 @@ use crate::playback::{Diverged, Reached};
 pub struct Replayer {
     watcher: Watcher,
     goal: Goal,
-    /// Whether the program is to stop at the next instruction.
+    /// True if the program is to stop at the next instruction.
     stepping: Arc<AtomicBool>,
     ended: Arc<Notify>,
 }

@@ -25,7 +25,7 @@ use crate::program::{Code, Program};
 use crate::wasi::p2::Imports;
 use crate::wasi::{p1, p2, unknown};
 
-/// By what factor the frames of instrumented code are larger than those of the recorded code, at most.
+/// The greatest factor by which the frames of instrumented code are larger than those of the recorded code.
 const LARGER: usize = 64;
 
 /// The smallest and the largest stack of a program that runs again, in bytes.

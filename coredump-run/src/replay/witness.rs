@@ -50,14 +50,14 @@ pub struct Witness {
 #[derive(Default)]
 struct State {
     memory: Option<Memory>,
-    /// Whether the component is instantiated.
+    /// True if the component is instantiated.
     started: bool,
-    /// Whether instructions are observed.
+    /// True if instructions are observed.
     follows: bool,
     last: Vec<u8>,
-    /// How many calls had been answered before the last change was seen.
+    /// The number of calls that had been answered before the last change was seen.
     changed: u64,
-    /// How many calls were answered, and the function of the last one.
+    /// The number of calls that were answered, and the function of the last one.
     calls: u64,
     name: String,
     /// The instructions that write to the memory, and their modules.
@@ -65,14 +65,14 @@ struct State {
     modules: Vec<Vec<u8>>,
     /// The numbers of the instructions, by the engine's number of the instance and the instruction's offset.
     places: HashMap<(u32, u64), u32>,
-    /// How many times each instruction touched the bytes.
+    /// The number of times that each instruction touched the bytes.
     times: Vec<u64>,
     /// The instruction that is being executed.
     pending: Option<(u32, u64)>,
     changes: VecDeque<Change>,
     total: u64,
     host: VecDeque<HostChange>,
-    /// Whether the program is at its goal once the bytes are next seen to have changed.
+    /// True if the program is at its goal once the bytes are next seen to have changed.
     arriving: bool,
     arrived: bool,
 }
@@ -146,12 +146,12 @@ impl Witness {
         self.code_offset
     }
 
-    /// Whether the program has reached the place where it is to stop.
+    /// Returns true if the program has reached the place where it is to stop.
     pub fn has_arrived(&self) -> bool {
         self.state().arrived
     }
 
-    /// How many calls of the host had been answered before the last change was seen.
+    /// Returns the number of calls of the host that had been answered before the last change was seen.
     pub fn changed(&self) -> u64 {
         self.state().changed
     }

@@ -2,13 +2,13 @@
 
 /// The items of a module, by their indices.
 pub struct Layout {
-    /// How many types there are.
+    /// The number of types.
     pub types: u32,
-    /// How many parameters each function type has.
+    /// The number of parameters that each function type has.
     pub parameters: Vec<u32>,
     /// The type of each defined function.
     pub functions: Vec<u32>,
-    /// How many functions are imported.
+    /// The number of functions that are imported.
     pub imported: u32,
     /// For each memory, whether it has 64-bit addresses, and its page size in bytes.
     pub memories: Vec<(bool, u64)>,
@@ -68,7 +68,7 @@ impl Layout {
         self.memories.push((ty.memory64, 1 << ty.page_size_log2.unwrap_or(16)));
     }
 
-    /// Whether a memory has 64-bit addresses.
+    /// Returns true if a memory has 64-bit addresses.
     pub fn wide(&self, memory: u32) -> bool {
         self.memories.get(memory as usize).is_some_and(|memory| memory.0)
     }

@@ -21,14 +21,14 @@ pub use operators::Writes;
 /// Name under which the rewritten module exports its notes.
 pub const NOTES: &str = "coredump-run:notes";
 
-/// How many changes are kept; these are the last ones.
+/// The number of changes that are kept; these are the last ones.
 pub const KEPT: u64 = 1024;
 
 /// The largest range that can be watched, in bytes.
 pub const LONGEST: u64 = 4096;
 
-/// How many instructions, as fuel counts them, replace one instruction at most. Those that are executed for each touch
-/// are not included.
+/// The greatest number of instructions, as fuel counts them, that replace one instruction. The instructions that are
+/// executed for each touch are not included.
 pub const LARGER: u64 = 32;
 
 /// Offset in the notes of the number of changes (u64).
@@ -45,7 +45,7 @@ pub struct Watch {
     pub memory: u32,
     /// Address of the first byte.
     pub address: u64,
-    /// How many bytes are watched, at most [`LONGEST`].
+    /// The number of bytes that are watched, at most [`LONGEST`].
     pub len: u64,
 }
 
@@ -62,7 +62,7 @@ pub struct WriteSite {
     pub depth: u32,
     /// The immediate that is added to the address.
     pub plus: u64,
-    /// How many bytes the instruction writes; `None` if their number is on top of the operand stack.
+    /// The number of bytes that the instruction writes; `None` if their number is on top of the operand stack.
     pub size: Option<u64>,
 }
 
@@ -75,7 +75,7 @@ impl WriteSite {
 }
 
 impl Watch {
-    /// Whether a write of `size` bytes at `address` touches the watched bytes.
+    /// Returns true if a write of `size` bytes at `address` touches the watched bytes.
     pub fn touches(&self, address: u64, size: u64) -> bool {
         address < self.address.saturating_add(self.len) && address.saturating_add(size) > self.address
     }
@@ -84,11 +84,11 @@ impl Watch {
 /// A change that was noted.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// How many changes by instructions came before this one.
+    /// The number of changes by instructions that came before this one.
     pub number: u64,
     /// Index of the instruction's site.
     pub site: u32,
-    /// How many times the instruction had touched the watched bytes by then.
+    /// The number of times that the instruction had touched the watched bytes by then.
     pub times: u64,
     /// The bytes before.
     pub before: Vec<u8>,
@@ -106,7 +106,7 @@ pub struct Rewritten {
 }
 
 impl Rewritten {
-    /// How many changes were noted.
+    /// Returns the number of changes that were noted.
     pub fn total(notes: &[u8]) -> u64 {
         word(notes, TOTAL)
     }
@@ -116,7 +116,7 @@ impl Rewritten {
         notes_size(self.len, self.sites.len() as u64)
     }
 
-    /// How many times the watched bytes were touched.
+    /// Returns the number of times that the watched bytes were touched.
     pub fn touches(notes: &[u8]) -> u64 {
         word(notes, TOUCHES)
     }
@@ -169,7 +169,7 @@ fn notes_size(len: u64, sites: u64) -> u64 {
     (counters(len) + 8 * sites).next_multiple_of(1 << 16)
 }
 
-/// How many more instructions are executed for each touch of `len` bytes, at most.
+/// Returns the greatest number of further instructions that are executed for each touch of `len` bytes.
 pub fn cost_of_touch(len: u64) -> u64 {
     128 + 32 * len
 }

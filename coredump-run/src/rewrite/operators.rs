@@ -19,11 +19,11 @@ pub enum Writes {
 pub struct Store {
     /// The immediate of the address.
     pub memarg: MemArg,
-    /// How many bytes the instruction writes.
+    /// The number of bytes that the instruction writes.
     pub size: u64,
     /// The type of the value.
     pub ty: ValType,
-    /// Whether another operand below the value is compared with the memory (compare and exchange).
+    /// True if another operand below the value is compared with the memory (compare and exchange).
     pub compares: bool,
 }
 
@@ -32,14 +32,14 @@ pub struct Store {
 pub struct Bulk {
     /// Index of the memory.
     pub memory: u32,
-    /// Whether the second operand is an i64.
+    /// True if the second operand is an i64.
     pub source_wide: bool,
-    /// Whether the length is an i64.
+    /// True if the length is an i64.
     pub len_wide: bool,
 }
 
 impl Writes {
-    /// How an operator writes to memory; `None` if it does not.
+    /// Returns the way in which an operator writes to memory; `None` if it does not.
     pub fn from_operator(operator: &Operator<'_>, layout: &Layout) -> Option<Writes> {
         store(operator)
             .or_else(|| atomic(operator))

@@ -19,7 +19,7 @@ pub struct Rewriter<'l> {
     looks: Looks<'l>,
     /// The size of the added memory, in bytes.
     notes: u64,
-    /// How many function bodies were rewritten.
+    /// The number of function bodies that were rewritten.
     defined: u32,
     /// The instructions that write to the watched memory, so far.
     pub sites: Vec<WriteSite>,

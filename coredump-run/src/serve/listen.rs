@@ -20,19 +20,19 @@ use super::service::Service;
 use crate::ending::signal_name;
 use crate::signals::{self, Meaning, Signals};
 
-/// How many connections are open at once; further ones wait.
+/// The number of connections that are open at once; further ones wait.
 const CONNECTIONS: u32 = 1000;
 
-/// How many connections may wait to be accepted.
+/// The number of connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
 /// The largest head of a request, in bytes.
 const HEAD_SIZE: usize = 128 << 10;
 
-/// How long the requests that are under way when the server is to end may still take.
+/// The time that requests under way may still take when the server is to end.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// How long the server waits after it could not accept a connection, for example for want of file descriptors.
+/// The time that the server waits after it could not accept a connection, for example for want of file descriptors.
 const RECOVERY: Duration = Duration::from_millis(50);
 
 /// Listens at an address.

@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 use wasmtime_wasi_http::Error;
 
-/// How long a client may take for the head of a request, keep a connection without a request, or pause while it sends a
-/// body or reads an answer.
+/// The time that a client may take for the head of a request, keep a connection without a request, or pause while it
+/// sends a body or reads an answer.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A timer that starts with a wait and is reset when the wait is over.

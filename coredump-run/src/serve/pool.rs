@@ -9,7 +9,7 @@ use crate::compiled::Code;
 use crate::engine::{self, Pool, Settings};
 use crate::program::{Program, Source};
 
-/// How many memories and tables most components have at most.
+/// The numbers of memories and tables that most components have at most.
 const USUAL: (u32, u32) = (3, 4);
 
 /// Compiles a component of which `instances` instances live at once. No pool is used if there is not enough address

@@ -28,7 +28,7 @@ use crate::wasi::p2::Imports;
 use crate::wasi::{self, unknown};
 use crate::{process, report, run};
 
-/// How many requests are handled at once; further ones wait.
+/// The number of requests that are handled at once; further ones wait.
 const REQUESTS: u32 = 1000;
 
 /// The interval at which a busy guest checks whether its time is over, and yields to others.

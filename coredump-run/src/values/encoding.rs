@@ -17,7 +17,7 @@ impl<'b> Input<'b> {
         Input { bytes, at: 0 }
     }
 
-    /// Whether all bytes were read.
+    /// Returns true if all bytes were read.
     pub fn is_over(&self) -> bool {
         self.at == self.bytes.len()
     }
@@ -83,7 +83,7 @@ pub trait Value: Sized {
     /// Appends the value as text, as far as its bytes are there.
     fn show(input: &mut Input<'_>, text: &mut String) -> Option<()>;
 
-    /// Whether the first byte of the value can say that a call failed.
+    /// True if the first byte of the value can say that a call failed.
     const FALLIBLE: bool = false;
 
     /// Encodes the elements of a list.

@@ -8,7 +8,7 @@ use super::p2::INTERFACES;
 use crate::offered::is_offered;
 use crate::sections;
 
-/// Why a program cannot be recorded; `None` if it can.
+/// Returns the reason why a program cannot be recorded; `None` if it can.
 pub fn obstacle(binary: &[u8], unknown_imports_trap: bool) -> Option<&'static str> {
     let Ok(module) = Module::parse(binary) else { return of_component(binary, unknown_imports_trap) };
     if module.memories().iter().any(|memory| memory.shared) {
@@ -67,7 +67,7 @@ fn of_component(binary: &[u8], unknown_imports_trap: bool) -> Option<&'static st
     None
 }
 
-/// Whether an import is one whose answers are recorded.
+/// The kinds of imports: those whose answers are recorded, and others.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Recordable {
     Yes,
@@ -91,7 +91,7 @@ fn known(import: &str) -> Recordable {
     }
 }
 
-/// Whether a function of the canonical ABI lets others run before it is done.
+/// Returns true if a function of the canonical ABI lets others run before it is done.
 fn is_concurrent(function: &CanonicalFunction) -> bool {
     match function {
         CanonicalFunction::Lift { options, .. } | CanonicalFunction::Lower { options, .. } => {

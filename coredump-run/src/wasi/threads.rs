@@ -18,7 +18,7 @@ pub const NONE: &str = "can start no threads: wasmtime 48 has none";
 /// `EAGAIN` of WASI 0.1 (`typenames.witx`). `thread-spawn` returns its negative if there are too many threads.
 const AGAIN: i32 = 6;
 
-/// Whether a program would start threads.
+/// Returns true if a program would start threads.
 pub fn has_threads(module: &Module) -> bool {
     module.imports().any(|import| (import.module(), import.name()) == SPAWN)
 }

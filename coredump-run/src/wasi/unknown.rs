@@ -65,7 +65,7 @@ pub fn stand_in_component(
 #[derive(Default)]
 struct Resources {
     known: Vec<(ResourceType, ResourceType)>,
-    /// How many resource types were created.
+    /// The number of resource types that were created.
     made: u32,
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::console::{Scene, VERBS};
 
-/// How many names the answer to one request contains at most.
+/// The number of names that the answer to one request contains at most.
 const MOST: usize = 1000;
 /// The limits of values that are read for their names: down to the members of what a pointer points to.
 const NAMES: Limits = Limits { depth: 2, elements: 32, text_only: false };

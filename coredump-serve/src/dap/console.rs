@@ -14,11 +14,11 @@ use super::{heaps, tasks};
 
 /// The names of the commands.
 pub const VERBS: [&str; 6] = ["heap", "help", "leaks", "memory", "tasks", "whatis"];
-/// How many bytes `memory` shows by default.
+/// The number of bytes that `memory` shows by default.
 const SHOWN: u64 = 64;
-/// How many bytes `memory` shows at most.
+/// The number of bytes that `memory` shows at most.
 const MOST: u64 = 4096;
-/// How many bytes a line shows.
+/// The number of bytes that a line shows.
 const LINE: u64 = 16;
 
 const HELP: &str = "\

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use super::memory::MemoryReference;
 
-/// How many instructions one request may ask for.
+/// The number of instructions that one request may ask for.
 const MAX_COUNT: i64 = 10_000;
 /// The size of the largest function body that is disassembled, in bytes.
 const MAX_BODY: u64 = 4 << 20;
-/// How many disassembled functions are cached.
+/// The number of disassembled functions that are cached.
 const KEPT: usize = 64;
 
 /// An instruction.

@@ -97,7 +97,7 @@ impl Launch {
     }
 }
 
-/// Whether the text after a prefix is the rest of a path, and not of a file name.
+/// Returns true if the text after a prefix is the rest of a path, and not of a file name.
 fn is_rest(rest: &str) -> bool {
     rest.is_empty() || rest.starts_with(['/', '\\'])
 }

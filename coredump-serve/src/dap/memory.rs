@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use coredump_core::{Dump, Frame, Memory};
 use serde_json::{Value, json};
 
-/// How many bytes one request may ask for.
+/// The number of bytes that one request may ask for.
 const MAX_MEMORY: u64 = 1 << 20;
 /// The bit that is set in the number of an instruction.
 const CODE: u64 = 1 << 62;

@@ -28,7 +28,7 @@ use launch::Launch;
 use opened::Opened;
 use wire::Incoming;
 
-/// How much of a value is sent at once: deeper parts are sent when the editor opens them.
+/// The limits on a value that is sent at once: deeper parts are sent when the editor opens them.
 const LIMITS: Limits = Limits { depth: 3, elements: 100, text_only: false };
 
 /// A session with one client.

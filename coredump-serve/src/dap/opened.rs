@@ -27,14 +27,14 @@ const SOURCE_FRAMES: usize = 1000;
 pub struct Opened {
     pub(super) dumps: Vec<Dump>,
     launch: Launch,
-    /// Whether files that the dump names may be searched for on this machine.
+    /// True if files that the dump names may be searched for on this machine.
     trusted: bool,
     /// The frames of the program that an interpreter ran.
     pub(super) program: Vec<(Option<usize>, InterpretedFrame)>,
     pub(super) tasks: tasks::TaskLists,
     /// The threads; the asynchronous tasks follow, once they were searched for.
     pub(super) entries: Vec<Entry>,
-    /// Whether `entries` contains the asynchronous tasks.
+    /// True if `entries` contains the asynchronous tasks.
     has_tasks: bool,
     /// Index of the thread that crashed.
     pub(super) crashed: usize,
@@ -103,7 +103,7 @@ impl Opened {
         })
     }
 
-    /// Why the program died, for a person.
+    /// Returns a sentence that says why the program died.
     fn reason(&self) -> String {
         let reason = self.dump().reason();
         reason.map_or_else(|| "no reason is known".to_owned(), |reason| escape_lines(&reason.summary()).into_owned())
@@ -115,7 +115,7 @@ impl Opened {
         Some(escape_lines(words).into_owned())
     }
 
-    /// Why a thread died.
+    /// Returns the reason why a thread died.
     pub fn exception_info(&self, arguments: &Value) -> Result<Value, String> {
         let id = arguments["threadId"].as_u64().unwrap_or(0);
         let (index, _) = self.entry(id)?;

@@ -11,16 +11,16 @@ use coredump_core::{Bytes, Draft, Dump, Error, Options, Store};
 use super::launch::Launch;
 use crate::args::Args;
 
-/// How many traces of a text are shown; these are the last ones.
+/// The number of traces of a text that are shown; these are the last ones.
 const MAX_TRACES: usize = 100;
-/// How many bytes of a text are read.
+/// The number of bytes of a text that are read.
 const MAX_TEXT: u64 = 1 << 30;
 
 /// The dumps that a request named.
 pub struct Evidence {
     /// The dump; for a text, a dump for each of its traces, in their order.
     pub dumps: Vec<Dump>,
-    /// Whether a text was opened.
+    /// True if a text was opened.
     pub is_text: bool,
 }
 

@@ -175,7 +175,7 @@ fn evaluated(mut row: Value) -> Value {
     row
 }
 
-/// Whether a value may be an object that was too deep to be written: it is neither a number nor a string.
+/// Returns true if a value may be an object that was too deep to be written: it is neither a number nor a string.
 fn is_name(value: &str) -> bool {
     value.starts_with(char::is_alphabetic) && value != "null"
 }

@@ -10,10 +10,10 @@ use super::LIMITS;
 use super::memory::{self, MemoryReference};
 use super::stack::Origin;
 
-/// How many lists of rows are remembered; the oldest ones of a long session are forgotten first.
+/// The number of lists of rows that are remembered; the oldest ones of a long session are forgotten first.
 const MAX_HANDLES: usize = 1 << 20;
 
-/// How much of an object of a garbage-collected program one line shows.
+/// The limits on an object of a garbage-collected program in one line.
 const OBJECTS: Limits = Limits { depth: 2, elements: 16, text_only: false };
 
 /// A row: a variable or a part of one.
@@ -31,7 +31,7 @@ pub struct Row {
     pub place: Option<MemoryReference>,
     /// The parts, as far as they were read.
     pub parts: Vec<Row>,
-    /// Whether there may be parts that were not read.
+    /// True if there may be parts that were not read.
     pub may_have_parts: bool,
 }
 
@@ -117,7 +117,7 @@ fn inner_expression(outer: &str, part: &str) -> Option<String> {
     }
 }
 
-/// Whether a part is shown, but is not a member: the counts of Rust's shared pointers, the contents of a
+/// Returns true if a part is shown, but is not a member: the counts of Rust's shared pointers, the contents of a
 /// `std::function` or `std::any`, the entries of a set, and the structures of Zig's `MultiArrayList`.
 fn is_only_shown(variable: &Variable, part: &Variable) -> bool {
     let of = |modules: &[&str]| modules.iter().any(|module| variable.type_name.starts_with(module));

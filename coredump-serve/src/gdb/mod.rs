@@ -16,18 +16,18 @@ use wire::{Incoming, framed, hex};
 
 /// The target triple, which says no more than that the target is WebAssembly.
 const TRIPLE: &str = "wasm32-unknown-wasi-wasm";
-/// How many threads are listed in one answer.
+/// The number of threads that are listed in one answer.
 const THREADS: usize = 1000;
 
 /// A session with one client.
 pub struct Session<'a> {
     space: &'a Space,
     acknowledged: bool,
-    /// Whether errors contain a sentence.
+    /// True if errors contain a sentence.
     sentences: bool,
     /// Index of the selected thread.
     thread: usize,
-    /// How many threads were listed so far.
+    /// The number of threads that were listed so far.
     listed: usize,
 }
 

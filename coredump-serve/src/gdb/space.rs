@@ -23,9 +23,9 @@ pub const BY_INDEX: u64 = 0x80_0000;
 pub const NOWHERE: u64 = 3 << 62;
 /// The type of a module's file.
 const OBJECT: u64 = 1;
-/// How many bytes one request may ask for.
+/// The number of bytes that one request may ask for.
 const MAX_READ: u64 = 1 << 16;
-/// How many data segments of a module are read.
+/// The number of data segments of a module that are read.
 const MAX_SEGMENTS: usize = 1 << 16;
 
 /// The contents of an address.
@@ -40,9 +40,9 @@ enum At<'s> {
 pub struct Region {
     /// Size of the range in bytes.
     pub size: u64,
-    /// Whether the bytes can be read.
+    /// True if the bytes can be read.
     pub readable: bool,
-    /// Whether the range contains code.
+    /// True if the range contains code.
     pub code: bool,
 }
 
@@ -389,7 +389,7 @@ fn common_memory(dump: &Dump) -> Option<u32> {
     common
 }
 
-/// Whether a function occurs twice.
+/// Returns true if a function occurs twice.
 fn recurses(thread: &model::Thread) -> bool {
     let mut seen = HashSet::new();
     !thread

@@ -33,7 +33,7 @@ pub enum Out {
 /// Size of an event of `poll_oneoff`, in bytes.
 const EVENT: u32 = 32;
 
-/// How many buffers of a list are read; operating systems accept 1024.
+/// The number of buffers of a list that are read; operating systems accept 1024.
 const VECTORS: u32 = 1 << 16;
 
 /// The ranges that a call may write. They are found before the call, as it may overwrite the list that names them.
@@ -43,7 +43,7 @@ pub struct Targets {
     counted: Vec<(u32, u32)>,
     /// Address of the count, and the size in bytes of what it counts.
     count: Option<(u32, u32)>,
-    /// Whether a call that failed may have written a part of the ranges.
+    /// True if a call that failed may have written a part of the ranges.
     partly: bool,
     /// Addresses and lengths of ranges that are always written.
     fixed: [(u32, u32); 2],
@@ -62,7 +62,7 @@ impl Out {
         }
     }
 
-    /// Whether the memory must be read to find the ranges.
+    /// Returns true if the memory must be read to find the ranges.
     pub fn is_in_memory(self) -> bool {
         matches!(self, Out::Vectors(..) | Out::Received(..) | Out::Arguments(..) | Out::Environment(..))
     }

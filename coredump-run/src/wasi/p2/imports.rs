@@ -22,7 +22,7 @@ use crate::values::{Input, Values};
 /// The version of WASI 0.2 under which the library offers its interfaces.
 pub const VERSION: &str = "0.2.12";
 
-/// How many bytes of the buffer for encoded arguments are kept allocated between calls.
+/// The number of bytes of the buffer for encoded arguments that are kept allocated between calls.
 const SCRATCH: usize = 1 << 20;
 
 type Store<'a> = StoreContextMut<'a, Host>;
@@ -37,7 +37,7 @@ pub struct Imports {
     numbers: Numbers,
 }
 
-/// How a function gets its number in the recording.
+/// Gives functions their numbers in the recording.
 enum Numbers {
     /// Its calls are not even noted.
     Unnoted,
@@ -91,7 +91,7 @@ impl Imports {
         Function { noted, files: FileCall::None, number: self.number(interface, name) }
     }
 
-    /// Whether the component imports a function or resource.
+    /// Returns true if the component imports a function or resource.
     fn has(&self, interface: &str, name: &str) -> bool {
         self.imported.contains(&(interface.to_owned(), name.to_owned()))
     }
@@ -110,8 +110,8 @@ fn imported(component: &Component) -> HashSet<(String, String)> {
     imported
 }
 
-/// An interface in a linker. What offers a function takes it as a pointer: the engine's code around a function is so
-/// compiled once for all functions of the same parameters and results.
+/// An interface in a linker. A caller that offers a function passes it as a pointer, so that the engine's code around a
+/// function is compiled once for all functions with the same parameters and results.
 pub struct Interface<'l> {
     imports: &'l Imports,
     name: &'static str,
@@ -181,7 +181,7 @@ impl Interface<'_> {
             .resource_async(name, ty, move |store, own| Box::new(run_waiting(function.clone(), store, (own,), drop)))
     }
 
-    /// What notes the calls of a function; `None` if nothing does.
+    /// Returns the observer that notes the calls of a function; `None` if nothing does.
     fn function<P: Values, R: Values>(&self, name: &str, parameters: &'static [&'static str]) -> Option<Arc<Function>> {
         if matches!(self.imports.numbers, Numbers::Unnoted) {
             return None;
