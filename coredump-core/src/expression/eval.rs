@@ -7,7 +7,7 @@ use super::tree::{Conversion, Node, NodeKind};
 use crate::catalog::types::{Kind, PointerKind};
 use crate::catalog::units::{Die, Language};
 use crate::lang::Renderer;
-use crate::location::frame::Frame;
+use crate::location::frame::FrameContext;
 use crate::model;
 use crate::scope::VariableKind;
 use crate::values::{
@@ -109,7 +109,7 @@ fn register(value: &model::Value) -> Variable {
 
 pub(super) struct Evaluator<'e, 'r, 'f, 's> {
     pub(super) renderer: &'e Renderer<'r, 'f, 's>,
-    pub(super) frame: &'e Frame<'f, 's>,
+    pub(super) frame: &'e FrameContext<'f, 's>,
 }
 
 impl<'s> Evaluator<'_, '_, '_, 's> {

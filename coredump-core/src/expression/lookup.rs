@@ -6,7 +6,7 @@ use crate::catalog::units::{Die, Units};
 use crate::lang::cpp::template_names;
 use crate::lang::names::path_parts;
 use crate::lang::table;
-use crate::location::frame::Frame;
+use crate::location::frame::FrameContext;
 use crate::location::statics;
 use crate::scope::VariableKind;
 
@@ -17,7 +17,7 @@ const POINTERS: usize = 16;
 const TYPES: u32 = 8;
 
 /// The variable of that name that the frame's code sees in its function: the innermost block's.
-pub fn local(frame: &Frame<'_, '_>, name: &str) -> Option<(Die, VariableKind)> {
+pub fn local(frame: &FrameContext<'_, '_>, name: &str) -> Option<(Die, VariableKind)> {
     let units = &frame.units;
     let visible = frame.active().iter().skip(frame.scope.get()).flat_map(|function| &function.variables);
     visible.copied().find(|(die, _)| units.name(*die) == Some(name.as_bytes()))
@@ -26,7 +26,7 @@ pub fn local(frame: &Frame<'_, '_>, name: &str) -> Option<(Die, VariableKind)> {
 /// The variable of that name outside of the function, as the frame's code sees it: first in its class and its
 /// namespaces, the innermost first, and in its own file before others. A variable that the code would have to qualify
 /// is found too if it is the only one of that name: with several, which is meant would be a guess.
-pub fn outer(frame: &Frame<'_, '_>, path: &[String]) -> Option<Die> {
+pub fn outer(frame: &FrameContext<'_, '_>, path: &[String]) -> Option<Die> {
     let units = &frame.units;
     let (name, namespaces) = path.split_last()?;
     let first = frame.function.map_or(0, |function| function.unit);
@@ -48,7 +48,7 @@ pub fn outer(frame: &Frame<'_, '_>, path: &[String]) -> Option<Die> {
 
 /// Chooses among entries of one name those in the innermost scope around the frame's code that has any of them,
 /// qualified by `namespaces`.
-fn scoped(frame: &Frame<'_, '_>, found: &[Die], namespaces: &[String]) -> Option<Vec<Die>> {
+fn scoped(frame: &FrameContext<'_, '_>, found: &[Die], namespaces: &[String]) -> Option<Vec<Die>> {
     let units = &frame.units;
     let (global, namespaces) = match namespaces.strip_prefix(&[String::new()]) {
         Some(rest) => (true, rest),
@@ -66,7 +66,7 @@ fn scoped(frame: &Frame<'_, '_>, found: &[Die], namespaces: &[String]) -> Option
 }
 
 /// The first of these entries, if all of them describe one variable; else `None`.
-fn the_only(frame: &Frame<'_, '_>, found: Vec<Die>) -> Option<Die> {
+fn the_only(frame: &FrameContext<'_, '_>, found: Vec<Die>) -> Option<Die> {
     let units = &frame.units;
     let relocated = frame.binary.module().memory_base().is_some();
     // An object that the linker dropped is taken only if there is no other of that name.
@@ -84,7 +84,7 @@ fn the_only(frame: &Frame<'_, '_>, found: Vec<Die>) -> Option<Die> {
 }
 
 /// The static of that name in the file, whose path ends in `file`.
-pub fn file_static(frame: &Frame<'_, '_>, file: &str, name: &str) -> Option<Die> {
+pub fn file_static(frame: &FrameContext<'_, '_>, file: &str, name: &str) -> Option<Die> {
     let units = &frame.units;
     let first = frame.function.map_or(0, |function| function.unit);
     let mut found = units.statics_named(first, name.as_bytes()).into_iter();
@@ -111,11 +111,11 @@ fn ends_with(units: &Units<'_>, die: Die, namespaces: &[String]) -> bool {
 }
 
 /// A type as C or Rust write it: `unsigned int`, `struct node *`, `ns::Point`, `*const u8`. `Some(None)` is `void`.
-pub fn type_named(frame: &Frame<'_, '_>, text: &str) -> Option<Option<Die>> {
+pub fn type_named(frame: &FrameContext<'_, '_>, text: &str) -> Option<Option<Die>> {
     type_within(frame, text, TYPES)
 }
 
-fn type_within(frame: &Frame<'_, '_>, text: &str, levels: u32) -> Option<Option<Die>> {
+fn type_within(frame: &FrameContext<'_, '_>, text: &str, levels: u32) -> Option<Option<Die>> {
     let levels = levels.checked_sub(1)?;
     let units = &frame.units;
     let mut name = text.trim();
@@ -164,7 +164,7 @@ fn type_within(frame: &Frame<'_, '_>, text: &str, levels: u32) -> Option<Option<
 }
 
 /// `T Class::*`, or `T (Class::*)(int, char)` for a method: the type of a pointer to a member of C++.
-fn member_pointer(frame: &Frame<'_, '_>, name: &str, levels: u32) -> Option<Die> {
+fn member_pointer(frame: &FrameContext<'_, '_>, name: &str, levels: u32) -> Option<Die> {
     let (units, size) = (&frame.units, u64::from(frame.address_size()));
     let (before, behind) = name.rsplit_once("::*")?;
     let start = class_start(before)?;
@@ -235,7 +235,7 @@ fn array(name: &str) -> Option<(&str, u64)> {
     (!element.contains('[')).then_some((element, count.trim().parse().ok()?))
 }
 
-fn named(frame: &Frame<'_, '_>, name: &str) -> Option<Die> {
+fn named(frame: &FrameContext<'_, '_>, name: &str) -> Option<Die> {
     let units = &frame.units;
     let first = frame.function.map_or(0, |function| function.unit);
     let whole = name.strip_prefix("::").unwrap_or(name);
@@ -304,7 +304,7 @@ const BUILTIN: [(&str, gimli::DwAte, u64); 35] = [
 ];
 
 /// A built-in type of a language for which the debug information has no entry, as Wasm's C ABI lays it out.
-fn builtin(frame: &Frame<'_, '_>, name: &str) -> Option<Die> {
+fn builtin(frame: &FrameContext<'_, '_>, name: &str) -> Option<Die> {
     let units = &frame.units;
     let wide = u64::from(frame.address_size());
     let lang = frame.function.map(|function| table(units.language(function.unit)));

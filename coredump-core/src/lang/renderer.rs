@@ -14,7 +14,7 @@ use crate::catalog::types::{Kind, Struct};
 use crate::catalog::units::Die;
 use crate::limits::{MAX_NAME, shorten};
 use crate::location::Missing;
-use crate::location::frame::Frame;
+use crate::location::frame::FrameContext;
 use crate::scope::VariableKind;
 use crate::values::{Limits, Source, Status, Value, Variable, When, variable_value};
 
@@ -30,7 +30,7 @@ pub(super) const MEMBERS: usize = 1_000;
 /// Renders values of one frame.
 pub struct Renderer<'r, 'f, 's> {
     /// The frame.
-    pub frame: &'r Frame<'f, 's>,
+    pub frame: &'r FrameContext<'f, 's>,
     /// How much is written out.
     pub limits: Limits,
     /// The language whose values they are.
@@ -79,7 +79,7 @@ impl From<Missing> for Shown {
 
 impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
     /// A renderer for values of `frame`, in the notation of `language`.
-    pub fn new(frame: &'r Frame<'f, 's>, limits: Limits, language: Language) -> Self {
+    pub fn new(frame: &'r FrameContext<'f, 's>, limits: Limits, language: Language) -> Self {
         // More elements than nodes are never shown, so more are not looked for.
         let limits =
             Limits { depth: limits.depth.min(Limits::DEEPEST), elements: limits.elements.min(NODES), ..limits };

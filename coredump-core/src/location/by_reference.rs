@@ -3,13 +3,13 @@
 
 use crate::catalog::types::Kind;
 use crate::catalog::units::Die;
-use crate::location::frame::Frame;
+use crate::location::frame::FrameContext;
 use crate::location::{Location, Missing, Piece, Place};
 
 /// Structures within each other that are looked through.
 const LEVELS: u32 = 16;
 
-impl Frame<'_, '_> {
+impl FrameContext<'_, '_> {
     /// The place of an object of type `ty` that was taken to be in a local: what does not fit there is where the local
     /// points to. One number, however wrapped, is passed as such (tool-conventions `BasicCABI.md`).
     pub fn by_reference(&self, ty: Option<Die>, location: Location) -> Location {

@@ -13,7 +13,7 @@ use gimli::constants::*;
 use gimli::{AttributeValue, UnitOffset};
 
 use super::forms::{Worth, worth};
-use super::frame::Frame;
+use super::frame::FrameContext;
 use super::lists::Listed;
 use crate::catalog::types::Kind;
 use crate::catalog::units::{Attr, Bytes, Die};
@@ -27,7 +27,7 @@ const NUMBERS: usize = 3;
 /// Turns of the loops of one function that are looked at.
 const TURNS: usize = 10_000;
 
-impl<'s> Frame<'_, 's> {
+impl<'s> FrameContext<'_, 's> {
     /// Whether a variable may be the counter of a loop, and all that is known of it are numbers. In C and Zig such a variable
     /// has a block for itself (`for (int i = 0; …)`), in Rust its block is in that of the iterator.
     pub(super) fn may_count(&self, die: Die) -> bool {

@@ -8,7 +8,7 @@ use gimli::constants::*;
 
 use super::constants::is_expression;
 use super::forms::{DescriptionForm, PieceExpression, form, locals_only, parts};
-use super::frame::Frame;
+use super::frame::FrameContext;
 use super::listed::inexact;
 use super::lists::{List, Listed};
 use crate::catalog::types::Kind;
@@ -31,7 +31,7 @@ struct InParts<'s> {
     changed: Option<u64>,
 }
 
-impl<'s> Frame<'_, 's> {
+impl<'s> FrameContext<'_, 's> {
     /// Returns the reason why the description of an entry is not believed, whatever the code address is.
     pub(super) fn doubt(&self, die: Die, unit: u32, value: Attr<'s>) -> Option<Missing> {
         if self.rewritten || Some(die.unit) != self.function.map(|function| function.unit) {

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use gimli::Operation;
 
 use super::forms::{DescriptionForm, form, locals};
-use super::frame::Frame;
+use super::frame::FrameContext;
 use super::lists::{Given, List, Listed};
 use super::operation::parse;
 use super::trust::Trust;
@@ -31,7 +31,7 @@ const ROWS: usize = 50;
 /// Entries of a list.
 const ENTRIES: usize = 200;
 
-impl<'s> Frame<'_, 's> {
+impl<'s> FrameContext<'_, 's> {
     /// Returns the description of a list that held last on all paths to the frame's instruction, if no statement
     /// without code can be between. It is only asked for where none holds.
     pub(super) fn ended(&self, die: Die, unit: UnitRef<'_, 's>, list: Attr<'s>) -> Given<'s> {
@@ -45,7 +45,7 @@ impl<'s> Frame<'_, 's> {
         ended
     }
 
-    /// As [`Frame::ended`], for the variables of one of the active functions.
+    /// As [`FrameContext::ended`], for the variables of one of the active functions.
     fn ended_in(&self, owner: &scope::Function, unit: UnitRef<'_, 's>, list: &List<'s>) -> Given<'s> {
         let all = &list.all;
         let code = self.binary.module().code_section_start()?;

@@ -26,8 +26,8 @@ const VARIABLES: usize = 1 << 10;
 /// The functions that are active at places in code.
 pub type Scopes = HashMap<(Die, u64), Arc<Vec<scope::Function>>>;
 
-/// A frame, and the binary that it ran in.
-pub struct Frame<'f, 's> {
+/// The context in which DWARF expressions of a frame are evaluated (DWARF 5, 2.5.1): the frame, its binary and its memory.
+pub struct FrameContext<'f, 's> {
     /// The dump.
     pub dump: &'f CoreDump<'f>,
     /// The frame in the dump.
@@ -50,9 +50,9 @@ pub struct Frame<'f, 's> {
     pub youngest: bool,
     /// How many of the functions inlined there are not looked at for names, from the innermost on.
     pub scope: Cell<usize>,
-    /// The memo of [`Frame::active`].
+    /// The memo of [`FrameContext::active`].
     pub active: OnceCell<Arc<Vec<scope::Function>>>,
-    /// The memo of [`Frame::active`] of all frames in the binary, by the function's entry and the code address.
+    /// The memo of [`FrameContext::active`] of all frames in the binary, by the function's entry and the code address.
     pub scopes: Arc<Locked<Scopes>>,
     /// The work that is left for the variables of all frames.
     pub steps: Arc<Steps>,
@@ -66,7 +66,7 @@ pub struct Frame<'f, 's> {
     pub copies: Copies,
     /// The memo of whether a variable moves.
     pub moves: OnceCell<bool>,
-    /// The memo of [`Frame::in_prologue`].
+    /// The memo of [`FrameContext::in_prologue`].
     pub prologue: OnceCell<bool>,
     /// The memo of the instructions that write the function's locals.
     pub writes: OnceCell<Option<Writes>>,
@@ -84,11 +84,11 @@ pub struct Frame<'f, 's> {
     pub anothers: OnceCell<HashSet<Die>>,
     /// The memo of the structures that were merged with another.
     pub merged: OnceCell<HashSet<Die>>,
-    /// The memo of [`Frame::turns`].
+    /// The memo of [`FrameContext::turns`].
     pub turns: OnceCell<Vec<(u64, u64)>>,
     /// The memo of whether the function is optimised.
     pub optimised: OnceCell<bool>,
-    /// The memo of [`Frame::frame_base`].
+    /// The memo of [`FrameContext::frame_base`].
     pub base: OnceCell<Result<u64, Missing>>,
     /// The frame base is being worked out.
     pub reads_base: Cell<bool>,
@@ -96,7 +96,7 @@ pub struct Frame<'f, 's> {
     pub functions: Arc<Locked<HashMap<u64, Option<String>>>>,
 }
 
-impl Frame<'_, '_> {
+impl FrameContext<'_, '_> {
     /// The functions of the source that are active in the frame, innermost first; none where debug info describes none.
     pub fn active(&self) -> &[scope::Function] {
         let find = || {

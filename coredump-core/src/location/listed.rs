@@ -10,7 +10,7 @@ use std::ops::Range;
 use gimli::{AttributeValue, Encoding};
 
 use super::forms::{DescriptionForm, PieceExpression, Worth, form, locals, on_stack, parts, shape, worth};
-use super::frame::Frame;
+use super::frame::FrameContext;
 use super::lists::{Given, List, Listed};
 use super::trust::{Object, Since, Trust, rewritten};
 use crate::catalog::units::{Attr, Bytes, UnitRef, is_of_old_llvm};
@@ -33,7 +33,7 @@ const COUNTED: usize = 20;
 /// How many locals of one description are looked at.
 const LOCALS: usize = 1_000;
 
-impl<'s> Frame<'_, 's> {
+impl<'s> FrameContext<'_, 's> {
     /// Returns the description that a list gives for this frame's code address, and how far it is to be believed.
     /// `object` says which locations the object can have.
     pub(super) fn listed(&self, unit: UnitRef<'_, 's>, list: Attr<'s>, object: Object) -> Result<Given<'s>, Missing> {
@@ -44,7 +44,7 @@ impl<'s> Frame<'_, 's> {
         list.given[object as usize].get_or_init(|| self.given(unit, &list, object)).clone()
     }
 
-    /// As [`Frame::listed`].
+    /// As [`FrameContext::listed`].
     fn given(&self, unit: UnitRef<'_, 's>, list: &List<'s>, object: Object) -> Result<Given<'s>, Missing> {
         let all = &list.all;
         if let Some(at) = all.iter().position(|(range, _)| range.contains(&self.pc)) {

@@ -11,13 +11,13 @@ use super::trust::{Object, Trust, rewritten};
 use crate::catalog::types::{Kind, PointerKind};
 use crate::catalog::units::{Attr, Bytes, Die, UnitRef};
 use crate::catalog::wide_constant;
-use crate::location::frame::Frame;
+use crate::location::frame::FrameContext;
 use crate::location::{self, Location, Machine, Missing, Piece, Place};
 use crate::model;
 use crate::unwind::operands;
 use crate::unwind::writes::Writes;
 
-impl<'s> Frame<'_, 's> {
+impl<'s> FrameContext<'_, 's> {
     /// Finds the object that `die` describes, at this frame's code address.
     ///
     /// `None` when the entry gives no location at all and no constant: a declaration.
@@ -434,7 +434,7 @@ impl<'s> Frame<'_, 's> {
 
 /// The frame, as a unit's expressions see it.
 struct At<'f, 'g, 's> {
-    frame: &'f Frame<'g, 's>,
+    frame: &'f FrameContext<'g, 's>,
     unit: u32,
     trust: Trust,
     /// Whether the object has more than four bytes.

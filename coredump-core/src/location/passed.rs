@@ -16,7 +16,7 @@ use gimli::{AttributeValue, UnitOffset};
 use wasmparser::Operator;
 
 use super::forms::{DescriptionForm, form, is_operand, locals_only};
-use super::frame::Frame;
+use super::frame::FrameContext;
 use super::parameter::{Described, Parameter, Parameters, Passed};
 use crate::catalog::types::{Kind, Offset, Struct};
 use crate::catalog::units::Die;
@@ -35,7 +35,7 @@ const PARTS: usize = 1_000;
 /// Bytes of code of one function that are looked at for what it does with objects that are passed by address.
 const CODE: u64 = 1 << 22;
 
-impl<'s> Frame<'_, 's> {
+impl<'s> FrameContext<'_, 's> {
     /// Locates a parameter of the frame's own function that has no place in the debug information, as it was when the
     /// function was entered.
     pub(super) fn passed(&self, die: Die) -> Option<(Location, String)> {

@@ -8,7 +8,7 @@ use gimli::constants::*;
 use wasmparser::Operator;
 
 use crate::catalog::units::{Attr, Die};
-use crate::location::frame::Frame;
+use crate::location::frame::FrameContext;
 use crate::location::{Location, Piece, Place};
 use crate::module::Module;
 use crate::unwind::write_at;
@@ -16,7 +16,7 @@ use crate::unwind::write_at;
 /// Bytes of code that a prologue has at most.
 const LONGEST: u64 = 4096;
 
-impl Frame<'_, '_> {
+impl FrameContext<'_, '_> {
     /// Whether the code address is before the end of the function's prologue (DWARF 5, 6.2.2 `prologue_end`). Only the
     /// youngest frame can be there: calls come later.
     pub fn in_prologue(&self) -> bool {

@@ -12,7 +12,7 @@ use gimli::constants::*;
 
 use crate::catalog::types::{Kind, Member, Offset, PointerKind};
 use crate::catalog::units::Die;
-use crate::location::frame::Frame;
+use crate::location::frame::FrameContext;
 use crate::location::{Location, Missing, Piece, Place};
 
 pub use variable::{Limits, Scope, Status, Variable, When};
@@ -55,7 +55,7 @@ impl Source {
     }
 
     /// Where an object of `size` bytes is, according to a location.
-    pub fn locate(frame: &Frame<'_, '_>, location: &Location, size: Option<u64>) -> Source {
+    pub fn locate(frame: &FrameContext<'_, '_>, location: &Location, size: Option<u64>) -> Source {
         match location.pieces.as_slice() {
             [Piece { bits: None, place, .. }] => match place {
                 Place::Memory(address) => Source::Memory(*address),
@@ -98,7 +98,7 @@ impl Source {
 }
 
 /// Puts an object together whose pieces are in several places.
-fn assemble(frame: &Frame<'_, '_>, pieces: &[Piece], size: Option<u64>) -> Source {
+fn assemble(frame: &FrameContext<'_, '_>, pieces: &[Piece], size: Option<u64>) -> Source {
     let mut bytes: Vec<u8> = Vec::new();
     let mut holes = Vec::new();
     let limit = size.unwrap_or(ASSEMBLED).min(ASSEMBLED);
@@ -139,7 +139,7 @@ fn assemble(frame: &Frame<'_, '_>, pieces: &[Piece], size: Option<u64>) -> Sourc
 }
 
 /// An object in memory of which parts were never written.
-fn with_holes(frame: &Frame<'_, '_>, address: u64, size: u64, holes: &[(u64, u64)]) -> Source {
+fn with_holes(frame: &FrameContext<'_, '_>, address: u64, size: u64, holes: &[(u64, u64)]) -> Source {
     if size > ASSEMBLED || holes == [(0, size)] {
         return Source::Missing(Missing::OptimizedOut);
     }
@@ -152,7 +152,7 @@ fn with_holes(frame: &Frame<'_, '_>, address: u64, size: u64, holes: &[(u64, u64
     }
 }
 
-fn read_memory<'f>(frame: &Frame<'f, '_>, address: u64, len: u64) -> Result<Cow<'f, [u8]>, Missing> {
+fn read_memory<'f>(frame: &FrameContext<'f, '_>, address: u64, len: u64) -> Result<Cow<'f, [u8]>, Missing> {
     let memory = frame.memory.ok_or_else(|| Missing::NotCaptured("memory".into()))?;
     Ok(memory.bytes(address, len)?)
 }
@@ -174,7 +174,7 @@ impl Value {
     }
 
     /// Reads its first `len` bytes.
-    pub fn read<'v>(&'v self, frame: &'v Frame<'_, '_>, len: u64) -> Result<Cow<'v, [u8]>, Missing> {
+    pub fn read<'v>(&'v self, frame: &'v FrameContext<'_, '_>, len: u64) -> Result<Cow<'v, [u8]>, Missing> {
         match &self.source {
             Source::Memory(address) => read_memory(frame, *address, len),
             Source::Bytes(object, start) => {
@@ -191,7 +191,7 @@ impl Value {
     }
 
     /// Reads an unsigned number of `size` bytes, up to 16.
-    pub fn unsigned(&self, frame: &Frame<'_, '_>, size: u64) -> Result<u128, Missing> {
+    pub fn unsigned(&self, frame: &FrameContext<'_, '_>, size: u64) -> Result<u128, Missing> {
         if size > 16 {
             return Err(Missing::Malformed(format!("a number of {size} bytes")));
         }
@@ -202,20 +202,20 @@ impl Value {
     }
 
     /// Reads a number of this value's own size, sign-extended if `signed`.
-    pub fn number(&self, frame: &Frame<'_, '_>, signed: bool) -> Result<i128, Missing> {
+    pub fn number(&self, frame: &FrameContext<'_, '_>, signed: bool) -> Result<i128, Missing> {
         let size = frame.units.size_of(self.ty).ok_or_else(|| Missing::Malformed("a type without a size".into()))?;
         let unsigned = self.unsigned(frame, size)?;
         Ok(if signed { sign_extend(unsigned, size * 8) } else { unsigned as i128 })
     }
 
     /// Reads the address in a pointer.
-    pub fn pointer(&self, frame: &Frame<'_, '_>) -> Result<u64, Missing> {
+    pub fn pointer(&self, frame: &FrameContext<'_, '_>) -> Result<u64, Missing> {
         let size = frame.units.size_of(self.ty).unwrap_or(u64::from(frame.address_size()));
         Ok(self.unsigned(frame, size.min(8))? as u64)
     }
 
     /// A member of this structure.
-    pub fn member<'s>(&self, frame: &Frame<'_, 's>, member: &Member<'s>) -> Value {
+    pub fn member<'s>(&self, frame: &FrameContext<'_, 's>, member: &Member<'s>) -> Value {
         let bits = match member.offset {
             Offset::Bits(bits) => bits,
             Offset::Expression(expression) => {
@@ -238,7 +238,7 @@ impl Value {
     }
 
     /// The value of a bit-field, of `size` bits from the bit `first` on.
-    pub fn bit_field(&self, frame: &Frame<'_, '_>, ty: Option<Die>, first: u64, size: u64) -> Value {
+    pub fn bit_field(&self, frame: &FrameContext<'_, '_>, ty: Option<Die>, first: u64, size: u64) -> Value {
         let fail = |missing| Value::missing(ty, missing);
         if size == 0 {
             return fail(Missing::NotCaptured("its size is known only to the pointer to the whole".into()));
@@ -284,7 +284,7 @@ pub fn is_integral(encoding: gimli::DwAte) -> bool {
 }
 
 /// Whether numbers of this type are signed.
-pub fn is_signed(frame: &Frame<'_, '_>, ty: Option<Die>) -> bool {
+pub fn is_signed(frame: &FrameContext<'_, '_>, ty: Option<Die>) -> bool {
     let mut at = ty;
     for _ in 0..8 {
         match frame.units.peeled(at).as_ref().map(|(_, ty)| &ty.kind) {
@@ -311,7 +311,7 @@ pub fn sign_extend(value: u128, bits: u64) -> i128 {
 }
 
 /// A variable's value, from its entry's location or constant, and its location in words.
-pub fn variable_value(frame: &Frame<'_, '_>, die: Die) -> (Value, String) {
+pub fn variable_value(frame: &FrameContext<'_, '_>, die: Die) -> (Value, String) {
     let located = frame.locate(die);
     let nowhere = || match frame.units.entry(die).is_some_and(|entry| entry.has_attr(DW_AT_declaration)) {
         true => Missing::NotCaptured("only declared: the debug information does not say where it is".into()),
@@ -334,7 +334,7 @@ pub fn variable_value(frame: &Frame<'_, '_>, die: Die) -> (Value, String) {
 }
 
 /// The value of a parameter on entry to its function, and where that was found, in words.
-pub fn value_at_entry(frame: &Frame<'_, '_>, die: Die) -> (Value, String) {
+pub fn value_at_entry(frame: &FrameContext<'_, '_>, die: Die) -> (Value, String) {
     let ty = frame.concrete(frame.units.type_of(die));
     let unknown = || Missing::NotCaptured("a value at the function's entry".into());
     let (location, described) =
@@ -345,7 +345,7 @@ pub fn value_at_entry(frame: &Frame<'_, '_>, die: Die) -> (Value, String) {
 
 /// A variable's value at the last place where the debug information had a location for it, and that location in words;
 /// `None` where it is not known.
-pub fn value_earlier(frame: &Frame<'_, '_>, die: Die) -> Option<(Value, String)> {
+pub fn value_earlier(frame: &FrameContext<'_, '_>, die: Die) -> Option<(Value, String)> {
     let ty = frame.concrete(frame.units.type_of(die));
     let (location, described) = frame.locate_earlier(die)?;
     let source = Source::locate(frame, &location, frame.units.size_of(ty));
@@ -353,7 +353,7 @@ pub fn value_earlier(frame: &Frame<'_, '_>, die: Die) -> Option<(Value, String)>
 }
 
 /// Whether a type is a pointer, and what it points to.
-pub fn pointer_target(frame: &Frame<'_, '_>, ty: Option<Die>) -> Option<(Option<Die>, PointerKind)> {
+pub fn pointer_target(frame: &FrameContext<'_, '_>, ty: Option<Die>) -> Option<(Option<Die>, PointerKind)> {
     match frame.units.peeled(ty)?.1.kind {
         Kind::Pointer(kind, target) => Some((target, kind)),
         _ => None,

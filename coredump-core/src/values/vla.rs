@@ -6,13 +6,13 @@ use gimli::constants::*;
 use super::variable_value;
 use crate::catalog::types::{Array, Kind, PointerKind};
 use crate::catalog::units::Die;
-use crate::location::frame::Frame;
+use crate::location::frame::FrameContext;
 use crate::values::is_signed;
 
 /// How deep pointers and arrays within each other are followed.
 const LEVELS: u32 = 8;
 
-impl Frame<'_, '_> {
+impl FrameContext<'_, '_> {
     /// The type, in which variable-length arrays have the lengths of this frame.
     pub fn concrete(&self, ty: Option<Die>) -> Option<Die> {
         self.measured(ty, LEVELS).or(ty)

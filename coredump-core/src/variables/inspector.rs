@@ -10,7 +10,7 @@ use crate::catalog::units::{Die, Units};
 use crate::expression::{self, ExpressionError};
 use crate::lang::{Renderer, cpp};
 use crate::limits::{MAX_DEBUG_STEPS, Steps};
-use crate::location::frame::{Frame, Scopes};
+use crate::location::frame::{FrameContext, Scopes};
 use crate::location::{Copies, Lists};
 use crate::locked::Locked;
 use crate::memory::Memory;
@@ -195,7 +195,7 @@ impl<'c> Inspector<'c> {
         &self,
         thread: usize,
         index: usize,
-        look: impl FnOnce(&Frame<'_, '_>) -> R,
+        look: impl FnOnce(&FrameContext<'_, '_>) -> R,
     ) -> Option<R> {
         let frame = self.dump.threads.get(thread)?.frames.get(index)?;
         let binary = &*self.verified(frame)?.binary;
@@ -212,7 +212,7 @@ impl<'c> Inspector<'c> {
         &self,
         module: u32,
         instance: Option<u32>,
-        look: impl FnOnce(&Frame<'_, '_>) -> R,
+        look: impl FnOnce(&FrameContext<'_, '_>) -> R,
     ) -> Option<R> {
         // It has no locals, which is known: so the instance is the one that is meant.
         let locals = Some(Box::default());
@@ -228,14 +228,14 @@ impl<'c> Inspector<'c> {
         pc: u64,
         recovered: impl FnOnce() -> Arc<Recovered>,
         youngest: bool,
-        look: impl FnOnce(&Frame<'_, '_>) -> R,
+        look: impl FnOnce(&FrameContext<'_, '_>) -> R,
     ) -> Option<R> {
         binary.with_catalog(|catalog| {
             let key = binary.module().bytes().as_ptr() as usize;
             let units = Units::new(catalog.clone());
             let functions = self.functions.lock().entry(key).or_default().clone();
             let rewritten = *self.rewritten.lock().entry(key).or_insert_with(|| is_rewritten(binary.module()));
-            look(&Frame {
+            look(&FrameContext {
                 dump: self.dump,
                 frame,
                 binary,

@@ -8,7 +8,7 @@ use crate::binaries::{Binaries, Binary};
 use crate::catalog::types::{Kind, Member, Offset, PointerKind, Struct};
 use crate::catalog::units::{Die, Units};
 use crate::lang::{Arrays, Chosen, Erased, ErasedBy, cpp, table, type_name};
-use crate::location::frame::Frame;
+use crate::location::frame::FrameContext;
 use crate::location::statics::placed;
 use crate::model::{CoreDump, Instance};
 use crate::scope::VariableKind;
@@ -399,7 +399,7 @@ impl Builder {
     }
 
     /// Adds the C++ classes of which a module has vtables, so that their objects can be told from those of their bases.
-    fn classes(&mut self, frame: &Frame<'_, '_>) {
+    fn classes(&mut self, frame: &FrameContext<'_, '_>) {
         let key = frame.binary.module().bytes().as_ptr() as usize;
         if self.searched.insert(key) {
             for (address, class) in cpp::vtables(frame) {

@@ -8,7 +8,7 @@ use crate::catalog::types::{Kind, Member, Offset, Struct, Type};
 use crate::catalog::units::{Die, Units};
 use crate::lang::cpp::template_names;
 use crate::location::Missing;
-use crate::location::frame::Frame;
+use crate::location::frame::FrameContext;
 use crate::values::{Source, Value};
 
 /// How deep bases may be nested.
@@ -163,7 +163,7 @@ impl<'s> Units<'s> {
     }
 }
 
-impl<'s> Frame<'_, 's> {
+impl<'s> FrameContext<'_, 's> {
     /// The subobject of class `wanted`: the object itself, or a base of it.
     pub fn part_of_class(&self, object: &Value, wanted: Die) -> Subobject<Value> {
         let Some((mut found, whole)) = self.parts_of_class(object, wanted) else { return Subobject::None };

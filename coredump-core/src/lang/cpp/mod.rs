@@ -21,7 +21,7 @@ use crate::lang::names::with_path;
 use crate::lang::type_budget::TypeBudget;
 use crate::lang::{Chosen, Elements, Erased, Lang, Meaning, Notation, Renderer, Shown, c, cut};
 use crate::location::Missing;
-use crate::location::frame::Frame;
+use crate::location::frame::FrameContext;
 use crate::values::{Limits, Source, Value, pointer_target};
 
 /// C++.
@@ -213,7 +213,7 @@ fn null_or(null: &str, shown: Shown) -> Shown {
 }
 
 /// The name of an address in a vtable of a frame's program, as `vtable for Horse+8`; `None` where it is not certain.
-pub fn vtable_name(frame: &Frame<'_, '_>, address: u64) -> Option<String> {
+pub fn vtable_name(frame: &FrameContext<'_, '_>, address: u64) -> Option<String> {
     CppValues(&Renderer::new(frame, Limits::default(), Language::Cpp)).vtable_name(address)
 }
 
@@ -224,13 +224,13 @@ pub fn describes(units: &Catalog<'_>) -> bool {
 
 /// The classes whose vtables are in the data of a frame's program, each with the address point with which complete
 /// objects begin.
-pub fn vtables(frame: &Frame<'_, '_>) -> Vec<(u64, Die)> {
+pub fn vtables(frame: &FrameContext<'_, '_>) -> Vec<(u64, Die)> {
     CppValues(&Renderer::new(frame, Limits::default(), Language::Cpp)).vtables()
 }
 
 /// The functions in the first table of a frame's program that handle a type-erased value: the index, the value's type,
 /// and whether a pointer leads to the value, where that is known.
-pub fn handlers(frame: &Frame<'_, '_>) -> Vec<(u64, Die, Option<bool>)> {
+pub fn handlers(frame: &FrameContext<'_, '_>) -> Vec<(u64, Die, Option<bool>)> {
     CppValues(&Renderer::new(frame, Limits::default(), Language::Cpp)).handlers()
 }
 

@@ -17,7 +17,7 @@ use crate::catalog::types::{Kind, Member, Offset};
 use crate::catalog::units::Die;
 use crate::heap::{Heap, State, View};
 use crate::lang::Renderer;
-use crate::location::frame::Frame;
+use crate::location::frame::FrameContext;
 use crate::model::CoreDump;
 use crate::module::Module;
 use crate::regions::Regions;
@@ -144,7 +144,7 @@ fn functions(renderer: &Renderer<'_, '_, '_>, module: &Module<'_>) -> Vec<Functi
 }
 
 /// Calls `each` with the child entries of a function, or of its abstract origin.
-fn contents(frame: &Frame<'_, '_>, die: Die, mut each: impl FnMut(Die, &crate::catalog::units::Entry<'_>)) {
+fn contents(frame: &FrameContext<'_, '_>, die: Die, mut each: impl FnMut(Die, &crate::catalog::units::Entry<'_>)) {
     let origin = frame.units.entry(die).and_then(|entry| frame.units.origin(die.unit, &entry));
     for die in [Some(die), origin].into_iter().flatten() {
         frame.units.children(die, |child, entry| {
@@ -155,7 +155,7 @@ fn contents(frame: &Frame<'_, '_>, die: Die, mut each: impl FnMut(Die, &crate::c
 }
 
 /// The type of a coroutine's frame, which is the type of a variable of the resuming function.
-fn frame_type(frame: &Frame<'_, '_>, die: Die) -> Option<Die> {
+fn frame_type(frame: &FrameContext<'_, '_>, die: Die) -> Option<Die> {
     let units = &frame.units;
     let mut found = None;
     contents(frame, die, |child, entry| {
@@ -167,7 +167,7 @@ fn frame_type(frame: &Frame<'_, '_>, die: Die) -> Option<Die> {
     matches!(ty.kind, Kind::Struct(_)).then_some(die)
 }
 
-fn coroutines(functions: &[Function], heaps: &[Heap], view: &View<'_>, frame: &Frame<'_, '_>) -> Vec<Coroutine> {
+fn coroutines(functions: &[Function], heaps: &[Heap], view: &View<'_>, frame: &FrameContext<'_, '_>) -> Vec<Coroutine> {
     let by_numbers: HashMap<_, _> =
         functions.iter().enumerate().map(|(nth, function)| ((function.resume, function.destroy), nth)).collect();
     let mut found = Vec::new();
@@ -206,7 +206,7 @@ struct SuspendPoint {
 }
 
 impl<'r, 'f, 's> Program<'r, 'f, 's> {
-    fn frame(&self) -> &'r Frame<'f, 's> {
+    fn frame(&self) -> &'r FrameContext<'f, 's> {
         self.renderer.frame
     }
 

@@ -13,7 +13,7 @@ use crate::catalog::units::Die;
 use crate::lang::Renderer;
 use crate::lang::rust::{RustValues, TraitObject};
 use crate::lang::type_budget::TypeBudget;
-use crate::location::frame::Frame;
+use crate::location::frame::FrameContext;
 use crate::symbols::append_path;
 use crate::tasks::{Await, AwaitState, TaskState, VariableBudget};
 use crate::values::{Source, Value};
@@ -70,7 +70,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         Futures { renderer, polled, locals, left, room: VariableBudget::new(), known, roots }
     }
 
-    pub fn frame(&self) -> &'r Frame<'f, 's> {
+    pub fn frame(&self) -> &'r FrameContext<'f, 's> {
         self.renderer.frame
     }
 

@@ -4,7 +4,7 @@ use crate::catalog::Language;
 use crate::catalog::types::{Kind, Struct};
 use crate::catalog::units::Die;
 use crate::lang::type_name;
-use crate::location::frame::Frame;
+use crate::location::frame::FrameContext;
 
 /// The prefix of each kind's type name, and what replaces it in a name for people. Before Rust 1.74 (August 2023) all
 /// kinds are called generators.
@@ -32,7 +32,7 @@ pub fn is_body(name: &[u8]) -> bool {
 }
 
 /// The type of the state of an asynchronous function whose body this is.
-pub fn state_of(frame: &Frame<'_, '_>, body: Die) -> Option<Die> {
+pub fn state_of(frame: &FrameContext<'_, '_>, body: Die) -> Option<Die> {
     let units = &frame.units;
     let name = String::from_utf8_lossy(units.name(body)?).into_owned();
     let (start, rest) = name.split_once('#')?;
@@ -43,7 +43,7 @@ pub fn state_of(frame: &Frame<'_, '_>, body: Die) -> Option<Die> {
 
 /// The asynchronous function that a type is the state of, as its callers name it: `shop::order`, `Receiver<u8>::recv`,
 /// `shop::main::{async block#0}`.
-pub fn function(frame: &Frame<'_, '_>, die: Die) -> String {
+pub fn function(frame: &FrameContext<'_, '_>, die: Die) -> String {
     let units = &frame.units;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     // Path segments for the bodies of enclosing functions are left out, since nobody writes them.
@@ -77,7 +77,7 @@ pub fn function(frame: &Frame<'_, '_>, die: Die) -> String {
 }
 
 /// The type of `self`, without references.
-fn receiver(frame: &Frame<'_, '_>, die: Die) -> Option<String> {
+fn receiver(frame: &FrameContext<'_, '_>, die: Die) -> Option<String> {
     let units = &frame.units;
     let ty = units.type_at(die)?;
     let Kind::Struct(Struct { variants: Some(variants), .. }) = &ty.kind else { return None };

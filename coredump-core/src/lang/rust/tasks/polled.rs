@@ -11,7 +11,7 @@ use crate::catalog::types::Kind;
 use crate::catalog::units::Die;
 use crate::lang::Renderer;
 use crate::lang::type_name;
-use crate::location::frame::Frame;
+use crate::location::frame::FrameContext;
 use crate::model::CoreDump;
 use crate::values::{Value, variable_value};
 use crate::variables::{Inspector, Limits, VariableKind};
@@ -91,7 +91,7 @@ impl Polled {
 
     fn frame(
         &mut self,
-        frame: &Frame<'_, '_>,
+        frame: &FrameContext<'_, '_>,
         (thread, index, module): (usize, usize, u32),
         left: &mut usize,
         places: impl Fn() -> Option<Vec<Option<Location>>>,
@@ -145,7 +145,7 @@ enum Held {
 }
 
 /// The type that a variable holds, if that is something pinned or an executor, and how it holds it.
-fn held(frame: &Frame<'_, '_>, die: Die) -> Option<(Die, Held)> {
+fn held(frame: &FrameContext<'_, '_>, die: Die) -> Option<(Die, Held)> {
     let units = &frame.units;
     let (ty, contents) = units.peeled(units.type_of(die))?;
     let target = |pointer: &Kind<'_>| match pointer {
@@ -168,7 +168,7 @@ fn held(frame: &Frame<'_, '_>, die: Die) -> Option<(Die, Held)> {
 const EXECUTOR: (&[u8], &[u8]) = (b"futures_executor", b"LocalPool");
 
 /// The address of what a variable holds in the given way.
-fn address(frame: &Frame<'_, '_>, die: Die, held: Held) -> Option<u64> {
+fn address(frame: &FrameContext<'_, '_>, die: Die, held: Held) -> Option<u64> {
     let (value, _) = variable_value(frame, die);
     let renderer = Renderer::new(frame, Limits::default(), Language::Rust);
     let address = match held {
