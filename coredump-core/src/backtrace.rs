@@ -51,15 +51,16 @@ pub struct ResolvedFrame {
     pub function: Option<Arc<str>>,
     /// The name as it stands in the module or its debug info.
     pub raw_name: Option<Arc<str>>,
-    /// Where execution stood in the function's own source: with inlines, the line of the inlined call.
+    /// The place where execution stood in the function's own source: with inlined calls, the line of the outermost of
+    /// them.
     pub location: Option<Location>,
-    /// Whether the function had only been entered: none of its instructions had run.
+    /// True if the function had only been entered: none of its instructions had run.
     pub entered: bool,
-    /// Where the source declares the function, if it is not known at which line of it execution stood.
+    /// The place where the source declares the function; it is known only if the line at which execution stood is not.
     pub declared: Option<Location>,
     /// The calls that were inlined there, innermost first.
     pub inlines: Arc<[InlinedFrame]>,
-    /// Whether the frame comes from a stack that a language's runtime keeps in linear memory, and not from the engine.
+    /// True if the frame comes from a stack that a language's runtime keeps in linear memory, and not from the engine.
     pub in_memory: bool,
 }
 
@@ -69,7 +70,7 @@ pub struct ResolvedFrame {
 pub struct InlinedFrame {
     /// Its name, demangled.
     pub function: Option<Arc<str>>,
-    /// Where execution stood in it.
+    /// The place where execution stood in it.
     pub location: Option<Location>,
 }
 
@@ -78,15 +79,15 @@ pub struct InlinedFrame {
 pub struct Call<'f> {
     /// Its name, demangled; `func[N]` for a Wasm function without a name.
     pub function: Option<Arc<str>>,
-    /// Where execution stood in it.
+    /// The place where execution stood in it.
     pub location: Option<&'f Location>,
-    /// Whether the function had only been entered: none of its instructions had run.
+    /// True if the function had only been entered: none of its instructions had run.
     pub entered: bool,
-    /// Where the source declares the function, if it is not known at which line of it execution stood.
+    /// The place where the source declares the function; it is known only if the line at which execution stood is not.
     pub declared: Option<&'f Location>,
     /// The recorded code offset in the Wasm function, in bytes, where no binary gives the offset in the module.
     pub offset: Option<u32>,
-    /// Whether it was inlined.
+    /// True if it was inlined.
     pub inlined: bool,
 }
 
@@ -139,10 +140,10 @@ pub struct Resolver<'r, 'a> {
 /// youngest frame is kept apart from those of other threads: it trapped.
 type Key = (Option<u32>, Option<u32>, Option<u32>, Option<usize>);
 
-/// How many instructions after a loop's head are searched for one that has a line.
+/// The number of instructions after a loop's head that are searched for one that has a line.
 const AHEAD: usize = 100;
 
-/// How many resolved places are remembered.
+/// The number of resolved places that are remembered.
 const MAX_KNOWN: usize = 1 << 20;
 
 impl<'r, 'a> Resolver<'r, 'a> {
@@ -196,7 +197,7 @@ impl<'r, 'a> Resolver<'r, 'a> {
             let written = resolved.function.replace(name.clone());
             resolved.raw_name = resolved.raw_name.or(written);
         }
-        // Where the binary of a trace is not known, there is only the printed text.
+        // If the binary of a trace is not known, there is only the printed text.
         if resolved.function.is_none()
             && let Some(name) = self.dump.printed.get(&(thread, index))
         {
@@ -302,7 +303,7 @@ fn line_ahead(binary: &Binary, function: u32, module_offset: u64) -> Option<Arc<
     found.filter(|found| names(found) == names(&here))
 }
 
-/// Where the stack of the task that ran meets the frames of the engine.
+/// The place where the stack of the task that ran meets the frames of the engine.
 struct TaskStack {
     runtime: Runtime,
     /// The engine's frames, by index, as the runtime's own table resolves them.

@@ -11,23 +11,23 @@ use crate::signature::{Signer, is_library};
 
 /// The name of a function that has none.
 const NAMELESS: &str = "<anonymous>";
-/// How many of the youngest frames are searched for the program's own code.
+/// The number of the youngest frames that are searched for the program's own code.
 const FRAMES: usize = 64;
 
 /// A crash in short.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Crash {
-    /// Why the program died.
+    /// The reason why the program died.
     pub reason: Option<CrashReason>,
     /// The key by which crashes are grouped; `docs/signature.md` explains it.
     pub signature: Option<String>,
-    /// Where it died in its own code.
+    /// The place in its own code where it died.
     pub place: Option<CrashPlace>,
 }
 
 /// The youngest place in the program's own code: if the crash happened in a panic's machinery or the standard library,
-/// the place from which these were called. Where every frame is machinery, the youngest place of all.
+/// the place from which these were called. If every frame is machinery, it is the youngest place of all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrashPlace {
     /// Index of the thread.
@@ -36,7 +36,7 @@ pub struct CrashPlace {
     pub frame: usize,
     /// The source function, which may be inlined in the frame; `func[N]` for a Wasm function without a name.
     pub function: Arc<str>,
-    /// Where execution stood in it.
+    /// The place where execution stood in it.
     pub location: Option<Location>,
 }
 
@@ -44,7 +44,7 @@ impl Crash {
     /// The crash of the thread that died for this reason, which is the first that has frames. `signer` remembers names
     /// from dump to dump.
     ///
-    /// Where an interpreter ran another program, it is that program's functions that count.
+    /// If an interpreter ran another program, that program's functions count.
     pub(crate) fn new(
         dump: &CoreDump<'_>,
         reason: Option<CrashReason>,

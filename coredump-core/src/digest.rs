@@ -15,7 +15,7 @@ use crate::text::hex;
 
 /// Bytes of a subtree that is hashed as one: a power of two of BLAKE3's chunks of 1 KiB.
 const PIECE: usize = 1 << 20;
-/// How many pieces are worth a thread of their own.
+/// The number of pieces that are worth a thread of their own.
 const WORTH: usize = 8;
 
 /// The digest of bytes in memory.

@@ -54,7 +54,7 @@ impl ErrorKind {
 pub struct Error {
     /// The sort of failure.
     pub kind: ErrorKind,
-    /// What was attempted and how it failed, in one line.
+    /// One line that says what was attempted and how it failed.
     pub message: String,
     /// The file it happened in, where there is one.
     pub path: Option<PathBuf>,

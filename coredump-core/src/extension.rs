@@ -30,7 +30,7 @@ pub const CALLS: &str = "coredump.calls";
 /// Section name: a module index (u32 LEB128), then that core module's own bytes, raw.
 pub const EMBEDDED_MODULE: &str = "coredump.module";
 
-/// Which binary a module was.
+/// The identity of the binary that a module was.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ModuleIdentity {
@@ -55,14 +55,14 @@ pub(crate) struct ModuleIdentity {
     pub stamp: Option<String>,
 }
 
-/// Which parts of a memory were captured.
+/// The parts of a memory that were captured.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct MemoryCoverage {
     /// `[start, end)` address ranges that were captured: bytes in them that no data segment covers were zero
     /// ([`crate::memory::Memory::known_zero`]). A data segment's own range need not be repeated.
     pub captured: Vec<(u64, u64)>,
-    /// Why the rest was not captured, for a person.
+    /// A sentence that says why the rest was not captured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<String>,
 }
@@ -77,7 +77,7 @@ pub(crate) struct Tables {
     pub instances: Vec<Option<Vec<Option<u32>>>>,
 }
 
-/// Where a [`FullValue`] belongs.
+/// The list to which a [`FullValue`] belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ValueSlot {
@@ -92,7 +92,7 @@ pub(crate) enum ValueSlot {
 /// A value that stands as "missing" (or null) in the standard's section.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FullValue {
-    /// Which list it belongs to.
+    /// The list to which it belongs.
     pub slot: ValueSlot,
     /// Index of the `corestack` section.
     #[serde(default)]

@@ -13,14 +13,14 @@ pub struct Files {
     search: Arc<Search>,
 }
 
-/// Where the files that a module itself names (debug info, source maps) may be.
+/// The places in which the files that a module itself names (debug info, source maps) are looked for.
 #[derive(Clone, Debug, Default)]
 pub struct Search {
     /// Folders besides the module's own.
     pub folders: Vec<PathBuf>,
-    /// Whether paths that a module names may lead out of these folders.
+    /// True if paths that a module names may lead out of these folders.
     pub trusted: bool,
-    /// Whether paths that a module embedded in a dump names may do so as well.
+    /// True if paths that a module embedded in a dump names may do so as well.
     pub embedded_trusted: bool,
 }
 
@@ -47,13 +47,13 @@ impl Files {
         &self.kept[index]
     }
 
-    /// Where to look.
+    /// Returns the places in which files are looked for.
     pub fn search(&self) -> &Search {
         &self.search
     }
 }
 
-/// Whether a file lies in one of the folders after all links are resolved. An empty path is the current folder.
+/// Returns true if a file lies in one of the folders after all links are resolved. An empty path is the current folder.
 pub fn stays_in(file: &Path, folders: &[PathBuf]) -> bool {
     let Ok(file) = file.canonicalize() else { return false };
     let folders = folders.iter().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });

@@ -18,9 +18,9 @@ pub enum Part {
     Repeat {
         /// The indices of the frames that need not be shown.
         frames: Range<usize>,
-        /// How many frames the repeated block has.
+        /// The number of frames that the repeated block has.
         period: usize,
-        /// How many times the block is repeated in `frames`.
+        /// The number of times that the block is repeated in `frames`.
         times: usize,
     },
 }
@@ -58,7 +58,7 @@ fn fold(count: usize, same: impl Fn(usize, usize) -> bool) -> Vec<Part> {
     parts
 }
 
-/// How often the block of `period` frames at `start` is repeated after itself.
+/// Counts the repetitions of the block of `period` frames at `start` after itself.
 fn repeats(start: usize, period: usize, count: usize, same: &impl Fn(usize, usize) -> bool) -> usize {
     let equal = (start..count - period).take_while(|&at| same(at, at + period)).count();
     equal / period

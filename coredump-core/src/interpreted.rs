@@ -9,7 +9,8 @@ use crate::lang::python::{self, Limits};
 use crate::model::CoreDump;
 use crate::runtimes::InterpretedFrame;
 
-/// How many of the youngest frames are searched for an evaluation loop, to tell whether a program is an interpreter.
+/// The number of the youngest frames that are searched for an evaluation loop, to tell whether a program is an
+/// interpreter.
 const YOUNG_FRAMES: usize = 256;
 
 /// An interpreter that is known.
@@ -54,11 +55,11 @@ pub struct Interpreted {
     pub language: &'static str,
     /// The interpreter, for people: `Python 3.14`.
     pub title: String,
-    /// Whether the interpreter's structures are known; without that there are no frames.
+    /// True if the interpreter's structures are known; without that there are no frames.
     pub is_known: bool,
     /// The frames of the thread that ran, youngest first, in one list for each call of the evaluation loop.
     pub entries: Vec<Vec<InterpretedFrame>>,
-    /// Why older frames are missing, where the walk had to stop.
+    /// The reason why older frames are missing, if the walk had to stop.
     pub broken: Option<String>,
     /// For each list of `entries` the index of the engine's frame that runs it. Empty where these are not certain.
     placed: Vec<usize>,

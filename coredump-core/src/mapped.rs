@@ -20,7 +20,7 @@ use crate::limits::MAX_PIPED;
 use crate::stamp::Stamp;
 use crate::unasked;
 
-/// How many of the first bytes of a pipe are looked at before the rest is read.
+/// The number of bytes at the beginning of a pipe that are looked at before the rest is read.
 const START: u64 = 64;
 
 /// Size in bytes of the largest regular file that is read instead of mapped.
@@ -101,7 +101,7 @@ impl Bytes {
         }
     }
 
-    /// Where `part`, which was cut from these bytes, lies in them.
+    /// Returns the offset at which `part`, which was cut from these bytes, lies in them.
     pub fn offset_of(&self, part: &[u8]) -> Option<usize> {
         let offset = (part.as_ptr() as usize).checked_sub(self.as_ptr() as usize)?;
         (offset.checked_add(part.len())? <= self.len()).then_some(offset)
@@ -246,7 +246,7 @@ unsafe impl Send for Watched {}
 
 /// The first entry of the list.
 static WATCHED: AtomicPtr<Watched> = AtomicPtr::new(std::ptr::null_mut());
-/// How often a mapped file turned out to be shorter than it was.
+/// The number of times that a mapped file turned out to be shorter than it was.
 static LOSSES: AtomicU64 = AtomicU64::new(0);
 /// The previous handler of SIGBUS, and the size of a page; set by [`survive_shrinking`].
 static HANDLER: OnceLock<(libc::sigaction, usize)> = OnceLock::new();
@@ -309,7 +309,8 @@ pub fn survive_shrinking() {
     });
 }
 
-/// How often a mapped file turned out to be shorter than it was, since the process began: see [`survive_shrinking`].
+/// Returns the number of times that a mapped file turned out to be shorter than it was, since the process began: see
+/// [`survive_shrinking`].
 pub fn losses() -> u64 {
     LOSSES.load(Ordering::Acquire)
 }

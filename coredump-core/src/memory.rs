@@ -32,11 +32,11 @@ pub struct Memory<'a> {
     pub maximum: Option<u64>,
     /// Bytes of a page (65536 unless the custom-page-sizes proposal is in use).
     pub page_size: u64,
-    /// Whether addresses are 64 bits wide.
+    /// True if addresses are 64 bits wide.
     pub memory64: bool,
-    /// Whether it is shared between threads.
+    /// True if it is shared between threads.
     pub shared: bool,
-    /// Why part of it is not in the dump, in the words of the program that captured it.
+    /// The reason why part of it is not in the dump, in the words of the program that captured it.
     pub missing: Option<String>,
     segments: Vec<Segment<'a>>,
     zero: Vec<Range<u64>>,
@@ -73,7 +73,7 @@ impl Chunk<'_> {
     }
 }
 
-/// How many bytes of a range are captured, zero or missing.
+/// The number of bytes of a range that are captured, zero or missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     /// Stored in the dump.
@@ -100,7 +100,7 @@ impl Count {
     }
 }
 
-/// Why bytes of a memory are not known.
+/// The reason why bytes of a memory are not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
     /// The range leaves the memory.
@@ -115,7 +115,7 @@ pub enum Unreadable {
     },
     /// More bytes are asked for than one read puts together (1 GiB).
     TooLong {
-        /// How many bytes were asked for.
+        /// The number of bytes that were asked for.
         len: u64,
     },
 }

@@ -10,12 +10,12 @@ use std::ops::Range;
 
 use crate::memory::{Chunk, Memory, Unreadable};
 
-/// How many reads every memory allows, and how many more for each byte that the dump holds of it.
+/// The number of reads that every memory allows, and that of further reads for each byte that the dump holds of it.
 const BASE: u64 = 1 << 24;
 const PER_BYTE: u64 = 16;
-/// How many bytes of a read count as one more read.
+/// The number of bytes of a read that count as one more read.
 const PER_READ: u64 = 4;
-/// How many bytes that are only searched, which is quick, count as one read.
+/// The number of bytes that count as one read if they are only searched, which is quick.
 const PER_SEARCH: u64 = 64;
 
 /// A memory with a meter.
@@ -38,7 +38,7 @@ impl<'m, 'a> Metered<'m, 'a> {
     /// The message for a reader that had to stop because the meter was used up.
     pub const SPENT: &'static str = "what stands in memory refers to itself so often that reading it was given up";
 
-    /// Whether nothing can be read any more.
+    /// Returns true if nothing can be read any more.
     pub fn is_spent(&self) -> bool {
         self.left.get() == 0
     }

@@ -15,7 +15,7 @@ use crate::objects::Objects;
 /// Everything one dump holds. Memory contents and embedded modules borrow from the file's bytes.
 #[derive(Debug, Default)]
 pub struct CoreDump<'a> {
-    /// Which producer's encoding the file uses.
+    /// The encoding that the file uses, by its producer.
     pub layout: Layout,
     /// The layout that says what code offsets mean, if it differs from `layout`: in a dump that was read in one layout
     /// and written in the standard one.
@@ -29,7 +29,7 @@ pub struct CoreDump<'a> {
     pub producer: Option<String>,
     /// The process: the program and the time (our own section).
     pub process: Process,
-    /// Why it died, as the capturing program recorded it.
+    /// The reason why it died, as the capturing program recorded it.
     pub reason: Option<Reason>,
     /// The `coremodules` section, completed by our own record of each module's identity.
     pub modules: Vec<ModuleRecord<'a>>,
@@ -59,13 +59,13 @@ pub struct CoreDump<'a> {
     pub trace_line: Option<u64>,
     /// For a stack trace, the functions' names as it printed them, by thread and frame.
     pub printed: HashMap<(usize, usize), Arc<str>>,
-    /// What was repaired, skipped or doubted while reading.
+    /// Sentences that say what was repaired, skipped or doubted while reading.
     pub warnings: Vec<Warning>,
-    /// The first failure that made part of the file unreadable. What was read before it is in the other fields.
+    /// The first failure that made part of the file unreadable. All that was read before it is in the other fields.
     pub incomplete: Option<Warning>,
 }
 
-/// Which encoding a dump uses. All of them have the same version byte, 0, so the layout is found by trying.
+/// The encoding that a dump uses. All of them have the same version byte, 0, so the layout is found by trying.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
     /// tool-conventions `Coredump.md`: Wasmtime, Extism, recent WasmEdge, coredump-run.
@@ -189,11 +189,11 @@ pub struct Process {
     /// without such a limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_limit: Option<u64>,
-    /// Where the locals and operand stacks come from: `live` (the program ran instrumented), `replayed` (it was run again
+    /// The source of the locals and operand stacks: `live` (the program ran instrumented), `replayed` (it was run again
     /// with the host's recorded answers) or `none`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// What was replayed, if the dump is from a replay.
+    /// The recording from which the program was replayed, if the dump is from a replay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replay: Option<Replay>,
     /// Annotations from the host: a version, a deployment, a request.
@@ -245,7 +245,7 @@ pub struct Replay {
     pub host_calls: u64,
     /// Size of the recording's log in bytes.
     pub recorded_bytes: u64,
-    /// Whether the replay ended at the same place for the same reason as the first run, with equal memories and
+    /// True if the replay ended at the same place for the same reason as the first run, with equal memories and
     /// globals.
     pub verified: bool,
     /// The name of the file in the dump's folder that holds the recording, if the dump itself does not.
@@ -266,7 +266,7 @@ pub struct HostCall {
     /// that was returned through a pointer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
-    /// Whether it returned an error, or ended the program.
+    /// True if it returned an error, or ended the program.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub failed: bool,
     /// The time of the call, in milliseconds since the start of the program.
@@ -274,7 +274,7 @@ pub struct HostCall {
     pub since_start_ms: Option<u64>,
 }
 
-/// Why the program died. Stored as JSON in the custom section `coredump.reason`.
+/// The reason why the program died. Stored as JSON in the custom section `coredump.reason`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Reason {
@@ -300,11 +300,12 @@ pub struct Thrown {
     pub tag: Option<String>,
     /// Its values, in the tag's order.
     pub values: Vec<ThrownValue>,
-    /// How often it was thrown again, by clean-ups and by handlers that passed it on. The frames, and the shadow stacks
-    /// in memory, are those of the first throw; other contents of memories, and globals, are those of the end.
+    /// The number of times that it was thrown again, by clean-ups and by handlers that passed it on. The frames, and
+    /// the shadow stacks in memory, are those of the first throw; other contents of memories, and globals, are those of
+    /// the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rethrown: Option<u64>,
-    /// Whether the frames are those of the last throw, which may be a clean-up's, because the engine does not say where
+    /// True if the frames are those of the last throw, which may be a clean-up's, because the engine does not say where
     /// it was thrown first.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub last_only: bool,
@@ -320,7 +321,7 @@ pub struct ThrownValue {
     /// A number's bits, in hexadecimal with `0x`; absent for anything else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bits: Option<String>,
-    /// What a reference refers to.
+    /// The target of a reference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<RefTarget>,
 }
@@ -398,19 +399,19 @@ pub struct Thread {
     pub name: String,
     /// Frames, youngest first.
     pub frames: Vec<Frame>,
-    /// Whether older frames are known or believed to be missing.
+    /// True if older frames are known or believed to be missing.
     pub truncated: bool,
 }
 
-/// How many calls fit into the stack of any engine: the smallest default is half a megabyte, which leaves 2.6 kB for
-/// each.
+/// The number of calls that fit into the stack of any engine: the smallest default is half a megabyte, which leaves 2.6
+/// kB for each.
 const FEW: usize = 200;
 
-/// How many of the youngest frames are searched for calls of the youngest function.
+/// The number of the youngest frames that are searched for calls of the youngest function.
 const LOOKED_AT: usize = 64;
 
 impl Thread {
-    /// Whether its stack may have run out: it is deep, and its youngest function was called by itself.
+    /// Returns true if its stack may have run out: it is deep, and its youngest function was called by itself.
     pub(crate) fn recurses_deeply(&self) -> bool {
         let Some((youngest, callers)) = self.frames.split_first() else { return false };
         let same = |frame: &&Frame| {
@@ -553,7 +554,7 @@ impl RefTarget {
 pub struct Global {
     /// Type name in the Wasm text format.
     pub ty: String,
-    /// Whether it can change.
+    /// True if it can change.
     pub mutable: bool,
     /// Its value; [`Value::Missing`] when the dump does not hold it.
     pub value: Value,

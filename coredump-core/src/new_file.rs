@@ -20,10 +20,10 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 /// The mode of new files: dumps hold private data, so that only their owner may read them.
 const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
-/// How long a named pipe may be without a reader before opening it fails.
+/// The time for which a named pipe may be without a reader before opening it fails.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How many names are tried for a temporary file.
+/// The number of names that are tried for a temporary file.
 const ATTEMPTS: u32 = 1000;
 
 /// A file that has no name yet.
@@ -72,7 +72,7 @@ pub fn open(path: &Path) -> io::Result<Target> {
     }
 }
 
-/// Whether [`open`] would find a stream at `path`.
+/// Returns true if [`open`] would find a stream at `path`.
 pub fn is_stream(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt;
     let is = |ty: std::fs::FileType| ty.is_fifo() || ty.is_char_device();
@@ -288,7 +288,7 @@ fn unused_name<R>(mut find: impl FnMut(&OsStr) -> rustix::io::Result<R>) -> io::
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Whether `stat` is of a regular file of the user that this process acts as.
+/// Returns true if `stat` is of a regular file of the user that this process acts as.
 pub fn is_own_file(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && Some(stat.st_uid) == own_user()
 }

@@ -22,18 +22,18 @@ impl Pattern {
         Pattern { head, rest }
     }
 
-    /// Whether the whole text matches.
+    /// Returns true if the whole text matches.
     pub fn is_match(&self, text: &str) -> bool {
         text.strip_prefix(self.head).is_some_and(|text| matches(self.rest, text))
     }
 }
 
-/// How many bytes of a pattern stand for themselves.
+/// Returns the number of bytes of a pattern that stand for themselves.
 fn literal(pattern: &str) -> usize {
     pattern.find(['*', '#', '{', '\\']).unwrap_or(pattern.len())
 }
 
-/// Whether the whole text matches, by backtracking: a pattern has few stars, and names and paths are short.
+/// Returns true if the whole text matches, by backtracking: a pattern has few stars, and names and paths are short.
 fn matches(pattern: &str, text: &str) -> bool {
     let (own, rest) = pattern.split_at(literal(pattern));
     let Some(text) = text.strip_prefix(own) else { return false };

@@ -21,7 +21,7 @@ pub struct Runtime {
     pub module: u32,
     /// Its tasks; the one that was running comes first.
     pub tasks: Vec<Task>,
-    /// Whether there are more tasks than are listed.
+    /// True if there are more tasks than are listed.
     pub truncated: bool,
     /// The runtime's own names of the functions of the thread's frames, youngest first.
     pub names: Vec<Option<Arc<str>>>,
@@ -54,7 +54,7 @@ pub struct Task {
     pub id: u64,
     /// Its status, in the runtime's own words: `running`, `waiting`, `runnable`.
     pub status: String,
-    /// Why it waits, in the runtime's own words: `chan receive`.
+    /// The reason why it waits, in the runtime's own words: `chan receive`.
     pub wait_reason: Option<String>,
     /// Addresses of what it waits for: channels, or the word of a lock.
     pub waits_for: Vec<u64>,
@@ -64,9 +64,9 @@ pub struct Task {
     pub created_by: Option<TaskFrame>,
     /// Its frames, youngest first; a call that was inlined is a frame of its own.
     pub frames: Vec<TaskFrame>,
-    /// Why frames are missing, where the walk had to stop before the stack's end.
+    /// The reason why frames are missing, if the walk had to stop before the stack's end.
     pub broken: Option<String>,
-    /// Whether it ran when the program ended.
+    /// True if it ran when the program ended.
     pub current: bool,
 }
 
@@ -87,7 +87,7 @@ pub struct TaskFrame {
     pub file: Option<Arc<str>>,
     /// The line, counted from 1.
     pub line: Option<u32>,
-    /// Whether it was inlined into the function of the next frame.
+    /// True if it was inlined into the function of the next frame.
     pub inlined: bool,
     /// The runtime's own code address.
     pub pc: u64,
@@ -112,7 +112,7 @@ pub struct InterpretedFrame {
 }
 
 impl InterpretedFrame {
-    /// Where it stood in the source, if file and line are known.
+    /// Returns the place where it stood in the source, if file and line are known.
     pub fn location(&self) -> Option<Location> {
         Some(Location { file: self.file.clone()?, line: self.line?, column: self.column })
     }
@@ -128,7 +128,7 @@ pub struct InterpretedVariable {
     pub type_name: String,
     /// Its value, as Python's `repr()` writes it; `None` if it cannot be read.
     pub value: Option<String>,
-    /// Whether it is a parameter.
+    /// True if it is a parameter.
     pub is_parameter: bool,
     /// The address of its value.
     pub address: u64,

@@ -11,7 +11,7 @@ use crate::catalog::units::{Die, Entry, UnitRef, Units, is_static};
 use crate::limits::Steps;
 use crate::symbols::{Covered, RangeLists, Ranges};
 
-/// How many entries of one function are looked at.
+/// The number of entries of one function that are looked at.
 const ENTRIES: usize = 1_000_000;
 
 /// The kind of a variable.
@@ -41,7 +41,7 @@ impl VariableKind {
 pub struct Function {
     /// The function's entry.
     pub die: Die,
-    /// Whether it was inlined into the next.
+    /// True if it was inlined into the next.
     pub inlined: bool,
     /// Its parameters, then its variables, outer blocks first, without those that an inner one hides.
     pub variables: Vec<(Die, VariableKind)>,
@@ -182,7 +182,7 @@ fn take_hidden(units: &Units<'_>, variables: &mut Vec<(Die, VariableKind)>) -> V
 }
 
 impl Function {
-    /// Whether it is one of its parameters that no variable hides.
+    /// Returns true if it is one of its parameters that no variable hides.
     pub fn has_parameter(&self, die: Die) -> bool {
         let end = self.variables.partition_point(|(_, kind)| *kind == VariableKind::Parameter);
         // They stand in the order in which they were read.

@@ -34,13 +34,13 @@ impl Stamp {
         }
     }
 
-    /// Whether a file with this stamp has the same contents as one with the stamp `other`, judged by inode, size and
-    /// mtime: names and permissions may differ. A program can fake this, because it can set the mtime.
+    /// Returns true if a file with this stamp has the same contents as one with the stamp `other`, judged by inode,
+    /// size and mtime: names and permissions may differ. A program can fake this, because it can set the mtime.
     pub fn has_contents_of(&self, other: &Stamp) -> bool {
         (self.inode, self.size, self.modified) == (other.inode, other.size, other.modified)
     }
 
-    /// Whether any write to the file after `now` gives it another stamp.
+    /// Returns true if any write to the file after `now` gives it another stamp.
     ///
     /// This is never so where the file system stores whole seconds, or one time for all its files (as read-only disk
     /// images do).

@@ -11,10 +11,10 @@ use crate::binaries::{Binaries, Slot};
 use crate::model::CoreDump;
 use crate::variables::Variable;
 
-/// How many tasks are listed.
+/// The number of tasks that are listed.
 pub(crate) const MAX_TASKS: usize = 1 << 16;
 
-/// How many variables of awaited functions, with their children, are kept in all tasks of one language.
+/// The number of variables of awaited functions, with their children, that are kept in all tasks of one language.
 const MAX_VARIABLES: usize = 1 << 18;
 
 /// An asynchronous task.
@@ -89,7 +89,7 @@ impl TaskState {
 pub struct Await {
     /// The function's name, or the future's type.
     pub name: String,
-    /// Whether it is an asynchronous function or block.
+    /// True if it is an asynchronous function or block.
     pub is_function: bool,
     /// Its state.
     pub state: AwaitState,
@@ -103,18 +103,18 @@ pub struct Await {
     pub variables: Vec<Variable>,
     /// The id of the task that it waits for, if it is a join handle.
     pub task: Option<u64>,
-    /// Why something is not known, or more about what it waits for.
+    /// A sentence that says why something is not known, or more about what it waits for.
     pub note: Option<String>,
     /// The futures that it awaits.
     pub awaits: Vec<Await>,
-    /// Whether it was met before, elsewhere in the tasks.
+    /// True if it was met before, elsewhere in the tasks.
     pub(crate) is_repeated: bool,
 }
 
 impl Await {
     fn leaves<'a>(&'a self, around: Option<&'a Await>, leaves: &mut Vec<&'a Await>) {
         self.awaits.iter().for_each(|inner| inner.leaves(Some(self), leaves));
-        // Where a function waits for nothing that is known, only who waits for it tells.
+        // If a function waits for nothing that is known, only the task that waits for it tells.
         let is_leaf = match self.state {
             AwaitState::Pending => true,
             AwaitState::Suspended => around.is_some(),
@@ -168,7 +168,7 @@ impl AwaitState {
 pub struct Tasks {
     /// The tasks that were found; the one that ran comes first.
     pub list: Vec<AsyncTask>,
-    /// Whether there may be more tasks than are listed.
+    /// True if there may be more tasks than are listed.
     pub truncated: bool,
 }
 
@@ -235,5 +235,5 @@ pub(crate) fn memory(dump: &CoreDump<'_>, instance: Option<u32>) -> Option<u32> 
     }
 }
 
-/// How many instances are looked at.
+/// The number of instances that are looked at.
 const MAX_INSTANCES: usize = 256;

@@ -116,8 +116,8 @@ pub fn shell(argument: &OsStr) -> String {
     quoted + "'"
 }
 
-/// Whether a character must be escaped: C0 and C1 controls, DEL, and Unicode's directional and other format characters,
-/// line and paragraph separators, tags, joiners and invisible fillers.
+/// Returns true if a character must be escaped: C0 and C1 controls, DEL, and Unicode's directional and other format
+/// characters, line and paragraph separators, tags, joiners and invisible fillers.
 pub fn is_unsafe(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,

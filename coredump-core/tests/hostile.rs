@@ -22,7 +22,7 @@ impl Random {
     }
 }
 
-/// Where the contents of sections lie: the custom ones are the DWARF, the names and the maps.
+/// Returns the ranges of the contents of sections: the custom ones are the DWARF, the names and the maps.
 fn custom_sections(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
     let module = Module::parse(bytes).unwrap();
     let base = bytes.as_ptr() as usize;

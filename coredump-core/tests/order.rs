@@ -157,7 +157,7 @@ fn the_tools_that_read_dumps_use_the_door_and_nothing_behind_it() {
 const LANGUAGES: [(&str, &str); 5] =
     [("C", "lang/c/"), ("Cpp", "lang/cpp/"), ("D", "lang/d/"), ("Rust", "lang/rust/"), ("Zig", "lang/zig/")];
 
-/// Whether the code names one of them.
+/// Returns true if the code names one of them.
 fn chooses_by_language(code: &str) -> bool {
     LANGUAGES.iter().any(|(name, _)| code.contains(&format!("Language::{name}")))
 }

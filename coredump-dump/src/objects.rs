@@ -40,7 +40,7 @@ fn needed<'a>(inspection: &Inspection<'a>) -> Result<(&'a ObjectView<'a>, &'a Ob
     })
 }
 
-/// Returns true if something that was asked for is unknown.
+/// Returns [`Exit::Partial`] if something that was asked for is unknown.
 fn outcome(objects: &Objects<'_>) -> Exit {
     Exit::partial_if(objects.problem().is_some() || objects.limit().is_some())
 }

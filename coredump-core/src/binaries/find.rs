@@ -13,7 +13,7 @@ use crate::module::Module;
 
 /// Size in bytes from which a file in a folder is hashed only after the frames were found to fit its code.
 const LARGE: u64 = 64 << 20;
-/// How many refusals are kept for one module.
+/// The number of refusals that are kept for one module.
 const MAX_REFUSED: usize = 16;
 
 /// The search for one module's binary.
@@ -22,7 +22,7 @@ pub(super) struct Finder<'d> {
     dump: &'d CoreDump<'d>,
     record: &'d ModuleRecord<'d>,
     sites: &'d [Site],
-    /// Whether it is the dump's only module.
+    /// True if it is the dump's only module.
     only: bool,
     refused: Vec<Refused>,
     left: &'d Left,
@@ -161,7 +161,7 @@ impl<'d> Finder<'d> {
             let same_name = self.record.name.is_some() && self.record.name.as_deref() == binary.module().name();
             match self.judge(binary, searched) {
                 Ok((verification, fit)) => {
-                    // Where nothing can be checked, only a file that was named, and that holds a single module, is
+                    // If nothing can be checked, only a file that was named, and that holds a single module, is
                     // believed.
                     let plain = searched != Searched::Folder && self.only && binaries.len() == 1;
                     if verification == Verification::Unchecked && !plain && !same_name {
@@ -194,7 +194,7 @@ impl<'d> Finder<'d> {
         }
     }
 
-    /// Whether a binary is this module's, and what the dump's offsets mean in it.
+    /// Returns the check that shows that a binary is this module's, and the meaning of the dump's offsets in it.
     fn judge(&self, binary: &Binary, searched: Searched) -> Result<(Verification, Fit), String> {
         let conventions = Convention::candidates(self.dump);
         let size = binary.module().bytes().len() as u64;
@@ -270,7 +270,7 @@ fn plain(path: &Path) -> &Path {
     path.strip_prefix(".").unwrap_or(path)
 }
 
-/// How many symbols a module carries itself, as a number to compare by.
+/// Returns the number of symbols that a module carries itself, as a number to compare by.
 fn symbols_in(module: &Module<'_>) -> usize {
     let sections = [".debug_line", ".debug_info", "external_debug_info", "sourceMappingURL", "name"];
     // Each section in the list outweighs all those after it.

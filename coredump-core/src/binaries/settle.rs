@@ -12,10 +12,10 @@ use crate::read::read_alternative;
 
 use super::{Binaries, BinaryStore};
 
-/// How many instances are repaired. No engine writes dumps with so many.
+/// The number of instances that are repaired. No engine writes dumps with so many.
 const MAX_REPAIRED: usize = 1024;
 
-/// How many memories a module may have for its instances to be repaired: the limit of engines.
+/// The number of memories that a module may have for its instances to be repaired: the limit of engines.
 const MAX_MEMORIES: usize = 100;
 
 impl Binaries {
@@ -34,7 +34,7 @@ impl Binaries {
     }
 
     /// Decides between the layouts in which every byte of the dump's stacks can be read: takes the one whose frames
-    /// agree best with the modules. Where the modules do not decide, a warning says so.
+    /// agree best with the modules. If the modules do not decide, a warning says so.
     fn choose_layout<'a>(
         mut self,
         store: &BinaryStore,
@@ -75,8 +75,8 @@ impl Binaries {
         self
     }
 
-    /// How well the frames agree with the modules: how many modules have frames that fit, and how many calls lead to the
-    /// very function that is the next frame. `None` if nothing was checked.
+    /// Returns a measure of how well the frames agree with the modules: the number of modules whose frames fit, and the
+    /// number of calls that lead to the very function that is the next frame. `None` if nothing was checked.
     fn agreement(&self) -> Option<(usize, usize)> {
         let fits = self.slots.iter().filter_map(|slot| slot.found.as_ref()).map(|found| found.fit);
         let (modules, calls) = fits
@@ -85,7 +85,8 @@ impl Binaries {
         (modules > 0).then_some((modules, calls))
     }
 
-    /// Whether a dump may need to be settled: its layout is in doubt, or its producer is known for what is repaired here.
+    /// Returns true if a dump may need to be settled: its layout is in doubt, or its producer is known for what is
+    /// repaired here.
     pub(crate) fn may_settle(dump: &CoreDump<'_>) -> bool {
         !dump.alternatives.is_empty() || producers::needs_modules(dump)
     }

@@ -38,17 +38,17 @@ pub enum Language {
 }
 
 impl Language {
-    /// Whether no program can assign to a parameter.
+    /// Returns true if no program can assign to a parameter.
     pub fn has_constant_parameters(self) -> bool {
         self == Language::Zig
     }
 
-    /// Whether functions get their parameters as the calling convention of C says.
+    /// Returns true if functions get their parameters as the calling convention of C says.
     pub fn passes_as_c(self) -> bool {
         matches!(self, Language::C | Language::Cpp)
     }
 
-    /// Whether optimised code copies structures as a whole, so that a structure and its copy may become one.
+    /// Returns true if optimised code copies structures as a whole, so that a structure and its copy may become one.
     pub fn copies_whole(self) -> bool {
         self == Language::Rust
     }
@@ -59,18 +59,18 @@ impl Language {
         (self == Language::Rust).then_some(b"iter")
     }
 
-    /// Whether how a class is passed depends on its constructors.
+    /// Returns true if how a class is passed depends on its constructors.
     pub fn has_constructors(self) -> bool {
         self == Language::Cpp
     }
 
-    /// Whether a type of size 0 has exactly one value, which is known without its bytes.
+    /// Returns true if a type of size 0 has exactly one value, which is known without its bytes.
     pub fn has_unit_types(self) -> bool {
         self == Language::Rust
     }
 }
 
-/// Whether a variable's location is an address fixed at link time, or one in each thread's own storage.
+/// Returns true if a variable's location is an address fixed at link time, or one in each thread's own storage.
 pub fn is_static(entry: &Entry<'_>) -> bool {
     let Some(AttributeValue::Exprloc(expression)) = entry.attr_value(DW_AT_location) else { return false };
     let bytes = expression.0.slice();
@@ -122,7 +122,7 @@ pub fn language(unit: UnitRef<'_, '_>) -> Language {
     }
 }
 
-/// Whether LLVM 14 or older made a unit, as far as clang or rustc say so.
+/// Returns true if LLVM 14 or older made a unit, as far as clang or rustc say so.
 pub fn is_of_old_llvm(unit: UnitRef<'_, '_>) -> bool {
     let producer = || {
         let root = unit.entry(unit.header.root_offset()).ok()?;

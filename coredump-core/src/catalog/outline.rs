@@ -37,7 +37,7 @@ pub(super) struct Memo<'s> {
     pub nowhere: OnceLock<ByName<'s>>,
 }
 
-/// Walks all entries of a unit. What was read before a damaged entry still counts.
+/// Walks all entries of a unit. Entries that were read before a damaged one still count.
 pub(super) fn outline(unit: UnitRef<'_, '_>) -> gimli::Result<Outline> {
     let mut outline = Outline::default();
     let scope = |abbreviation: &gimli::Abbreviation| {
@@ -82,13 +82,13 @@ pub(super) fn outline(unit: UnitRef<'_, '_>) -> gimli::Result<Outline> {
     Ok(outline)
 }
 
-/// Whether entries declare a static variable of a class: before DWARF 5 it looks like a member.
+/// Returns true if entries declare a static variable of a class: before DWARF 5 it looks like a member.
 fn is_static_member(abbreviation: &gimli::Abbreviation) -> bool {
     let external = |spec: &gimli::AttributeSpecification| spec.name() == DW_AT_external;
     abbreviation.tag() == DW_TAG_member && abbreviation.attributes().iter().any(external)
 }
 
-/// Whether entries of this tag are types that are asked for by name.
+/// Returns true if entries of this tag are types that are asked for by name.
 fn is_type(tag: gimli::DwTag) -> bool {
     matches!(
         tag,

@@ -11,7 +11,7 @@ pub struct Type<'s> {
     pub name: Option<&'s [u8]>,
     /// Its size in bytes as its entry says it.
     pub size: Option<u64>,
-    /// Which sort of type it is.
+    /// The sort of type that it is.
     pub kind: Kind<'s>,
 }
 
@@ -60,7 +60,7 @@ pub struct Array {
     pub dimensions: Vec<Option<u64>>,
     /// Bytes from one element to the next, where that is not the element's size.
     pub stride: Option<u64>,
-    /// Whether it is a SIMD vector.
+    /// True if it is a SIMD vector.
     pub vector: bool,
 }
 
@@ -69,7 +69,7 @@ pub struct Array {
 pub struct Struct<'s> {
     /// `struct`, `class` or `union`.
     pub keyword: &'static str,
-    /// Whether it is only declared here: its contents are described elsewhere, or nowhere.
+    /// True if it is only declared here: its contents are described elsewhere, or nowhere.
     pub declared: bool,
     /// Bases and members, in the order of their entries.
     pub members: Vec<Member<'s>>,
@@ -88,11 +88,11 @@ pub struct Member<'s> {
     pub name: Option<&'s [u8]>,
     /// Its type.
     pub ty: Option<Die>,
-    /// Where it is.
+    /// Its place in the structure.
     pub offset: Offset<'s>,
     /// Size in bits, of a bit-field.
     pub bits: Option<u64>,
-    /// Whether it is a base class.
+    /// True if it is a base class.
     pub base: bool,
     /// Its alignment in bytes, where the entry says it.
     pub alignment: Option<u64>,
@@ -125,8 +125,8 @@ pub struct Variant<'s> {
     pub values: Vec<(u128, u128)>,
     /// Its contents: a structure of its own.
     pub member: Option<Member<'s>>,
-    /// Where in the source it is declared, as the file's number in the unit's line table and the line. For a state of a
-    /// coroutine, that is where the coroutine waits.
+    /// The place where the source declares it: the file's number in the unit's line table, and the line. For a state of
+    /// a coroutine, that is where the coroutine waits.
     pub declared: Option<(u64, u32)>,
 }
 

@@ -14,7 +14,7 @@ use argh::{ArgsInfo, FlagInfo, FlagInfoKind, FromArgValue, TopLevelCommand};
 
 use super::{Tool, help, manual};
 
-/// How a tool's arguments differ from the common grammar.
+/// The differences of a tool's arguments from the common grammar.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Grammar {
     /// Everything after the first positional argument is positional: it belongs to the guest.
@@ -35,13 +35,13 @@ impl Grammar {
         self.optional_values.iter().find(|(name, _)| *name == long).map(|(_, default)| *default)
     }
 
-    /// Whether an option's value may be left out.
+    /// Returns true if an option's value may be left out.
     pub(crate) fn is_optional(&self, long: &str) -> bool {
         self.default_of(long).is_some()
     }
 }
 
-/// Why a tool ends before it runs.
+/// The reason why a tool ends before it runs.
 #[derive(Debug)]
 pub enum Early {
     /// Help or version, for standard output.
@@ -155,7 +155,7 @@ fn normalize(
     Ok(options)
 }
 
-/// Whether an argument can only be the value of the option before it, because no file has such a name.
+/// Returns true if an argument can only be the value of the option before it, because no file has such a name.
 fn is_value(arg: &str) -> bool {
     arg.parse::<u64>().is_ok() || arg.parse::<SocketAddr>().is_ok()
 }
@@ -232,7 +232,7 @@ impl RawArg {
         PathBuf::from(&self.0)
     }
 
-    /// Whether it is the lone `-` that stands for standard input or output.
+    /// Returns true if it is the lone `-` that stands for standard input or output.
     pub fn is_dash(&self) -> bool {
         self.0 == "-"
     }

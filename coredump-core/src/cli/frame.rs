@@ -13,8 +13,8 @@ pub type Write<'w> = &'w mut dyn FnMut(TextRole, &str) -> io::Result<()>;
 /// The name of a function of which not even the number is known.
 pub const UNKNOWN: &str = "unknown function";
 
-/// Writes the name of a call's function. Where the line is not known, the offset in the function follows, or the line
-/// of its declaration, marked as such, so that nobody takes it for the line at which it stood.
+/// Writes the name of a call's function. If the line is not known, the offset in the function follows, or the line of
+/// its declaration, marked as such, so that nobody takes it for the line at which it stood.
 pub fn function(call: &Call<'_>, paths: &PathMap, write: Write<'_>) -> io::Result<()> {
     match &call.function {
         Some(name) => write(TextRole::Function, name)?,

@@ -1,4 +1,4 @@
-//! Where a tool reads from: files, or standard input if the argument is `-` or missing.
+//! The input of a tool: files, or standard input if the argument is `-` or missing.
 
 use std::fs::File;
 use std::io::{IsTerminal, Read};
@@ -116,7 +116,7 @@ impl Input {
     }
 }
 
-/// Whether input that begins with these bytes may be a dump, as it is or compressed.
+/// Returns true if input that begins with these bytes may be a dump, as it is or compressed.
 fn is_wasm(start: &[u8]) -> bool {
     start.starts_with(b"\0asm") || Compression::from_start(start).is_some()
 }

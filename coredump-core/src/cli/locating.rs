@@ -86,14 +86,14 @@ macro_rules! reader_args {
 
         impl Args {
             $(
-                /// How much of a value is shown.
+                /// Returns the limits on values that are shown.
                 pub fn limits(&self) -> $crate::Limits {
                     $crate::Limits::asked(self.$depth, self.$elements)
                 }
             )?
 
-            /// Where the binaries of the dump in a file are looked for. `--untrusted` implies `--no-recorded-paths`, and
-            /// distrusts what modules name as well.
+            /// Returns the options by which the binaries of the dump in a file are looked for. `--untrusted` implies
+            /// `--no-recorded-paths`, and distrusts what modules name as well.
             pub fn locating(&self, dump: Option<&std::path::Path>) -> $crate::Options {
                 $crate::Options {
                     named: self.module.iter().map($crate::cli::locating::named_module).collect(),

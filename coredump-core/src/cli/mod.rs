@@ -34,7 +34,7 @@ pub struct Tool {
     pub name: &'static str,
     /// Its version.
     pub version: &'static str,
-    /// How its arguments differ from the common grammar.
+    /// The differences of its arguments from the common grammar.
     pub grammar: Grammar,
 }
 
@@ -46,7 +46,7 @@ macro_rules! tool {
     };
 }
 
-/// How a tool ended. Failures are [`Error`]s.
+/// The end of a tool. Failures are [`Error`]s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// All that was asked for was done.

@@ -1,4 +1,4 @@
-//! Where a tool writes to: standard output, or a file that appears whole or not at all.
+//! The output of a tool: standard output, or a file that appears whole or not at all.
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -16,7 +16,7 @@ use crate::new_file::{self, NewFile, Target};
 /// Size in bytes of the buffer in which output is gathered.
 const BUFFER: usize = 64 * 1024;
 
-/// When to use colours.
+/// The argument of `--color`: it says when to use colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Color {
     /// On a terminal, unless `NO_COLOR` is set.
@@ -40,12 +40,12 @@ impl FromArgValue for Color {
 }
 
 impl Color {
-    /// Whether standard output gets colours.
+    /// Returns true if standard output gets colours.
     pub fn on_stdout(self) -> bool {
         self.on(&io::stdout())
     }
 
-    /// Whether standard error gets colours.
+    /// Returns true if standard error gets colours.
     pub fn on_stderr(self) -> bool {
         self.on(&io::stderr())
     }
@@ -59,8 +59,8 @@ impl Color {
     }
 }
 
-/// Where a tool writes to: the file of `-o`, or standard output without it and for `-o -`. Each tool asks here whether
-/// its output goes to a terminal, and whether colours are wanted.
+/// The destination of a tool's output: the file of `-o`, or standard output without it and for `-o -`. Each tool asks
+/// here whether its output goes to a terminal, and whether colours are wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Destination<'o> {
     file: Option<&'o Path>,
@@ -77,18 +77,18 @@ impl<'o> Destination<'o> {
         self.file.map_or_else(Output::stdout, Output::file)
     }
 
-    /// Whether it is a terminal.
+    /// Returns true if it is a terminal.
     pub fn is_terminal(self) -> bool {
         self.file.is_none() && stdout_is_terminal()
     }
 
-    /// Whether it gets colours: a file has none.
+    /// Returns true if it gets colours: a file has none.
     pub fn is_colored(self, color: Color) -> bool {
         self.file.is_none() && color.on_stdout()
     }
 }
 
-/// Whether standard output is a terminal.
+/// Returns true if standard output is a terminal.
 pub(crate) fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
@@ -151,7 +151,7 @@ impl Output {
         Output { sink, path, losses: mapped::losses() }
     }
 
-    /// Whether a file became shorter while what is written here was read.
+    /// Returns true if a file became shorter while what is written here was read.
     pub fn has_losses(&self) -> bool {
         mapped::losses() != self.losses
     }
@@ -186,7 +186,7 @@ impl Output {
         })
     }
 
-    /// Whether it becomes a regular file of its own (which can have holes).
+    /// Returns true if it becomes a regular file of its own (which can have holes).
     pub fn is_whole_file(&self) -> bool {
         matches!(self.sink, Sink::Whole(_))
     }

@@ -47,7 +47,7 @@ impl TextRole {
     }
 }
 
-/// Whether to colour.
+/// Colours text, or leaves it as it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Paint {
     /// Colours are on.

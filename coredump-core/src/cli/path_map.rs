@@ -32,7 +32,7 @@ impl PathMap {
         PathMap { mappings: mappings.to_vec() }
     }
 
-    /// Where a file lies: as it is, if none of the mappings is for it.
+    /// Returns the path of a file on this machine: the path as it is, if none of the mappings is for it.
     pub fn apply<'p>(&self, path: &'p str) -> Cow<'p, str> {
         let rests = self.mappings.iter().filter_map(|mapping| Some((mapping, rest(&mapping.from, path)?)));
         match rests.min_by_key(|(_, rest)| rest.len()) {

@@ -10,7 +10,7 @@ use crate::unasked;
 /// Largest source file in bytes: a larger file is not taken for one.
 const MAX_SIZE: u64 = 16 << 20;
 
-/// How many files are tried for one source.
+/// The number of files that are tried for one source.
 const MAX_TRIED: usize = 16;
 
 /// Reads the first of these files that was the one compiled, as far as debug info tells: `held` is what it has of the
@@ -42,8 +42,8 @@ pub fn read(
     Err(problem)
 }
 
-/// Whether these bytes are the contents of the file that was compiled; true also where debug info holds neither MD5 nor
-/// text.
+/// Returns true if these bytes are the contents of the file that was compiled; true also where debug info holds neither
+/// MD5 nor text.
 fn is_held(held: &EmbeddedSource, bytes: &[u8]) -> bool {
     match (&held.md5, &held.text) {
         (Some(md5), _) => Md5::digest(bytes)[..] == *md5,
@@ -52,8 +52,9 @@ fn is_held(held: &EmbeddedSource, bytes: &[u8]) -> bool {
     }
 }
 
-/// Where a recorded source file may be, the likeliest first: at the recorded path, then where the ends of that path
-/// (`app/src/main.c`, then `src/main.c`) lead from `here`, from the binary's folder, and from the folders in `named`.
+/// Lists the paths where a recorded source file may be, the likeliest first: the recorded path, then the paths to which
+/// the ends of that path (`app/src/main.c`, then `src/main.c`) lead from `here`, from the binary's folder, and from the
+/// folders in `named`.
 pub fn places(file: &str, here: &Path, binary: Option<&Path>, named: &[PathBuf]) -> Vec<PathBuf> {
     let parts: Vec<&str> = file.split(['/', '\\']).filter(|part| !matches!(*part, "" | ".")).collect();
     // The folders before a `..` say nothing about the file.

@@ -9,7 +9,7 @@ pub use crate::limits::MAX_PIPED;
 use crate::mapped::Bytes;
 pub use packer::Packer;
 
-/// How many unpacked bytes are looked at to tell whether a file is WebAssembly.
+/// The number of unpacked bytes that are looked at to tell whether a file is WebAssembly.
 const START: u64 = 64;
 
 /// A compression.

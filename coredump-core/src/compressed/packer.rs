@@ -12,7 +12,7 @@ use super::Compression;
 const LEVEL: i32 = 1;
 /// Bytes that become one frame: many times the window of the compression at that level.
 const FRAME: usize = 4 << 20;
-/// How many threads compress at most. Each holds a frame and its compressed form.
+/// The greatest number of threads that compress. Each holds a frame and its compressed form.
 const MAX_WORKERS: usize = 8;
 
 /// Compresses what is written to it. Only [`Packer::finish`] makes the output whole.
@@ -24,7 +24,7 @@ pub struct Packer<W: Write> {
     /// Frames that are being compressed, in their order.
     working: VecDeque<JoinHandle<io::Result<Vec<u8>>>>,
     workers: usize,
-    /// Whether a frame was begun, so that even empty input becomes a valid file.
+    /// True if a frame was begun, so that even empty input becomes a valid file.
     begun: bool,
 }
 

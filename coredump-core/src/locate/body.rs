@@ -52,7 +52,7 @@ pub struct Instructions {
     pub decoded: u32,
     /// Bytes from the code section's size field to the start of the body.
     pub from_section: Option<u32>,
-    /// Whether the body contains a tail call; true also if it could not be decoded to its end.
+    /// True if the body contains a tail call; true also if it could not be decoded to its end.
     pub tail_calls: bool,
     boundaries: Vec<u64>,
     calls: Vec<CallInstruction>,
@@ -88,7 +88,7 @@ impl Instructions {
         Some(Instructions { first, decoded: start, from_section, tail_calls, boundaries, calls })
     }
 
-    /// Whether an instruction begins at `offset`.
+    /// Returns true if an instruction begins at `offset`.
     pub fn begins_at(&self, offset: u32) -> bool {
         self.boundaries.get(offset as usize / 64).is_some_and(|bits| bits >> (offset % 64) & 1 == 1)
     }
@@ -106,7 +106,7 @@ impl Instructions {
     }
 }
 
-/// Whether an instruction other than a direct call leaves a frame waiting for another.
+/// Returns true if an instruction other than a direct call leaves a frame waiting for another.
 fn transfers(operator: &Operator<'_>) -> bool {
     matches!(
         operator,

@@ -8,7 +8,7 @@ use wasmparser::{BinaryReader, Operator, OperatorsReader};
 
 use crate::module::Module;
 
-/// Where the instruction branches at which a frame trapped.
+/// The target of the branch at which a frame trapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behind {
     /// The instruction is no branch, so it is the one that trapped.
@@ -22,14 +22,14 @@ pub enum Behind {
 /// A block, loop or `if` that is open at an instruction.
 struct BranchBlock {
     is_loop: bool,
-    /// Whether control may go on after its `end`.
+    /// True if control may go on after its `end`.
     end_wanted: bool,
-    /// Whether control may go on after its `else`, or after its `end` if it has no `else`.
+    /// True if control may go on after its `else`, or after its `end` if it has no `else`.
     else_wanted: bool,
 }
 
-/// Where the branch at `offset` (in the module's file) leads. It is followed across `end`s and instructions without
-/// side effects.
+/// Returns the target of the branch at `offset` (in the module's file). It is followed across `end`s and instructions
+/// without side effects.
 pub fn behind(module: &Module<'_>, function: u32, offset: u64) -> Behind {
     follow(module, function, offset).unwrap_or(Behind::Unknown)
 }
@@ -72,7 +72,7 @@ fn follow(module: &Module<'_>, function: u32, offset: u64) -> Option<Behind> {
     let mut operators = module.operators(function)?;
     let mut open: Vec<BranchBlock> = Vec::new();
     let mut found = Vec::new();
-    // Whether the branch may lead to the instruction that is read next.
+    // True if the branch may lead to the instruction that is read next.
     let mut reached = false;
     let mut stands = false;
     while !operators.eof() {
@@ -149,7 +149,7 @@ fn targets(operator: &Operator<'_>, mut each: impl FnMut(u32)) {
     }
 }
 
-/// Whether an instruction changes nothing but locals and the operand stack, and cannot trap.
+/// Returns true if an instruction changes nothing but locals and the operand stack, and cannot trap.
 fn only_computes(operator: &Operator<'_>) -> bool {
     use Operator as O;
     matches!(
@@ -214,7 +214,8 @@ fn only_computes(operator: &Operator<'_>) -> bool {
     )
 }
 
-/// Whether a function calls no function but itself, so that nothing in its code can be a call that an engine inlined.
+/// Returns true if a function calls no function but itself, so that nothing in its code can be a call that an engine
+/// inlined.
 pub fn calls_no_other(module: &Module<'_>, function: Option<u32>) -> bool {
     let none = || {
         let own = function?;

@@ -11,7 +11,7 @@ use crate::model::{CoreDump, Frame};
 use crate::module::Body;
 use crate::producers::{OffsetBase, bases, confuses_functions};
 
-/// Where a caller's code offset points.
+/// The place at which a caller's code offset points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CallOffset {
     /// At the first byte of the call instruction.
@@ -25,7 +25,7 @@ pub enum CallOffset {
 pub struct Convention {
     /// The byte that they count from.
     pub base: OffsetBase,
-    /// Where a caller's offset points.
+    /// The place at which a caller's offset points.
     pub call: CallOffset,
 }
 
@@ -96,11 +96,11 @@ pub type Outcome = Result<Option<Placed>, String>;
 pub struct Placed {
     /// Offset in bytes from the body's start.
     pub offset: u32,
-    /// Whether it stands at a call, and the index of the called function, if the instruction names it.
+    /// `Some` if it stands at a call: the index of the called function, if the instruction names it.
     pub call: Option<Option<u32>>,
-    /// Whether the place was checked: the body could be decoded up to it, and execution had reached an instruction.
+    /// True if the place was checked: the body could be decoded up to it, and execution had reached an instruction.
     pub decoded: bool,
-    /// Whether its function had only been entered: none of its instructions had run.
+    /// True if its function had only been entered: none of its instructions had run.
     pub entered: bool,
 }
 
@@ -146,14 +146,15 @@ pub fn sites(dump: &CoreDump<'_>, modules: usize, module_of: impl Fn(&Frame) -> 
     sites
 }
 
-/// How well the frames fit a binary.
+/// A measure of how well the frames fit a binary.
 #[derive(Clone, Copy, Debug)]
 pub struct Fit {
     /// The meaning of the offsets.
     pub convention: Convention,
     /// Frames whose place could be checked against the code.
     pub checked: usize,
-    /// How many of these are callers that stand on a call of the very function that is the next frame.
+    /// The number of frames among these that are callers and stand on a call of the very function that is the next
+    /// frame.
     pub agreeing: usize,
 }
 
@@ -177,7 +178,7 @@ pub fn check(code: &Code<'_>, sites: &[Site], conventions: &[Convention]) -> Res
         match check_as(code, sites, convention) {
             Ok(fit) if best.is_none_or(|best| fit.agreeing > best.agreeing) => best = Some(fit),
             Ok(_) => {}
-            // Where every convention fails, the one that got furthest explains best what is wrong.
+            // If every convention fails, the one that got furthest explains best what is wrong.
             Err((index, reason)) if nearest.as_ref().is_none_or(|nearest| index > nearest.0) => {
                 nearest = Some((index, reason));
             }
@@ -212,7 +213,7 @@ fn check_as(code: &Code<'_>, sites: &[Site], convention: Convention) -> Result<F
     }
 }
 
-/// Whether a site fits; `Ok(None)` if that is not known.
+/// Returns the sign for or against a site, or the error that says why it cannot fit; `Ok(None)` if nothing is known.
 fn judge(code: &Code<'_>, site: &Site, convention: Convention) -> Result<Option<Sign>, String> {
     let Some(function) = site.function.filter(|&function| function != u32::MAX) else { return Ok(None) };
     let module = code.module();
@@ -240,8 +241,8 @@ fn judge(code: &Code<'_>, site: &Site, convention: Convention) -> Result<Option<
     }))
 }
 
-/// Whether a called function has a frame until it returns. A host function has none, and a function with a tail call
-/// may hand its frame on to another.
+/// Returns true if a called function has a frame until it returns. A host function has none, and a function with a tail
+/// call may hand its frame on to another.
 fn stays(code: &Code<'_>, function: u32) -> bool {
     code.instructions(function).is_some_and(|instructions| !instructions.tail_calls)
 }

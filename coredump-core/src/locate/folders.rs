@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::locked::Locked;
 
-/// How many entries of one folder are listed: there may be few modules among many dumps.
+/// The number of entries of one folder that are listed: there may be few modules among many dumps.
 const MAX_ENTRIES: usize = 1 << 20;
-/// How many modules of one folder are looked at.
+/// The number of modules of one folder that are looked at.
 const MAX_MODULES: usize = 4096;
-/// How many lists are kept.
+/// The number of lists that are kept.
 const MAX_KEPT: usize = 64;
 
 /// Folders that were listed.
@@ -51,7 +51,7 @@ pub(crate) fn modules_in(folder: &Path) -> Vec<PathBuf> {
     files.into_iter().map(|(_, path)| path).collect()
 }
 
-/// Whether it is a build-id folder: its name is the first byte of ids, two hexadecimal digits.
+/// Returns true if it is a build-id folder: its name is the first byte of ids, two hexadecimal digits.
 fn is_of_build_ids(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     name.len() == 2 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) && path.is_dir()

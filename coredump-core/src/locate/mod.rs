@@ -12,17 +12,17 @@ pub use check::{CallOffset, Convention};
 pub(crate) use folders::{Folders, modules_in};
 pub(crate) use paths::{Searched, build_id_files, stages};
 
-/// Where to look for binaries.
+/// The places in which binaries are looked for, and what may be opened there.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// `-m [NAME=]FILE`: a file, for the module of this name or for any.
     pub named: Vec<(Option<String>, PathBuf)>,
     /// `--symbols-path DIR`: folders in which binaries and debug files are looked for.
     pub symbol_paths: Vec<PathBuf>,
-    /// Whether paths that the dump names may be opened.
+    /// True if paths that the dump names may be opened.
     pub recorded_paths: bool,
-    /// Whether files that a module names (its debug info, its source map) may lie anywhere. Else only those in the module's
-    /// own folder and in `symbol_paths` are opened.
+    /// True if files that a module names (its debug info, its source map) may lie anywhere. Else only those in the
+    /// module's own folder and in `symbol_paths` are opened.
     pub trusted: bool,
     /// The path of the dump's own file, beside which binaries are looked for.
     pub dump_path: Option<PathBuf>,

@@ -10,13 +10,13 @@ use crate::model::{CoreDump, ModuleRecord};
 
 /// Files that are tried together: the best of them is taken before the next stage is looked at.
 pub(crate) struct Stage {
-    /// Why these files are tried.
+    /// The reason why these files are tried.
     pub searched: Searched,
     /// The files.
     pub paths: Vec<PathBuf>,
 }
 
-/// Why a file is tried.
+/// The reason why a file is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Searched {
     /// `-m`.
@@ -75,8 +75,8 @@ pub(crate) fn stages<'a>(
     stages.into_iter().map(|stage| stage())
 }
 
-/// Whether a file of a folder may be opened: a link that leads out of the searched folders is followed only if modules
-/// are trusted.
+/// Returns true if a file of a folder may be opened: a link that leads out of the searched folders is followed only if
+/// modules are trusted.
 fn may_be_opened(file: &Path, folder: &Path, options: &Options) -> bool {
     options.trusted || {
         let folders: Vec<_> = options.symbol_paths.iter().cloned().chain([folder.to_owned()]).collect();
@@ -84,7 +84,7 @@ fn may_be_opened(file: &Path, folder: &Path, options: &Options) -> bool {
     }
 }
 
-/// Whether `-m NAME=` means this module: by its name, its file's name with or without extension, or its index.
+/// Returns true if `-m NAME=` means this module: by its name, its file's name with or without extension, or its index.
 fn is_called(name: &str, record: &ModuleRecord<'_>, index: usize) -> bool {
     let known = [record.name.as_deref(), record.path.as_deref()].into_iter().flatten();
     name == index.to_string()

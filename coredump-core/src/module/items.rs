@@ -248,9 +248,9 @@ impl Constant {
 pub struct GlobalDefinition {
     /// Its type.
     pub ty: ValueType,
-    /// Whether it can change.
+    /// True if it can change.
     pub mutable: bool,
-    /// Whether it is imported.
+    /// True if it is imported.
     pub imported: bool,
     /// Its initial value where a single constant gives it.
     pub init: Option<Constant>,
@@ -260,11 +260,11 @@ pub struct GlobalDefinition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryDefinition {
-    /// Whether addresses are 64 bits wide.
+    /// True if addresses are 64 bits wide.
     pub memory64: bool,
-    /// Whether it is shared between threads.
+    /// True if it is shared between threads.
     pub shared: bool,
-    /// Whether it is imported.
+    /// True if it is imported.
     pub imported: bool,
     /// Initial size in pages.
     pub initial_pages: u64,
@@ -294,7 +294,7 @@ impl MemoryDefinition {
 pub struct DataSegment<'s> {
     /// The memory an active segment fills; `None` for a passive one.
     pub memory: Option<u32>,
-    /// Where in that memory.
+    /// The address in that memory at which it is placed.
     pub offset: Option<Constant>,
     /// The bytes.
     pub bytes: &'s [u8],
@@ -306,7 +306,7 @@ pub struct DataSegment<'s> {
 pub struct ElementSegment {
     /// The table an active segment fills; `None` for a passive or declared one.
     pub table: Option<u32>,
-    /// Where in that table.
+    /// The index in that table at which it is placed.
     pub offset: Option<Constant>,
     /// The elements; `None` where the initialiser is not a single instruction.
     pub elements: Vec<Option<Constant>>,
@@ -316,9 +316,9 @@ pub struct ElementSegment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TableDefinition {
-    /// Whether it is imported.
+    /// True if it is imported.
     pub imported: bool,
-    /// Whether its elements are functions.
+    /// True if its elements are functions.
     pub functions: bool,
     /// Initial number of elements.
     pub initial: u64,

@@ -123,7 +123,7 @@ impl<'s> Module<'s> {
         self.bytes
     }
 
-    /// Why the list of sections ends early, if it does.
+    /// Returns the error that ended the list of sections early, if there was one.
     pub fn defect(&self) -> Option<&Error> {
         self.defect.as_ref()
     }
@@ -178,7 +178,7 @@ impl<'s> Module<'s> {
         str::from_utf8(&self.bytes[at.clone()]).unwrap_or_default()
     }
 
-    /// Where a text that was read from the module's bytes lies in them.
+    /// Returns the range of a text that was read from the module's bytes.
     fn position(&self, text: &str) -> Range<usize> {
         let start = (text.as_ptr() as usize).wrapping_sub(self.bytes.as_ptr() as usize);
         let found = start..start.wrapping_add(text.len());
@@ -288,7 +288,8 @@ impl<'s> Module<'s> {
         self.function_body(function)?.get_operators_reader().ok()
     }
 
-    /// The instruction that begins at a file offset; `None` if it cannot be read. Whether one begins there is not checked.
+    /// The instruction that begins at a file offset; `None` if it cannot be read. It is not checked if one
+    /// begins there.
     pub(crate) fn operator_at(&self, offset: u64) -> Option<Operator<'s>> {
         let offset = usize::try_from(offset).ok()?;
         OperatorsReader::new(BinaryReader::new(self.bytes.get(offset..)?, offset)).read().ok()
@@ -497,7 +498,7 @@ impl<'s> Module<'s> {
         })
     }
 
-    /// Whether the name section names any function.
+    /// Returns true if the name section names any function.
     pub(crate) fn has_function_names(&self) -> bool {
         self.function_names().next().is_some()
     }

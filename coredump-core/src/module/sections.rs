@@ -6,11 +6,11 @@ use std::ops::Range;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// How deep components may be nested: deeper ones are not read.
+/// The levels to which components may be nested: deeper ones are not read.
 const MAX_NESTING: usize = 100;
-/// How many core modules are taken from one component.
+/// The number of core modules that are taken from one component.
 const MAX_MODULES: usize = 10_000;
-/// How many sections of one binary are read: a file may hold one for every two bytes.
+/// The number of sections of one binary that are read: a file may hold one for every two bytes.
 const MAX_SECTIONS: usize = 1_000_000;
 
 /// Section id of custom sections (Wasm spec, 5.5.2).

@@ -120,7 +120,7 @@ impl<'s> Module<'s> {
         ends.max().unwrap_or(0)
     }
 
-    /// Whether the program may have a pointer to a function, because an element segment names it.
+    /// Returns true if the program may have a pointer to a function, because an element segment names it.
     pub(crate) fn has_pointer_to(&self, function: u32) -> bool {
         let find = || {
             let named =

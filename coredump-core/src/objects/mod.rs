@@ -54,7 +54,7 @@ impl ObjectKind {
     }
 }
 
-/// How a field or an element is stored.
+/// The encoding of a field or an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
     /// 8 bits.
@@ -121,13 +121,13 @@ impl Storage {
 pub struct ObjectType {
     /// The kind of objects of this type.
     pub kind: ObjectKind,
-    /// Where the type is in the dump's modules: the module's index, and the index of the type, or of the tag for an
-    /// exception. Equal types of several modules, or of one, are the same type and have several places; a type that
+    /// The places of the type in the dump's modules: the module's index, and the index of the type, or of the tag for
+    /// an exception. Equal types of several modules, or of one, are the same type and have several places; a type that
     /// only the host has is in none.
     pub places: Vec<(u32, u32)>,
-    /// How the fields are stored; of an array, the elements.
+    /// The encodings of the fields; for an array, that of the elements.
     pub fields: Vec<Storage>,
-    /// Where each field begins, in bytes.
+    /// The offset of each field, in bytes.
     offsets: Vec<u32>,
     /// Bytes of all fields together.
     size: u32,
@@ -147,7 +147,7 @@ impl ObjectType {
         ObjectType { kind, places, fields, offsets, size }
     }
 
-    /// How an element of an array is stored.
+    /// Returns the encoding of an array's elements.
     fn element(&self) -> Storage {
         self.fields.first().copied().unwrap_or(Storage::I8)
     }
@@ -229,7 +229,7 @@ impl<'a> Objects<'a> {
         &self.index().types
     }
 
-    /// How many objects there are: their ids are those from 1 to this.
+    /// Returns the number of objects: their ids are those from 1 to this.
     pub fn count(&self) -> u32 {
         self.index().count
     }
@@ -245,7 +245,7 @@ impl<'a> Objects<'a> {
         Some((message, self.offset + at))
     }
 
-    /// Whether the section was read through already.
+    /// Returns true if the section was read through already.
     pub(crate) fn is_read(&self) -> bool {
         self.index.get().is_some()
     }

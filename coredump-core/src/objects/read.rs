@@ -3,7 +3,7 @@
 use super::{Field, Id, Link, MAX_ID, ObjectKind, ObjectType, Objects, Storage, VERSION};
 use std::ops::Range;
 
-/// How many objects there are from one remembered position to the next.
+/// The number of objects from one remembered position to the next.
 const STRIDE: u32 = 16;
 
 /// The index of a section, made when it is read through once.
@@ -15,7 +15,7 @@ pub(super) struct Index {
     pub limit: Option<u64>,
     /// The fault, and its byte offset in the section.
     pub problem: Option<(String, u64)>,
-    /// Where the objects begin in the section's first part; `None` if the second part holds them.
+    /// The offset at which the objects begin in the section's first part; `None` if the second part holds them.
     start: Option<usize>,
     /// The position of each sixteenth object, in bytes from the first object.
     places: Vec<u32>,
@@ -111,7 +111,7 @@ fn leb(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     None
 }
 
-/// Where an object's parts lie in the bytes of all objects.
+/// The positions of an object's parts in the bytes of all objects.
 struct Span {
     type_index: u32,
     len: u64,
@@ -248,7 +248,7 @@ pub struct Object<'o> {
     pub type_index: u32,
     /// Its type.
     pub ty: &'o ObjectType,
-    /// How many fields or elements it has; the dump need not hold all elements.
+    /// The number of its fields or elements; the dump need not hold all elements.
     pub len: u64,
     contents: Contents<'o>,
 }
@@ -271,7 +271,7 @@ impl<'o> Object<'o> {
         self.contents.bytes
     }
 
-    /// How many of its fields or elements are in the dump.
+    /// Returns the number of its fields or elements that are in the dump.
     pub fn held(&self) -> usize {
         match self.ty.kind {
             ObjectKind::Array => self.contents.bytes.len() / self.ty.element().size() as usize,
@@ -288,7 +288,7 @@ impl<'o> Object<'o> {
         }
     }
 
-    /// How a field or element is stored; `None` if there is none of this index.
+    /// Returns the encoding of a field or element; `None` if there is none of this index.
     pub fn storage(&self, index: usize) -> Option<Storage> {
         match self.ty.kind {
             ObjectKind::Array => Some(self.ty.element()),

@@ -8,7 +8,7 @@ use super::*;
 struct Made {
     ty: usize,
     fields: Vec<Field>,
-    /// How many elements it has that the dump does not hold.
+    /// The number of its elements that the dump does not hold.
     more: u32,
 }
 

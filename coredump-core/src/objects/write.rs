@@ -50,12 +50,12 @@ impl Writer {
         Writer::default()
     }
 
-    /// How many objects were written.
+    /// Returns the number of objects that were written.
     pub fn count(&self) -> u32 {
         self.count
     }
 
-    /// How many bytes the objects take so far.
+    /// Returns the number of bytes that the objects take so far.
     pub fn size(&self) -> u64 {
         self.objects.len() as u64
     }

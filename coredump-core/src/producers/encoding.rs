@@ -1,4 +1,4 @@
-//! How a producer writes the frames of a `corestack` section.
+//! The ways in which producers write the frames of a `corestack` section.
 
 use wasmparser::BinaryReader;
 
@@ -7,24 +7,25 @@ use crate::model::Layout;
 use crate::sections::RawSection;
 use crate::sections::input::{failed, name, version};
 
-/// How a producer writes a frame. The order is always: size, version byte, instance, function, code offset, values.
+/// The way in which a producer writes a frame. The order is always: size, version byte, instance, function, code
+/// offset, values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encoding {
     /// The layout it belongs to.
     pub layout: Layout,
     /// Its name, for a person.
     pub name: &'static str,
-    /// How numbers are written, the number of frames included.
+    /// The encoding of numbers, the number of frames included.
     pub numbers: Numbers,
-    /// Whether the size of all frames follows their number.
+    /// True if the size of all frames follows their number.
     pub size: bool,
-    /// Whether each frame begins with a version byte.
+    /// True if each frame begins with a version byte.
     pub version: bool,
-    /// Whether each frame names its instance.
+    /// True if each frame names its instance.
     pub instance: bool,
-    /// How its locals and operands are written.
+    /// The encoding of its locals and operands.
     pub values: Values,
-    /// Whether fewer frames than declared may follow.
+    /// True if fewer frames than declared may follow.
     pub may_end_early: bool,
 }
 
@@ -37,7 +38,7 @@ impl Encoding {
         u64::from(self.version) + numbers * width
     }
 
-    /// Whether a section, whole or not, declares more frames than its declared size can hold.
+    /// Returns true if a section, whole or not, declares more frames than its declared size can hold.
     pub fn declares_too_many(&self, section: &RawSection<'_>) -> bool {
         let mut reader = section.reader();
         let count = version(&mut reader, "corestack")
@@ -59,7 +60,7 @@ pub const STANDARD: Encoding = Encoding {
     may_end_early: false,
 };
 
-/// How unsigned numbers are written.
+/// The encoding of unsigned numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Numbers {
     /// LEB128.
@@ -68,7 +69,7 @@ pub enum Numbers {
     Fixed,
 }
 
-/// How locals and operands are written.
+/// The encoding of locals and operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Values {
     /// Two vectors; integers are LEB128.
@@ -76,7 +77,7 @@ pub enum Values {
     /// Both counts, then the locals, then the operands if `operands` says so; integers have four or eight bytes, little
     /// endian.
     BothCounts {
-        /// Whether the operands follow.
+        /// True if the operands follow.
         operands: bool,
     },
     /// A vector of locals, and nothing for operands; integers have four or eight bytes.

@@ -92,7 +92,7 @@ impl Producer {
         }
     }
 
-    /// Whether it writes dumps in this layout.
+    /// Returns true if it writes dumps in this layout.
     pub fn writes(self, layout: Layout) -> bool {
         match layout {
             Layout::Standard => {
@@ -104,7 +104,7 @@ impl Producer {
         }
     }
 
-    /// Whether it has only ever written the standard's encoding, so that anything that does not fit is damage.
+    /// Returns true if it has only ever written the standard's encoding, so that anything that does not fit is damage.
     pub fn is_faithful(self) -> bool {
         matches!(self, Producer::Ours | Producer::Wasmtime)
     }
@@ -163,7 +163,7 @@ pub fn infer(dump: &mut CoreDump<'_>, producer: Producer) {
     }
 }
 
-/// Whether the producer makes mistakes that only the modules show.
+/// Returns true if the producer makes mistakes that only the modules show.
 pub fn needs_modules(dump: &CoreDump<'_>) -> bool {
     dump.layout == Layout::WasmEdge || Producer::named(dump.producer.as_deref()) == Some(Producer::Wasmtime)
 }
@@ -174,12 +174,12 @@ pub fn repair_memories(dump: &mut CoreDump<'_>, instance: usize, definitions: &[
     wasmtime::page_sizes(dump, instance, definitions);
 }
 
-/// Whether the producer writes locals with wrong types, which [`repair_locals`] corrects.
+/// Returns true if the producer writes locals with wrong types, which [`repair_locals`] corrects.
 pub fn mistakes_locals(dump: &CoreDump<'_>) -> bool {
     dump.layout == Layout::WasmEdge
 }
 
-/// Whether some frames may name another function than the one that ran.
+/// Returns true if some frames may name another function than the one that ran.
 pub fn confuses_functions(dump: &CoreDump<'_>) -> bool {
     dump.layout == Layout::WasmEdge
 }
@@ -197,8 +197,8 @@ pub fn bases(dump: &CoreDump<'_>) -> &'static [OffsetBase] {
     }
 }
 
-/// Whether a code offset may be the place of an instruction. A body begins with its declaration of locals: where offsets count
-/// from there, a producer writes 0 for a place that it does not know.
+/// Returns true if a code offset may be the place of an instruction. A body begins with its declaration of locals:
+/// where offsets count from there, a producer writes 0 for a place that it does not know.
 pub fn is_place(dump: &CoreDump<'_>, code_offset: u32) -> bool {
     code_offset != 0 || bases(dump).first() != Some(&OffsetBase::Body)
 }
@@ -214,8 +214,8 @@ impl Layout {
     }
 }
 
-/// Whether the contents of memories are in chunks of 4 KiB, trimmed of zeros at both ends, as Wasmtime and WasmEdge write
-/// them: then what no segment covers is known to be zero.
+/// Returns true if the contents of memories are in chunks of 4 KiB, trimmed of zeros at both ends, as Wasmtime and
+/// WasmEdge write them: then what no segment covers is known to be zero.
 pub fn is_trimmed<'a>(segments: &[(u32, Segment<'a>)]) -> bool {
     const CHUNK: u64 = 4096;
     !segments.is_empty()
@@ -226,13 +226,13 @@ pub fn is_trimmed<'a>(segments: &[(u32, Segment<'a>)]) -> bool {
         })
 }
 
-/// Whether sections are in this order, each at most once; only sections of state may be missing.
+/// Returns true if sections are in this order, each at most once; only sections of state may be missing.
 fn follow(sections: &[Section], order: [&str; 7]) -> bool {
     let mut sections = sections.iter().map(|section| section.name.as_str()).peekable();
     order.iter().all(|name| sections.next_if_eq(name).is_some() || is_state(name)) && sections.next().is_none()
 }
 
-/// Whether a section of that name holds state: memory, globals or data.
+/// Returns true if a section of that name holds state: memory, globals or data.
 fn is_state(name: &str) -> bool {
     matches!(name, "memory" | "global" | "data")
 }

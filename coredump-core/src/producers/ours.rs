@@ -3,8 +3,8 @@
 use crate::extension;
 use crate::sections::RawSection;
 
-/// Whether one of them wrote these sections, which include one of our own. In a dump without frames or modules nothing
-/// else would distinguish them.
+/// Returns true if one of them wrote these sections, which include one of our own. In a dump without frames or modules
+/// nothing else would distinguish them.
 pub fn wrote(sections: &[RawSection<'_>]) -> bool {
     sections.iter().any(|section| section.id == 0 && section.name.starts_with(extension::PREFIX))
 }

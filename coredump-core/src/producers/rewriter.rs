@@ -32,7 +32,8 @@ const FROM_0_1_11: Encoding =
 /// All its encodings.
 pub const ENCODINGS: [Encoding; 4] = [FROM_0_2, FROM_0_1_14, OF_MAY_2023, FROM_0_1_11];
 
-/// Whether it wrote these sections: `corestack` first, then a `core` without a name, and neither modules nor instances.
+/// Returns true if it wrote these sections: `corestack` first, then a `core` without a name, and neither modules nor
+/// instances.
 pub fn wrote(sections: &[RawSection<'_>]) -> bool {
     let at = |name| sections::position(sections, name);
     if at("coremodules").or(at("coreinstances")).is_some() {

@@ -37,7 +37,7 @@ pub const ENCODINGS: [Encoding; 2] = [
     },
 ];
 
-/// Whether an old WasmEdge wrote these sections: a list of no instances, or modules whose names have no length.
+/// Returns true if an old WasmEdge wrote these sections: a list of no instances, or modules whose names have no length.
 pub fn old_wrote(sections: &[RawSection<'_>]) -> bool {
     let at = |name| sections::position(sections, name);
     match (at("coremodules"), at("coreinstances")) {
@@ -47,14 +47,14 @@ pub fn old_wrote(sections: &[RawSection<'_>]) -> bool {
     }
 }
 
-/// Whether an old WasmEdge may have written these sections: modules and no list of instances. No other of the old producers
-/// writes modules.
+/// Returns true if an old WasmEdge may have written these sections: modules and no list of instances. No other of the
+/// old producers writes modules.
 pub fn old_may_have_written(sections: &[RawSection<'_>]) -> bool {
     let has = |name| sections::position(sections, name).is_some();
     has("coremodules") && !has("coreinstances")
 }
 
-/// Whether the names of a `coremodules` section have lengths, as the standard asks; one that is cut off may.
+/// Returns true if the names of a `coremodules` section have lengths, as the standard asks; one that is cut off may.
 fn has_lengths(section: &RawSection<'_>) -> bool {
     let mut reader = section.reader();
     let mut names = || -> wasmparser::Result<()> {
@@ -68,7 +68,7 @@ fn has_lengths(section: &RawSection<'_>) -> bool {
     section.cut_off().is_some() || (names().is_ok() && reader.eof())
 }
 
-/// Whether a dump that was read is laid out as its dumps are.
+/// Returns true if a dump that was read is laid out as its dumps are.
 pub fn laid_out(dump: &CoreDump<'_>) -> bool {
     dump.sections.first().is_some_and(|first| is_state(&first.name)) && follow(&dump.sections, ORDER)
 }

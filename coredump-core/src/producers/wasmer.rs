@@ -12,7 +12,7 @@ pub const BASES: &[OffsetBase] = &[OffsetBase::Body, OffsetBase::FirstInstructio
 /// Its encoding.
 pub const ENCODING: Encoding = Encoding { layout: Layout::Wasmer, name: "wasmer", ..rewriter::FROM_0_1_14 };
 
-/// Whether it wrote these sections, if the rewriter did not: neither modules nor instances.
+/// Returns true if it wrote these sections, if the rewriter did not: neither modules nor instances.
 pub fn wrote(sections: &[RawSection<'_>]) -> bool {
     let has = |name| sections::position(sections, name).is_some();
     !has("coremodules") && !has("coreinstances") && has("core") && has("corestack")

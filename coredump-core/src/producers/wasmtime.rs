@@ -1,4 +1,4 @@
-//! Wasmtime. It follows the standard. What it leaves out, or counts in its own way, is repaired here.
+//! Wasmtime. It follows the standard. All that it leaves out, or counts in its own way, is repaired here.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,7 +11,7 @@ use super::{follow, references_written_as_null, warn};
 /// The order of its sections.
 const ORDER: [&str; 7] = ["core", "memory", "global", "data", "coremodules", "coreinstances", "corestack"];
 
-/// How many of the youngest frames it writes by default.
+/// The number of the youngest frames that it writes by default.
 const FRAMES: usize = 20;
 
 /// For how many modules the same warning is given.
@@ -23,8 +23,8 @@ const CHUNK: u64 = 4096;
 /// The page size of a memory that declares none.
 const PAGE: u64 = 65536;
 
-/// Whether it wrote these sections: the standard's and the state in its order, each at most once. It has never written
-/// another encoding than the standard's, so what does not fit is damage.
+/// Returns true if it wrote these sections: the standard's and the state in its order, each at most once. It has never
+/// written another encoding than the standard's, so what does not fit is damage.
 pub fn wrote(sections: &[RawSection<'_>]) -> bool {
     let mut order = ORDER.iter();
     let names: Vec<String> = sections.iter().take(8).map(|section| section.describe().name).collect();
@@ -34,7 +34,7 @@ pub fn wrote(sections: &[RawSection<'_>]) -> bool {
         && names.iter().all(|name| order.any(|next| next == name))
 }
 
-/// Whether a dump that was read is laid out as its dumps are, and lacks the same values.
+/// Returns true if a dump that was read is laid out as its dumps are, and lacks the same values.
 pub fn laid_out(dump: &CoreDump<'_>) -> bool {
     let mut frames = dump.threads.iter().flat_map(|thread| &thread.frames);
     follow(&dump.sections, ORDER) && frames.all(|frame| frame.locals.is_none() && frame.stack.is_none())

@@ -9,12 +9,12 @@ use crate::producers::{Encoding, Values};
 use crate::sections::RawSection;
 use crate::sections::input::{capacity, failed, index, name, version};
 
-/// How many more frames and values may be read of one dump, all its threads together.
+/// The numbers of frames and values that may still be read of one dump, all its threads together.
 #[derive(Debug)]
 pub struct Budget {
     frames: usize,
     values: usize,
-    /// Whether values were read and not kept.
+    /// True if values were read and not kept.
     pub values_dropped: bool,
 }
 
@@ -24,7 +24,7 @@ impl Default for Budget {
     }
 }
 
-/// Reads a `corestack` section: `0x00 thread-name:name`, then the frames, youngest first. What was read before a
+/// Reads a `corestack` section: `0x00 thread-name:name`, then the frames, youngest first. All that was read before a
 /// failure stays.
 pub fn thread(
     section: &RawSection<'_>,

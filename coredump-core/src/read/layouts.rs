@@ -54,18 +54,18 @@ pub fn of_reading(reading: Reading, sections: &[RawSection<'_>]) -> Encoding {
     encodings(Producer::candidates(sections)).into_iter().find(same).unwrap_or(STANDARD)
 }
 
-/// How well an encoding suits a file. Fits are compared field by field, and the greatest is the best.
+/// A measure of how well an encoding suits a file. Fits are compared field by field, and the greatest is the best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Fit {
-    /// Whether it reads every section to its last byte (as far as the section is there).
+    /// True if it reads every section to its last byte (as far as the section is there).
     exact: bool,
-    /// Whether there are as many frames as are declared.
+    /// True if there are as many frames as are declared.
     counted: bool,
-    /// Whether frames name instances that exist.
+    /// True if frames name instances that exist.
     instances: bool,
-    /// How many bytes it could read, which decides between encodings of which none fits, in a damaged section.
+    /// The number of bytes that it could read of a damaged section, which decides between encodings of which none fits.
     read: u64,
-    /// Whether the rest of the file has the habits of a producer that writes this encoding.
+    /// True if the rest of the file has the habits of a producer that writes this encoding.
     habit: bool,
 }
 

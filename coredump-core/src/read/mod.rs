@@ -156,14 +156,14 @@ fn sections<'a>(bytes: &'a [u8], dump: &mut CoreDump<'a>) -> Result<Vec<RawSecti
     Ok(sections)
 }
 
-/// Whether a section of this name is one of ours that holds JSON.
+/// Returns true if a section of this name is one of ours that holds JSON.
 fn is_json(name: &str) -> bool {
     let other =
         [extension::EMBEDDED_MODULE, crate::component::SECTION, crate::objects::SECTION, crate::recording::SECTION];
     name.starts_with(extension::PREFIX) && !other.contains(&name)
 }
 
-/// Whether only a core dump has such a section.
+/// Returns true if only a core dump has such a section.
 fn is_dump_section(section: &RawSection<'_>) -> bool {
     section.id == 0 && matches!(section.name, "core" | "corestack" | "coremodules" | "coreinstances")
 }

@@ -23,9 +23,9 @@ pub struct MemoryBuilder<'a> {
     /// For a segment that the end of the file cuts off: the memory's index, and the address at which the whole segment
     /// would end.
     cut: Option<(u32, u64)>,
-    /// Whether there is a data section.
+    /// True if there is a data section.
     has_data: bool,
-    /// Whether part of the state could not be read.
+    /// True if part of the state could not be read.
     damaged: bool,
 }
 

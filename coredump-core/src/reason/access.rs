@@ -16,7 +16,7 @@ pub struct MemoryAccess {
     pub address: Option<u64>,
     /// Size in bytes, if it is known: for a fill or copy it is an operand.
     pub size: Option<u64>,
-    /// Whether it was a write (an atomic read-modify-write counts as one).
+    /// True if it was a write (an atomic read-modify-write counts as one).
     pub write: bool,
 }
 

@@ -16,9 +16,9 @@ const CPP: u64 = 0x434C_4E47_432B_2B00;
 const CPP_DEPENDENT: u64 = CPP | 1;
 const RUST: u64 = 0x4D4F_5A00_5255_5354;
 
-/// How many base classes are followed along one path.
+/// The number of base classes that are followed along one path.
 const DEPTH: usize = 16;
-/// How many bases of a class are looked at.
+/// The number of bases of a class that are looked at.
 const BASES: u64 = 16;
 /// Longest name of a type and longest message, in bytes.
 const MAX_TEXT: u64 = 4096;
@@ -41,9 +41,9 @@ pub struct Exception {
     pub suppressed: Vec<gc::Thrown>,
     /// The values that it carries, in the tag's order.
     pub values: Vec<ThrownValue>,
-    /// How often it was thrown again.
+    /// The number of times that it was thrown again.
     pub rethrown: Option<u64>,
-    /// Whether the frames are those of the last throw, because the first is not known.
+    /// True if the frames are those of the last throw, because the first is not known.
     pub last_only: bool,
 }
 
@@ -178,8 +178,8 @@ impl CppExceptions<'_, '_, '_> {
         (address != 0).then(|| String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Where in `object` its `std::runtime_error` or `std::logic_error` base begins, if it has one. After its name, a
-    /// type info has nothing, one base, or flags, a count and the bases with their offsets.
+    /// Returns the address at which the `std::runtime_error` or `std::logic_error` base of `object` begins, if it has
+    /// one. After its name, a type info has nothing, one base, or flags, a count and the bases with their offsets.
     fn standard_base(&self, ty: u64, object: u64, depth: usize) -> Option<u64> {
         if matches!(self.mangled(ty)?.as_str(), "St13runtime_error" | "St11logic_error") {
             return Some(object);
@@ -201,8 +201,8 @@ impl CppExceptions<'_, '_, '_> {
         self.standard_base(self.word(behind)?, object, depth)
     }
 
-    /// Whether `what()` of an object returns the text that it was made with, and is not overridden by the program.
-    /// Where the functions' names do not tell, it is taken for not overridden.
+    /// Returns true if `what()` of an object returns the text that it was made with, and is not overridden by the
+    /// program. If the functions' names do not say so, it is taken for not overridden.
     fn says_its_text(&self, object: u64) -> bool {
         // `what()` comes after two destructors in the vtable.
         let width = self.memory.pointer_size();

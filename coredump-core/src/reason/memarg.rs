@@ -1,4 +1,5 @@
-//! Which memory a load, store or atomic instruction accesses, how much of it, and where its address was pushed.
+//! Finds the memory that a load, store or atomic instruction accesses, the number of bytes, and the place where the
+//! address was pushed.
 
 use wasmparser::{MemArg, Operator};
 

@@ -15,7 +15,7 @@ use crate::model::{CoreDump, Frame, Value};
 use crate::module::constant_bits;
 use crate::unwind::moved::may_be_joined_after;
 
-/// How many instructions of one straight line are followed.
+/// The number of instructions of one straight line that are followed.
 const MAX_LINE: usize = 100_000;
 
 /// An instruction and its operands.
@@ -40,7 +40,7 @@ pub struct FrameState<'f, 'd> {
     pub dump: &'f CoreDump<'d>,
     /// The frame.
     pub frame: &'f Frame,
-    /// Whether it is the youngest frame, so that nothing ran after it stopped.
+    /// True if it is the youngest frame, so that nothing ran after it stopped.
     pub youngest: bool,
     /// Gives the value of a Wasm local that the dump leaves out, where the code proves it.
     pub proved: Box<dyn Fn(u32) -> Option<Value> + 'f>,

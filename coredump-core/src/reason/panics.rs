@@ -13,7 +13,7 @@ use crate::signature::Signer;
 
 /// Longest text read from memory, in bytes.
 const MAX_TEXT: u64 = 4096;
-/// How many arguments are looked at.
+/// The number of arguments that are looked at.
 const MAX_ARGUMENTS: usize = 16;
 
 struct Rule {
@@ -86,7 +86,7 @@ fn rule(function: &str, parameters: Option<usize>) -> Option<&'static Rule> {
     RULES.iter().find(|rule| fits(rule) && rule.function.is_match(function))
 }
 
-/// Whether the function of a frame, which has this name, is one that programs call to give up.
+/// Returns true if the function of a frame, which has this name, is one that programs call to give up.
 pub fn is_known(crash: &Evidence<'_, '_>, index: usize, name: &str) -> bool {
     rule(name, parameters(crash, index)).is_some()
 }
@@ -229,7 +229,7 @@ fn rust_location(memory: &Memory<'_>, address: u64) -> Option<String> {
     plausible.then(|| format!("{file}:{line}:{column}"))
 }
 
-/// Which of a function's first parameters its code never writes to.
+/// Returns the ones of a function's first parameters that its code never writes to.
 pub fn unchanged(binary: &crate::binaries::Binary, function: u32, count: usize) -> Vec<bool> {
     let mut unchanged = vec![true; count];
     let Some(mut operators) = binary.module().operators(function) else { return vec![false; count] };

@@ -8,7 +8,7 @@ use regex::{Captures, Regex};
 use super::{Panic, PanicSource};
 use crate::lang::python::{Chained, Uncaught};
 
-/// How many functions of one traceback are kept, of the youngest.
+/// The number of functions of one traceback that are kept, of the youngest.
 const MAX_FRAMES: usize = 256;
 /// Longest line of a traceback that is read, in bytes.
 const MAX_LINE: usize = 4096;
@@ -44,7 +44,7 @@ const BETWEEN: [(&str, bool); 2] = [
     ("The above exception was the direct cause of the following exception:", true),
     ("During handling of the above exception, another exception occurred:", false),
 ];
-/// How many exceptions before the last are kept.
+/// The number of exceptions before the last that are kept.
 const MAX_CHAIN: usize = 64;
 /// The message of componentize-py's runtime when a function of the program has thrown.
 const PYTHON_THREW: &str = "Python function threw an unexpected exception";
@@ -56,7 +56,7 @@ pub fn uncaught(text: &str) -> Option<Panic> {
     python(&lines).or_else(|| spider_monkey(&lines)).or_else(|| v8(&lines))
 }
 
-/// Whether the message only says that a function of the program has thrown.
+/// Returns true if the message only says that a function of the program has thrown.
 pub fn only_threw(panic: &Panic) -> bool {
     panic.message.as_deref().is_some_and(|message| message.contains(PYTHON_THREW))
 }

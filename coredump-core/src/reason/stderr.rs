@@ -17,7 +17,7 @@ static PATTERNS: LazyLock<Vec<(&'static str, Expression)>> = LazyLock::new(|| {
     lines.filter_map(pattern).collect()
 });
 
-/// How many bytes at the end of the text are looked at: a program that gives up prints the reason last.
+/// The number of bytes at the end of the text that are looked at: a program that gives up prints the reason last.
 const TAIL: usize = 64 << 10;
 
 /// The last panic that the end of the text reports.

@@ -1,4 +1,4 @@
-//! Which trap an instruction raised.
+//! Finds the trap that an instruction raised.
 
 use wasmparser::Operator;
 

@@ -5,14 +5,15 @@ use crate::memory::Memory;
 use crate::regions;
 use crate::variables::{Inspector, Limits};
 
-/// How many bytes below the stack pointer are searched for Rust's message: its panic hook calls a few functions deep.
+/// The number of bytes below the stack pointer that are searched for Rust's message: its panic hook calls a few
+/// functions deep.
 const DEPTH: u64 = 1 << 14;
 /// Size in bytes of the buffer in which `std::panicking::default_hook` builds the message. Longer messages are printed
 /// unbuffered.
 const BUFFER: usize = 512;
-/// How many bytes of the buffer must be untouched after the message.
+/// The number of bytes of the buffer that must be untouched after the message.
 const GAP: usize = 64;
-/// How many frames on top of the stack may belong to Zig's panic.
+/// The number of frames on top of the stack that may belong to Zig's panic.
 const FRAMES: usize = 8;
 /// The longest message of Zig that is not cut off (`std.debug.panicExtra`).
 const LONGEST: u64 = 0x1000;

@@ -46,7 +46,7 @@ pub const VERSION: u32 = 1;
 /// Bytes of the log that have a digest of their own in [`Start::digests`].
 pub const CHUNK: usize = 1 << 20;
 
-/// How the program was started, and what the log's numbers mean.
+/// The start of the program, and the meaning of the log's numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Start {
@@ -76,7 +76,7 @@ pub struct Start {
     pub calls: u64,
     /// BLAKE3 of each [`CHUNK`] of the log, the last of which may be shorter, in lower-case hex.
     pub digests: Vec<String>,
-    /// Where the program was stopped, if it did not end by itself.
+    /// The place at which the program was stopped, if it did not end by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<ProgramStop>,
     /// The name of the file that holds the log, if it is not in the section. It is in the dump's folder.
@@ -84,8 +84,8 @@ pub struct Start {
     pub file: Option<String>,
 }
 
-/// Where a program was stopped from outside: after the last event of the log, at the next call of the host or before
-/// it.
+/// The place at which a program was stopped from outside: after the last event of the log, at the next call of the host
+/// or before it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProgramStop {
@@ -95,8 +95,8 @@ pub struct ProgramStop {
     /// The host call in which it was stopped: its function, as in the log, and the [`hash`] of its arguments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<(u32, u32)>,
-    /// How far it ran after the last call of the log, in the engine's units of fuel (about one for each instruction).
-    /// It was stopped at the beginning of the first loop or function after that.
+    /// The distance that it ran after the last call of the log, in the engine's units of fuel (about one for each
+    /// instruction). It was stopped at the beginning of the first loop or function after that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fuel: Option<u64>,
 }
@@ -130,8 +130,8 @@ pub struct RecordedCall<'a> {
 pub struct Read {
     /// The part of the file.
     pub passage: Passage,
-    /// Where the bytes went: an address in the program's memory, written before the other writes; for a component's
-    /// call, the byte position in its encoded results.
+    /// The destination of the bytes: an address in the program's memory, written before the other writes; for a
+    /// component's call, the byte position in its encoded results.
     pub to: u64,
 }
 
@@ -161,7 +161,7 @@ pub enum Outcome<'a> {
     Failed(Failure),
 }
 
-/// How a call ended the program.
+/// The way in which a call ended the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The program left, with this code.
@@ -188,7 +188,7 @@ pub struct Refusal {
     pub current: u64,
     /// The size that was asked for, in bytes.
     pub desired: u64,
-    /// How many times the same growth was allowed since the last event, for another memory of the same size.
+    /// The number of times that the same growth was allowed since the last event, for another memory of the same size.
     pub allowed: u32,
 }
 

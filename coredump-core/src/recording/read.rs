@@ -9,7 +9,7 @@ use crate::limits::MAX_JSON;
 /// A recording as it stands in a dump.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording<'a> {
-    /// How the program was started.
+    /// The start of the program.
     pub start: Start,
     /// The log.
     pub log: &'a [u8],
@@ -109,12 +109,12 @@ impl<'a> EventReader<'a> {
         self.offset + self.at as u64
     }
 
-    /// How many bytes of the log were read.
+    /// Returns the number of bytes of the log that were read.
     pub fn position(&self) -> usize {
         self.at
     }
 
-    /// Whether no event is left.
+    /// Returns true if no event is left.
     pub fn is_empty(&self) -> bool {
         self.at == self.log.len()
     }

@@ -14,13 +14,13 @@ pub struct Changed {
     pub range: Range<u64>,
     /// The addresses from the first to the last byte that differs.
     pub changed: Range<u64>,
-    /// How many bytes differ.
+    /// The number of bytes that differ.
     pub bytes: u64,
     /// The module's bytes from the first difference on, up to 32.
     pub was: Vec<u8>,
 }
 
-/// How many of the module's bytes are kept.
+/// The number of the module's bytes that are kept.
 const KEPT: u64 = 32;
 
 /// The data segments of constants in a memory (`.rodata`, as LLVM names them) that differ from the module's. Empty

@@ -1,4 +1,4 @@
-//! Where a linker put data, stack and heap.
+//! Finds the places where a linker put data, stack and heap.
 
 use std::ops::Range;
 
@@ -8,10 +8,10 @@ use crate::model::{CoreDump, Value};
 use crate::module::{Constant, Module};
 use crate::variables::statics;
 
-/// How many data segments of one module are looked at.
+/// The number of data segments of one module that are looked at.
 pub(super) const MAX_SEGMENTS: usize = 100_000;
 
-/// How many instances may share a memory: the layout of one with more is not known.
+/// The number of instances that may share a memory: the layout of one with more is not known.
 const MAX_OWNERS: usize = 1024;
 
 /// The greatest size in bytes of a module whose debug information is read just to find the end of static data, which

@@ -2,7 +2,7 @@
 //!
 //! A dump does not record this. The verified binary shows it, if it follows the conventions of LLVM's linker
 //! (tool-conventions `BasicCABI.md`, wasm-ld's layout), which AssemblyScript shares: data segments, a stack that grows
-//! downwards, and the heap up to the memory's end. What these leave open stays unknown: nothing is guessed.
+//! downwards, and the heap up to the memory's end. Ranges that these leave open stay unknown: nothing is guessed.
 
 mod constants;
 mod initial;
@@ -94,7 +94,7 @@ impl Regions {
         Regions::fill(layout::regions(dump, binaries, memory, size), size)
     }
 
-    /// Sorts and clips the regions, and fills gaps with unknown ones. Where two overlap, the first in the list counts.
+    /// Sorts and clips the regions, and fills gaps with unknown ones. If two overlap, the first in the list counts.
     fn fill(mut regions: Vec<Region>, size: u64) -> Regions {
         regions.sort_by_key(|region| region.range.start);
         let mut all: Vec<Region> = Vec::with_capacity(regions.len() + 2);
@@ -135,7 +135,7 @@ impl Regions {
         region.range.contains(&address).then_some(region)
     }
 
-    /// Whether any region's use is known.
+    /// Returns true if any region's use is known.
     pub fn is_known(&self) -> bool {
         self.0.iter().any(|region| region.r#use != Use::Unknown)
     }

@@ -1,9 +1,9 @@
 //! Overflow of the shadow stack.
 //!
 //! LLVM keeps what must have an address (arrays, structures, variables whose address is taken) on a stack of its own in
-//! linear memory, which grows downwards and has no guard. Where it comes first in memory, the access below address 0
-//! traps as out of bounds. Where static data lies below it (wasm-ld without `--stack-first`), that is overwritten, and the
-//! program dies of it sooner or later, anywhere.
+//! linear memory, which grows downwards and has no guard. If the stack comes first in memory, the access below address
+//! 0 traps as out of bounds. If static data lies below it (wasm-ld without `--stack-first`), that is overwritten, and
+//! the program dies of it sooner or later, anywhere.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use super::layout::{Marks, STACK_POINTER, data, definer, owners};
 use crate::binaries::Binaries;
 use crate::model::CoreDump;
 
-/// How many data segments are looked at: linkers write one for each section.
+/// The number of data segments that are looked at: linkers write one for each section.
 const SEGMENTS: usize = 64;
 
 /// An overflow of the shadow stack.
@@ -26,7 +26,7 @@ pub enum Overrun {
     IntoData {
         /// The stack pointer.
         pointer: u64,
-        /// Where static data ends.
+        /// The address at which static data ends.
         end: u64,
     },
 }

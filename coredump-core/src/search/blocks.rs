@@ -18,9 +18,9 @@ pub struct KnownBytes<'a> {
     pub address: u64,
     /// The bytes: borrowed where one large segment holds them, else copied from several.
     pub bytes: Cow<'a, [u8]>,
-    /// Whether they follow the last byte of the previous block.
+    /// True if they follow the last byte of the previous block.
     pub follows: bool,
-    /// Whether they are part of one range of known zeros.
+    /// True if they are part of one range of known zeros.
     pub zero: bool,
 }
 

@@ -9,16 +9,16 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The longest match of a regular expression, in bytes, that is found across a border of segments.
 const EXPRESSION_REACH: usize = 64 * 1024;
-/// How many words are compared together before any is looked at alone.
+/// The number of words that are compared together before any is looked at alone.
 const GROUP: usize = 1024;
 
 /// Something to look for.
 pub trait Pattern {
     /// The first match in `bytes` that begins at or after index `at`; never empty. `address` is that of `bytes[0]`.
     fn find(&self, bytes: &[u8], at: usize, address: u64) -> Option<Range<usize>>;
-    /// How many bytes of a match may lie before a border of segments.
+    /// Returns the number of bytes of a match that may lie before a border of segments.
     fn reach(&self) -> usize;
-    /// Whether a match may become longer if more bytes follow.
+    /// Returns true if a match may become longer if more bytes follow.
     fn is_open_ended(&self) -> bool {
         false
     }

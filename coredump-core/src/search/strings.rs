@@ -9,7 +9,7 @@ use crate::text::is_unsafe;
 /// The most bytes of one text; a longer text is given in parts.
 const LONGEST: usize = 64 * 1024;
 
-/// How a text is encoded.
+/// The encoding of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// UTF-8 (ASCII is part of it).
@@ -235,7 +235,7 @@ impl Classes {
         Classes(classes)
     }
 
-    /// Whether these two bytes cannot follow each other in text.
+    /// Returns true if these two bytes cannot follow each other in text.
     fn part(&self, first: u8, second: u8) -> bool {
         let (first, second) = (self.0[usize::from(first)], self.0[usize::from(second)]);
         first == Classes::NONE
@@ -244,8 +244,8 @@ impl Classes {
     }
 }
 
-/// Whether a UTF-16 unit is no control character and among the first 2048 code points. Beyond these, nearly any two
-/// bytes are a letter of some script (ASCII text would appear as Chinese).
+/// Returns true if a UTF-16 unit is no control character and among the first 2048 code points. Beyond these, nearly any
+/// two bytes are a letter of some script (ASCII text would appear as Chinese).
 fn could_be_text(unit: [u8; 2]) -> bool {
     matches!(u16::from_le_bytes(unit), 0x09 | 0x20..=0x7e | 0xa0..=0x7ff)
 }

@@ -53,8 +53,8 @@ pub fn used_up(reader: &BinaryReader<'_>, section: &str) -> Result<()> {
     Err(Error::malformed(reader.original_position() as u64, message))
 }
 
-/// How many items to reserve room for, of `count` with at least `least` bytes each: never more than the remaining bytes
-/// can hold.
+/// Returns the number of items to reserve room for, of `count` with at least `least` bytes each: never more than the
+/// remaining bytes can hold.
 pub fn capacity(reader: &BinaryReader<'_>, count: u32, least: usize) -> usize {
     (count as usize).min(reader.bytes_remaining() / least)
 }

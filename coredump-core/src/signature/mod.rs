@@ -18,7 +18,7 @@ use rules::RULES;
 const MAX_FUNCTIONS: usize = 5;
 /// Longest cycle of functions that counts as recursion.
 const MAX_CYCLE: usize = 8;
-/// How many names are remembered with their stable form.
+/// The number of names that are remembered with their stable form.
 const MAX_KNOWN: usize = 1 << 16;
 
 /// The signature of a crash; `None` if no frame is known. The crashed thread is the first.
@@ -121,7 +121,7 @@ impl Signer {
     }
 }
 
-/// Whether a source file belongs to a runtime or a standard library.
+/// Returns true if a source file belongs to a runtime or a standard library.
 pub(crate) fn is_library(file: &str) -> bool {
     RULES.paths.is_match(&file.replace('\\', "/"))
 }
@@ -163,7 +163,7 @@ impl Path {
         }
     }
 
-    /// Whether more functions would change nothing.
+    /// Returns true if more functions would change nothing.
     fn is_full(&self) -> bool {
         self.functions.len() == MAX_FUNCTIONS && self.top.len() == 2 * MAX_CYCLE
     }

@@ -94,7 +94,7 @@ fn without_arguments(name: &str) -> String {
     kept.split_off(word.min(end))
 }
 
-/// Whether a bracket after `kept` belongs to the name of a C++ operator.
+/// Returns true if a bracket after `kept` belongs to the name of a C++ operator.
 fn is_operator(kept: &str, bracket: char) -> bool {
     let symbol = kept.trim_end_matches(['<', '>', '=', '-']);
     let behind = &kept[symbol.len()..];
@@ -107,7 +107,7 @@ fn is_operator(kept: &str, bracket: char) -> bool {
         }
 }
 
-/// Whether `kept` ends in the name of a C++ operator, complete or not.
+/// Returns true if `kept` ends in the name of a C++ operator, complete or not.
 fn ends_in_operator(kept: &str) -> bool {
     let symbol = kept.trim_end().trim_end_matches(['<', '>', '=', '-', '(', ')']);
     symbol.strip_suffix("operator").is_some_and(|before| !before.ends_with(is_identifier))

@@ -28,7 +28,7 @@ pub struct Rules {
 pub struct Patterns(Vec<Pattern>);
 
 impl Patterns {
-    /// Whether one of them matches.
+    /// Returns true if one of them matches.
     pub fn is_match(&self, text: &str) -> bool {
         self.0.iter().any(|pattern| pattern.is_match(text))
     }

@@ -36,8 +36,8 @@ impl Extent {
         Some(Extent { header: down(header)?, body: down(body)?, first: down(first)?, end: down(end)? })
     }
 
-    /// Whether debug info gives this extent: compilers let a function begin at its size field or locals, and end at or
-    /// after its `end`. Debug info from before a tool rewrote the code does not fit both.
+    /// Returns true if debug info gives this extent: compilers let a function begin at its size field or locals, and
+    /// end at or after its `end`. Debug info from before a tool rewrote the code does not fit both.
     pub(super) fn agrees(&self, begin: u64, end: u64) -> bool {
         (self.header..=self.first).contains(&begin) && (end == self.end || end + 1 == self.end)
     }

@@ -9,7 +9,7 @@ use super::walk::Walk;
 use super::work::Work;
 use super::{Location, Slice, UnitRef, attribute_text, demangle, text};
 
-/// How many entries are followed from a use to the declaration with the name.
+/// The number of entries that are followed from a use to the declaration with the name.
 const MAX_HOPS: usize = 16;
 
 /// One address range of a concrete function.
@@ -104,8 +104,8 @@ pub(super) fn name<'u, 's: 'u>(
     plain
 }
 
-/// Where an entry is declared, from its own attributes or those of its origins in the same unit; `location` turns a
-/// file number and a line into a location.
+/// Returns the place where an entry is declared, from its own attributes or those of its origins in the same unit;
+/// `location` turns a file number and a line into a location.
 pub(super) fn declaration<'u, 's: 'u>(
     unit: UnitRef<'u, 's>,
     mut entry: UnitOffset<usize>,

@@ -14,31 +14,31 @@ use super::{Dwarf, Neighbours, Slice};
 const FAR: usize = 64 << 10;
 /// Bytes of a unit that are read as its head: nearly all root entries are shorter.
 const HEAD: usize = 512;
-/// How many bytes of the mapping are passed before its pages are released, so that large debug info does not stay
-/// resident.
+/// The number of bytes of the mapping that are passed before its pages are released, so that large debug info does not
+/// stay resident.
 const RESIDENT: usize = 4 << 20;
 
 /// Iterates over the units.
 pub(super) struct Heads<'a, 's> {
     dwarf: &'a Dwarf<'s>,
     neighbours: &'a Neighbours<'s>,
-    /// Where the next unit begins in `.debug_info`.
+    /// The offset in `.debug_info` at which the next unit begins.
     at: usize,
     /// The length of the last unit in bytes.
     length: usize,
     scattered: Option<(File, u64)>,
     head: Vec<u8>,
-    /// How many bytes of the mapping were passed since its pages were released.
+    /// The number of bytes of the mapping that were passed since its pages were released.
     resident: usize,
 }
 
 /// The head of a unit.
 pub(super) struct UnitHead<'h> {
-    /// Where the unit begins in `.debug_info`.
+    /// The offset in `.debug_info` at which the unit begins.
     pub offset: usize,
     /// The unit's header, with as much of its entries as was read.
     pub header: UnitHeader<Slice<'h>>,
-    /// Whether the unit was not read to its end.
+    /// True if the unit was not read to its end.
     pub cut: bool,
 }
 

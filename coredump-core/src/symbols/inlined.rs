@@ -15,7 +15,7 @@ use super::{Slice, UnitRef};
 
 /// The most inlined calls at one address.
 const MAX_INLINED: usize = 1024;
-/// How many entries are followed from a call to the declaration of its function.
+/// The number of entries that are followed from a call to the declaration of its function.
 const MAX_HOPS: usize = 16;
 
 /// A call that was inlined.
@@ -43,13 +43,13 @@ struct Candidate {
     call: InlinedCall,
     /// Index of the enclosing call among the candidates.
     parent: Option<usize>,
-    /// How many candidates it is nested in.
+    /// The number of candidates in which it is nested.
     level: usize,
     /// The beginning of its range that covers the address.
     begin: u64,
-    /// Whether that range lies within one of the parent's.
+    /// True if that range lies within one of the parent's.
     fits: bool,
-    /// Whether it and all calls around it fit.
+    /// True if it and all calls around it fit.
     certain: bool,
 }
 

@@ -129,7 +129,7 @@ impl<'s> Program<'s> {
         mut row: impl FnMut(&Registers, bool, usize) -> bool,
     ) -> Result<(), Damaged> {
         let bytes = self.bytes;
-        // Whether the next row is left out.
+        // This is true if the next row is left out.
         let mut skipped = false;
         let mut now = START;
         let mut dropped = false;

@@ -4,7 +4,7 @@
 //! parts. A part is its length and its letters, in which `__` stands for `_` and `_2d` for the byte 0x2d. A name that
 //! is not understood in full is left as it is.
 
-/// How deep types within types are followed.
+/// The levels of types within types that are followed.
 const DEPTH: u32 = 32;
 
 /// The name as the language writes it.

@@ -27,7 +27,7 @@ pub struct Twin<'s> {
     pub module: Module<'s>,
     /// Its bytes.
     pub bytes: &'s Bytes,
-    /// Whether it is certainly of the same build: it has the module's build id or code, or the module names it.
+    /// True if it is certainly of the same build: it has the module's build id or code, or the module names it.
     /// Otherwise only its file name speaks for it.
     pub certain: bool,
 }
@@ -224,7 +224,7 @@ impl<'s> Neighbours<'s> {
         format!("{what} not found{place}")
     }
 
-    /// Whether files that the module names may lie anywhere.
+    /// Returns true if files that the module names may lie anywhere.
     fn trusted(&self) -> bool {
         let search = self.files.search();
         if self.path.is_some() { search.trusted } else { search.embedded_trusted }

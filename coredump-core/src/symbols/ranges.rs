@@ -55,13 +55,13 @@ impl Covered {
         self.0[..before].last().copied().filter(|range| pc < range.1)
     }
 
-    /// Whether a range lies within one of these.
+    /// Returns true if a range lies within one of these.
     pub fn encloses(&self, range: (u64, u64)) -> bool {
         let before = self.0.partition_point(|own| own.0 <= range.0);
         self.0[..before].last().is_some_and(|own| range.1 <= own.1)
     }
 
-    /// Which list it was read from, as long as that is known.
+    /// Identifies the list that it was read from, as long as that is known.
     fn identity(&self) -> usize {
         self.0.as_ptr() as usize
     }
@@ -72,7 +72,7 @@ impl Covered {
 pub struct RangeLists {
     known: HashMap<usize, Covered>,
     overlap: Overlap,
-    /// Whether all ranges of one list lie within those of another.
+    /// True if all ranges of one list lie within those of another.
     within: HashMap<(usize, usize), bool>,
 }
 
@@ -127,7 +127,7 @@ impl RangeLists {
         self.overlap.spend(each_range(list, room, go_on, add));
     }
 
-    /// Whether each range of `inner` lies within one of `outer`.
+    /// Returns true if each range of `inner` lies within one of `outer`.
     pub fn lie_within(&mut self, inner: &Covered, outer: &Covered) -> bool {
         match (&*inner.0, &*outer.0) {
             ([], _) => true,

@@ -15,21 +15,21 @@ use super::line_program::{Program, Sequence};
 use super::work::Work;
 use super::{UnitRef, attribute_text};
 
-/// How many abbreviations of a unit are looked at. Compilers number them from 1.
+/// The number of abbreviations of a unit that are looked at. Compilers number them from 1.
 const MAX_ABBREVIATIONS: u64 = 1 << 12;
-/// How many addresses are tried at which a function may begin: from its size field to its first instruction.
+/// The number of addresses that are tried at which a function may begin: from its size field to its first instruction.
 const MAX_BEGINNINGS: usize = 8;
-/// How many matches of the bytes are looked at.
+/// The number of matches of the bytes that are looked at.
 const MAX_MATCHES: usize = 16;
-/// How many searched bytes count as one step of work.
+/// The number of searched bytes that count as one step of work.
 const BYTES_A_STEP: usize = 16;
 /// The most bytes from the beginning of a line sequence to the instruction that sets its address.
 const MAX_OPENING: usize = 64;
 
-/// How many functions are sought in one unit: after that, reading all of the unit costs less.
+/// The number of functions that are sought in one unit: beyond it, reading all of the unit costs less.
 pub(super) const MAX_SEEKS: usize = 16;
 
-/// How the entries of an abbreviation begin: its code, `prefix` bytes, then the function's addresses.
+/// The beginning of the entries of an abbreviation: its code, `prefix` bytes, then the function's addresses.
 struct Opening {
     code: Vec<u8>,
     prefix: usize,
@@ -71,7 +71,8 @@ pub(super) fn function(unit: UnitRef<'_, '_>, extent: &Extent, work: &Work) -> O
     None
 }
 
-/// How entries of functions begin, for the abbreviations with attributes of fixed size before the addresses.
+/// Returns the beginnings of entries of functions, for the abbreviations with attributes of fixed size before the
+/// addresses.
 fn openings(unit: UnitRef<'_, '_>, work: &Work) -> Vec<Opening> {
     let abbreviations = (1..MAX_ABBREVIATIONS).map_while(|code| unit.abbreviations.get(code));
     let paid = abbreviations.take_while(|abbreviation| work.spend(1 + abbreviation.attributes().len() / BYTES_A_STEP));
@@ -145,7 +146,7 @@ fn end_bytes(unit: UnitRef<'_, '_>, begin: u64, end: u64, form: DwForm) -> Optio
     }
 }
 
-/// Whether a function's entry is at this offset: everything in it can be read, and it has a name or an origin.
+/// Returns true if a function's entry is at this offset: everything in it can be read, and it has a name or an origin.
 fn is_function(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>, work: &Work) -> bool {
     let named = || -> gimli::Result<bool> {
         let mut entries = unit.entries_raw(Some(entry))?;
@@ -199,8 +200,8 @@ pub(super) fn sequence(program: &Program<'_>, begin: u64, work: &Work) -> Option
     })
 }
 
-/// Where the sequence begins that sets its address at `at`: after the end of the previous one. No instruction in
-/// between may make a row.
+/// Returns the offset at which the sequence begins that sets its address at `at`: after the end of the previous one. No
+/// instruction in between may make a row.
 fn beginning(program: &Program<'_>, at: usize) -> Option<usize> {
     let from = at.saturating_sub(MAX_OPENING);
     let end = [0, 1, gimli::DW_LNE_end_sequence.0];

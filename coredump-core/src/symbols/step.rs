@@ -2,7 +2,7 @@
 
 use super::leb128::leb;
 
-/// How to step over an entry with at most one attribute of variable size (one whose size the abbreviation does not
+/// A way to step over an entry with at most one attribute of variable size (one whose size the abbreviation does not
 /// tell).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quick {
@@ -47,7 +47,7 @@ impl Quick {
         Some(Quick { size, varying, rest, deeper: i8::from(children) })
     }
 
-    /// Where the entry at `at` ends.
+    /// Returns the offset at which the entry at `at` ends.
     #[inline]
     pub fn pass(&self, bytes: &[u8], at: usize) -> Option<usize> {
         let mut at = at + usize::from(self.size);
@@ -78,7 +78,7 @@ pub(super) enum AttributeStep {
     Text,
 }
 
-/// Where the LEB128 number at `at` ends.
+/// Returns the offset at which the LEB128 number at `at` ends.
 #[inline]
 fn pass_leb(bytes: &[u8], mut at: usize) -> Option<usize> {
     while bytes.get(at)? & 0x80 != 0 {
@@ -87,7 +87,7 @@ fn pass_leb(bytes: &[u8], mut at: usize) -> Option<usize> {
     Some(at + 1)
 }
 
-/// Where the parts of an entry that begin at `at` end.
+/// Returns the offset at which the parts of an entry end that begin at `at`.
 #[inline]
 pub(super) fn pass(bytes: &[u8], mut at: usize, steps: &[AttributeStep]) -> Option<usize> {
     for step in steps {

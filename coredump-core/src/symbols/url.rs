@@ -24,7 +24,7 @@ pub(super) fn local_names(url: &str) -> Vec<String> {
     names
 }
 
-/// Whether a URL names a file on another machine.
+/// Returns true if a URL names a file on another machine.
 pub(super) fn is_remote(url: &str) -> bool {
     split_scheme(url).0.is_some_and(|scheme| !scheme.eq_ignore_ascii_case("file"))
 }

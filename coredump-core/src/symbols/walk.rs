@@ -9,8 +9,8 @@ use super::UnitRef;
 use super::leb128::leb;
 use super::step::{AttributeStep, Quick, pass};
 
-/// How many abbreviation codes have their shape kept. Compilers number abbreviations from 1; greater codes are looked
-/// up each time.
+/// The number of abbreviation codes that have their shape kept. Compilers number abbreviations from 1; greater codes
+/// are looked up each time.
 const MAX_KEPT: usize = 1 << 14;
 
 /// The number of codes that take one byte, as nearly all do.
@@ -37,9 +37,9 @@ pub struct Walk<'u, 's, W> {
 /// An entry that is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Met<'u> {
-    /// Where it is.
+    /// Its offset in the unit.
     pub offset: UnitOffset<usize>,
-    /// How deep it lies below the entry at which the walk began.
+    /// The number of levels that it lies below the entry at which the walk began.
     pub depth: isize,
     /// The least depth of all entries since the previous wanted one, this one included: every enclosing entry at that
     /// depth or deeper has ended.
@@ -48,12 +48,12 @@ pub struct Met<'u> {
     pub abbreviation: &'u Abbreviation,
 }
 
-/// How to skip an entry: a number of bytes, then step by step.
+/// A plan for skipping an entry: a number of bytes, then step by step.
 #[derive(Clone, Copy, Debug)]
 struct SkipPlan {
     wanted: bool,
     children: bool,
-    /// Whether it has an attribute whose form is in the entries (`DW_FORM_indirect`).
+    /// True if it has an attribute whose form is in the entries (`DW_FORM_indirect`).
     opaque: bool,
     fixed: u32,
     /// The indices of its first step and of the step after its last.

@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 
-/// How many bytes are checked for the zeros of UTF-16 where there is no byte order mark.
+/// The number of bytes that are checked for the zeros of UTF-16 where there is no byte order mark.
 const START: usize = 8;
 /// Bytes that are read at once.
 const CHUNK: usize = 1 << 16;
@@ -19,7 +19,7 @@ enum TextEncoding {
     BigEndian,
 }
 
-/// How lines end.
+/// The way in which lines end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ends {
     /// No line has ended yet.
@@ -35,13 +35,13 @@ pub(super) struct TextReader<R> {
     reader: R,
     encoding: Option<TextEncoding>,
     ends: Ends,
-    /// Whether the previous byte was a carriage return that became a line feed.
+    /// True if the previous byte was a carriage return that became a line feed.
     returned: bool,
     /// Bytes of UTF-16 that are incomplete: half of a unit, or of a surrogate pair.
     half: Vec<u8>,
     /// Converted bytes that are ready to be read.
     ready: Vec<u8>,
-    /// How many bytes of `ready` were read.
+    /// The number of bytes of `ready` that were read.
     given: usize,
 }
 

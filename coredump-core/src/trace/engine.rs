@@ -56,9 +56,9 @@ pub(crate) enum Stand {
 pub(crate) struct Rule {
     /// From which byte they count.
     pub base: TraceBase,
-    /// Where the youngest frame's offset points, relative to the instruction that failed.
+    /// The place at which the youngest frame's offset points, relative to the instruction that failed.
     pub youngest: Stand,
-    /// Where a caller's offset points, relative to its call.
+    /// The place at which a caller's offset points, relative to its call.
     pub caller: Stand,
 }
 
@@ -84,7 +84,7 @@ impl Engine {
         }
     }
 
-    /// The possible meanings of its offsets, the usual first. Where there are several, the function bodies decide.
+    /// The possible meanings of its offsets, the usual first. If there are several, the function bodies decide.
     pub(crate) fn rules(self) -> &'static [Rule] {
         match self {
             // The classic interpreter stops after the instruction; code compiled ahead of time records its first byte.
@@ -95,7 +95,7 @@ impl Engine {
         }
     }
 
-    /// Whether its frames are numbered, so that interleaved traces can be told apart.
+    /// Returns true if its frames are numbered, so that interleaved traces can be told apart.
     pub(super) fn numbers(self) -> bool {
         matches!(self, Engine::Wasmtime | Engine::Wasm3 | Engine::ProxyWasm | Engine::Wamr)
     }

@@ -3,13 +3,13 @@
 use super::formats::{self, Recognised};
 use super::{Engine, Printed, Trace, message};
 
-/// How many frames of one trace are kept. Further ones are ignored.
+/// The number of frames of one trace that are kept. Further ones are ignored.
 pub(super) const MAX_FRAMES: usize = 1 << 16;
-/// How many traces may be open at once.
+/// The number of traces that may be open at once.
 const MAX_OPEN: usize = 64;
-/// How many traces may begin in one line. Further ones are ignored.
+/// The number of traces that may begin in one line. Further ones are ignored.
 const MAX_OF_LINE: usize = 256;
-/// How many lines of the same stream after the last frame are searched for the engine's message.
+/// The number of lines of the same stream after the last frame that are searched for the engine's message.
 const AFTER: u32 = 6;
 /// After how many lines of any stream, without a frame of it, a trace is over.
 const MAX_IDLE: u64 = 1000;
@@ -23,11 +23,11 @@ struct OpenTrace {
     stream: String,
     /// The number that its next frame must have.
     next: u32,
-    /// How many lines of its stream came since its last frame.
+    /// The number of lines of its stream that came since its last frame.
     idle: u32,
     /// The line of its last frame or its headline.
     touched: u64,
-    /// Whether more frames can follow.
+    /// True if more frames can follow.
     accepts: bool,
 }
 
@@ -51,24 +51,24 @@ pub(super) struct Groups {
     done: Vec<(usize, Trace)>,
 }
 
-/// Where the frame in a line belongs.
+/// The trace to which the frame in a line belongs, and its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Placed {
     /// The trace's number.
     pub trace: usize,
     /// The index of the frame in it.
     pub frame: usize,
-    /// Where in the text the frame begins.
+    /// The position in the text at which the frame begins.
     pub start: usize,
 }
 
 impl Groups {
-    /// Whether no trace is open.
+    /// Returns true if no trace is open.
     pub fn is_idle(&self) -> bool {
         self.open.is_empty()
     }
 
-    /// How many traces are over.
+    /// Returns the number of traces that are over.
     pub fn over(&self) -> usize {
         self.done.len()
     }
@@ -293,7 +293,7 @@ fn stream(front: &str) -> String {
     stream
 }
 
-/// Whether a line, with the text before it, is of this stream.
+/// Returns true if a line, with the text before it, is of this stream.
 fn same_stream(stream: &str, front: &str, text: &str) -> bool {
     match stream.strip_prefix(front) {
         Some("") => true,

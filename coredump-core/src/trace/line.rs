@@ -8,11 +8,11 @@ const MAX_ESCAPES: usize = 9;
 pub(super) struct LinePart {
     /// The text without colours, with escaped tabs as tabs.
     pub text: String,
-    /// Where in the line it begins.
+    /// The position in the line at which it begins.
     pub start: usize,
-    /// Where in the line it ends, and text can be inserted.
+    /// The position in the line at which it ends, and text can be inserted.
     pub end: usize,
-    /// How deep it is quoted: 1 in a JSON string, 2 in a JSON string within another.
+    /// The level to which it is quoted: 1 in a JSON string, 2 in a JSON string within another.
     pub depth: u32,
 }
 

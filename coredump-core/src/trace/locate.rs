@@ -17,11 +17,11 @@ use crate::producers::OffsetBase;
 
 /// The meaning of code offsets in the model of a trace, to which the engine's offsets are converted.
 const CONVENTION: Convention = Convention { base: OffsetBase::Body, call: CallOffset::AtCall };
-/// How many refusals are kept for one module.
+/// The number of refusals that are kept for one module.
 const MAX_REFUSED: usize = 16;
 /// For how many frames of one module it is reported that several functions have the frame's name.
 const MAX_AMBIGUOUS: usize = 8;
-/// How many modules of one trace are looked for.
+/// The number of modules of one trace that are looked for.
 const MAX_MODULES: usize = 64;
 
 /// Looks for the binaries of traces. It keeps the files that it opened, so one locator should be used for many traces.
@@ -51,7 +51,7 @@ struct Fitting {
     modules: Vec<Arc<Binary>>,
     places: Vec<CodePlace>,
     rank: Rank,
-    /// Whether another rule fits as well and gives other places.
+    /// True if another rule fits as well and gives other places.
     doubt: bool,
 }
 
@@ -210,7 +210,7 @@ impl<'s> Locator<'s> {
         None
     }
 
-    /// Whether the frames fit a file: its module, or a component's modules together, or one of these.
+    /// Checks that the frames fit a file: its module, or a component's modules together, or one of these. The error says why not.
     fn judge_file(&mut self, path: &Path, trace: &Trace, group: &Group) -> Result<Fitting, String> {
         let opened = self.store.open(path);
         let modules = match opened.as_ref() {
@@ -318,14 +318,16 @@ fn ambiguous(trace: &Trace, group: &Group, found: &Fitting) -> Vec<String> {
     said.collect()
 }
 
-/// How many frames can be checked against the code, and how many callers stand on a call of the next frame's function.
+/// Returns the number of frames that can be checked against the code, and the number of callers that stand on a call of
+/// the next frame's function.
 fn agreement(
     modules: &[Arc<Binary>],
     trace: &Trace,
     group: &[usize],
     places: &[CodePlace],
 ) -> Result<(usize, usize), String> {
-    // Where lines of several traces were mixed up, a neighbour may be another trace's: frames of no module keep them apart.
+    // If lines of several traces were mixed up, a neighbour may be another trace's: frames of no module keep them
+    // apart.
     let step = if trace.tangled { 2 } else { 1 };
     let other = modules.len() as u32;
     let elsewhere = Frame { module: Some(other), ..Frame::default() };
@@ -421,7 +423,7 @@ fn without_last(trace: &Trace) -> Trace {
     shorter
 }
 
-/// How many symbols the modules of a file carry themselves, as a number to compare by.
+/// Returns the number of symbols that the modules of a file carry themselves, as a number to compare by.
 fn richness(found: &Fitting) -> usize {
     let sections = [".debug_line", ".debug_info", "external_debug_info", "sourceMappingURL", "name"];
     let of = |module: &Arc<Binary>| {

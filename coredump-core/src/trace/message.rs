@@ -21,9 +21,9 @@ const BEFORE: [&str; 14] = [
     "memory fault at wasm address",
 ];
 
-/// How many bytes of a line are searched for a message.
+/// The number of bytes of a line that are searched for a message.
 const MAX_LINE: usize = 16 << 10;
-/// How many bytes of a message are kept.
+/// The number of bytes of a message that are kept.
 const MAX_MESSAGE: usize = 1024;
 
 /// The message that a line holds, from the words that introduce it.
@@ -48,7 +48,7 @@ fn kind_in(lower: &str) -> Option<&'static str> {
     rules.into_iter().find(|(_, words)| lower.contains(words)).map(|(kind, _)| kind)
 }
 
-/// How many lines of the program's own last words are kept.
+/// The number of lines of the program's own last words that are kept.
 const MAX_SAID: usize = 4;
 
 /// The program's own last words, from the lines before a trace: a panic, a failed assertion.

@@ -35,11 +35,11 @@ pub struct Trace {
     pub message: Option<String>,
     /// Lines before the trace that may be the program's own last words.
     pub said: Option<String>,
-    /// Whether it had more frames than are kept, or some of its text was dropped.
+    /// True if it had more frames than are kept, or some of its text was dropped.
     pub truncated: bool,
-    /// Whether the text ends in the line of its last frame without a line feed, so that the line may be cut off.
+    /// True if the text ends in the line of its last frame without a line feed, so that the line may be cut off.
     pub cut: bool,
-    /// Whether its lines were interleaved with those of another trace, and only the order of frames told them apart.
+    /// True if its lines were interleaved with those of another trace, and only the order of frames told them apart.
     pub tangled: bool,
 }
 
@@ -53,7 +53,7 @@ pub struct Printed {
     pub module: Option<String>,
     /// The function's name.
     pub function: Option<String>,
-    /// Whether the name is from debug info, so that it may be that of an inlined function.
+    /// True if the name is from debug info, so that it may be that of an inlined function.
     pub source_name: bool,
     /// The function's index.
     pub index: Option<u32>,

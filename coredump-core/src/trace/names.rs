@@ -6,7 +6,7 @@ use crate::binaries::Binary;
 use crate::module::ItemKind;
 use crate::symbols::demangle;
 
-/// How many functions of one name are remembered.
+/// The number of functions of one name that are remembered.
 const MAX_SAME: usize = 64;
 
 /// The functions of a module by name.
@@ -44,8 +44,8 @@ impl FunctionsByName {
     }
 }
 
-/// Whether an engine may print a function under this name, which may be its own or that of an export. `None` if it has
-/// no name.
+/// Returns true if an engine may print a function under this name, which may be its own or that of an export. `None` if
+/// it has no name.
 pub(super) fn is_called(binary: &Binary, function: u32, printed: &str) -> Option<bool> {
     let name = binary.function_name(function)?;
     let exported = || {
@@ -55,7 +55,7 @@ pub(super) fn is_called(binary: &Binary, function: u32, printed: &str) -> Option
     Some(same(printed, name) || exported())
 }
 
-/// Whether an engine may print a function with this name as `printed`.
+/// Returns true if an engine may print a function with this name as `printed`.
 fn same(printed: &str, name: &str) -> bool {
     printed == name || plain(printed) == plain(&demangle(name))
 }

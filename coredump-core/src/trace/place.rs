@@ -21,7 +21,7 @@ pub(super) struct CodePlace {
     pub code_offset: Option<u32>,
     /// The functions with the printed name, if there are several and nothing else identifies the function.
     pub candidates: Vec<u32>,
-    /// Whether the printed name is that of the function; `None` if there is nothing to compare.
+    /// True if the printed name is that of the function; `None` if there is nothing to compare.
     pub name: Option<bool>,
 }
 

@@ -14,11 +14,11 @@ use super::{Trace, line};
 const CHUNK: usize = 1 << 18;
 /// The most bytes of a line; the rest of a longer line counts as further lines.
 const MAX_LINE: usize = 1 << 20;
-/// How many bytes of text around traces are kept until the traces are over.
+/// The number of bytes of text around traces that are kept until the traces are over.
 const MAX_BLOCK: usize = 16 << 20;
-/// How many traces are kept until others, interleaved with them, are over.
+/// The number of traces that are kept until others, interleaved with them, are over.
 const MAX_TRACES: usize = 4096;
-/// How many bytes before a trace are searched for the program's last words.
+/// The number of bytes before a trace that are searched for the program's last words.
 const HISTORY: usize = 4096;
 
 /// Texts of which every trace contains at least one.
@@ -28,9 +28,9 @@ static ANCHORS: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| {
     anchors.iter().map(|anchor| Finder::new(anchor.as_bytes())).collect()
 });
 
-/// How many bytes before a string in its line are used to tell streams apart.
+/// The number of bytes before a string in its line that are used to tell streams apart.
 const MAX_FRONT: usize = 1024;
-/// How many lines above a trace, in the same string, are looked at.
+/// The number of lines above a trace, in the same string, that are looked at.
 const MAX_ABOVE: usize = 64;
 
 /// Reads text and finds the traces in it. Text in UTF-16 is read as UTF-8, and lines that end in a carriage return alone as
@@ -38,7 +38,7 @@ const MAX_ABOVE: usize = 64;
 pub struct Scanner<R> {
     reader: TextReader<R>,
     buffer: Vec<u8>,
-    /// Where the next block begins in the buffer; the text before it was returned.
+    /// The position in the buffer at which the next block begins; the text before it was returned.
     begin: usize,
     /// Up to which byte the buffer was searched.
     at: usize,
@@ -70,7 +70,8 @@ pub struct Mark {
     pub frame: usize,
     /// Byte index in the text at which more about the frame can be inserted.
     pub at: usize,
-    /// How deep the text is quoted there: 0 for a plain line, 1 in a JSON string, 2 in a JSON string within another.
+    /// The level to which the text is quoted there: 0 for a plain line, 1 in a JSON string, 2 in a JSON string within
+    /// another.
     pub depth: u32,
     /// The text before the frame in its line, without colours.
     pub front: String,
@@ -111,7 +112,7 @@ impl<R: Read> Scanner<R> {
         }
     }
 
-    /// Whether the limits on what is kept are reached, so that open traces must be ended.
+    /// Returns true if the limits on what is kept are reached, so that open traces must be ended.
     fn is_full(&self) -> bool {
         self.at - self.begin > MAX_BLOCK || self.groups.over() >= MAX_TRACES
     }
@@ -227,7 +228,8 @@ impl<R: Read> Scanner<R> {
     }
 }
 
-/// Where the string begins that contains a segment. `strings` are the beginnings of the open strings, by depth.
+/// Returns the position at which the string begins that contains a segment. `strings` are the beginnings of the open
+/// strings, by depth.
 fn begin_of_string(strings: &mut Vec<usize>, segment: &line::LinePart) -> usize {
     // The segments of one string follow each other and have the same depth.
     strings.resize(segment.depth as usize + 1, segment.start);

@@ -25,11 +25,11 @@ const ASSEMBLED: u64 = 1 << 16;
 pub struct Value {
     /// Its type; `None` for `void`.
     pub ty: Option<Die>,
-    /// Where its bytes are.
+    /// The place of its bytes.
     pub source: Source,
 }
 
-/// Where bytes are.
+/// The place of a value's bytes.
 #[derive(Clone, Debug)]
 pub enum Source {
     /// Linear memory, from this address.
@@ -54,7 +54,7 @@ impl Source {
         Source::Bytes(Rc::new(Assembled { bytes, holes: Vec::new() }), 0)
     }
 
-    /// Where an object of `size` bytes is, according to a location.
+    /// Returns the place of an object of `size` bytes, according to a location.
     pub fn locate(frame: &FrameContext<'_, '_>, location: &Location, size: Option<u64>) -> Source {
         match location.pieces.as_slice() {
             [Piece { bits: None, place, .. }] => match place {
@@ -266,8 +266,8 @@ impl Value {
     }
 }
 
-/// Whether a base type of this encoding holds one integer: not a float, and not the two halves of a complex number
-/// (DWARF 5, table 7.11).
+/// Returns true if a base type of this encoding holds one integer: not a float, and not the two halves of a complex
+/// number (DWARF 5, table 7.11).
 pub fn is_integral(encoding: gimli::DwAte) -> bool {
     matches!(
         encoding,
@@ -283,7 +283,7 @@ pub fn is_integral(encoding: gimli::DwAte) -> bool {
     )
 }
 
-/// Whether numbers of this type are signed.
+/// Returns true if numbers of this type are signed.
 pub fn is_signed(frame: &FrameContext<'_, '_>, ty: Option<Die>) -> bool {
     let mut at = ty;
     for _ in 0..8 {
@@ -352,7 +352,7 @@ pub fn value_earlier(frame: &FrameContext<'_, '_>, die: Die) -> Option<(Value, S
     Some((Value { ty, source }, described))
 }
 
-/// Whether a type is a pointer, and what it points to.
+/// Returns the target of a type and the kind of pointer, if it is a pointer.
 pub fn pointer_target(frame: &FrameContext<'_, '_>, ty: Option<Die>) -> Option<(Option<Die>, PointerKind)> {
     match frame.units.peeled(ty)?.1.kind {
         Kind::Pointer(kind, target) => Some((target, kind)),

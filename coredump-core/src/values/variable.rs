@@ -2,14 +2,14 @@
 
 use crate::scope::VariableKind;
 
-/// How much of a value is written out.
+/// The limits on how much of a value is written out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Levels of members, elements and pointed-to values that are shown.
     pub depth: u32,
     /// Elements that are shown of one array, string or container.
     pub elements: u32,
-    /// Whether only each variable's own text is wanted: type names and the targets of plain pointers are then left out.
+    /// True if only each variable's own text is wanted: type names and the targets of plain pointers are then left out.
     pub text_only: bool,
 }
 
@@ -35,7 +35,7 @@ impl Default for Limits {
 pub struct Scope {
     /// The function's name with its namespaces, where the debug information has it.
     pub function: Option<String>,
-    /// Whether it was inlined into the function of the next scope.
+    /// True if it was inlined into the function of the next scope.
     pub inlined: bool,
     /// Parameters first, then variables, outer blocks first.
     pub variables: Vec<Variable>,
@@ -54,22 +54,22 @@ pub struct Variable {
     pub location: String,
     /// Its address in linear memory, where it has one.
     pub address: Option<u64>,
-    /// Whether its value is known.
+    /// The status of its value: it is known, or there is a reason why it is not.
     pub status: Status,
     /// Its value in one line; `None` unless the status is [`Status::Ok`].
     pub value: Option<String>,
-    /// When it had that value.
+    /// The time at which it had that value.
     pub at: When,
-    /// Why the value is not known, or what is wrong with it.
+    /// A sentence that says why the value is not known, or what is wrong with it.
     pub note: Option<String>,
-    /// Whether a variable of the same name in an inner block hides it: in the program's code, and in expressions, the
+    /// True if a variable of the same name in an inner block hides it: in the program's code, and in expressions, the
     /// name means the other one.
     pub hidden: bool,
     /// Its parts: members, elements, or what it points to.
     pub children: Vec<Variable>,
 }
 
-/// When a variable had the value that is shown.
+/// The time at which a variable had the value that is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum When {
     /// At the point where execution stood.
@@ -93,7 +93,7 @@ impl When {
     }
 }
 
-/// Whether a value is known.
+/// The status of a value: it is known, or there is a reason why it is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// Its value is known.

@@ -9,7 +9,7 @@ use crate::catalog::units::Die;
 use crate::location::frame::FrameContext;
 use crate::values::is_signed;
 
-/// How deep pointers and arrays within each other are followed.
+/// The levels of pointers and arrays within each other that are followed.
 const LEVELS: u32 = 8;
 
 impl FrameContext<'_, '_> {

@@ -12,7 +12,7 @@ use crate::memory::{Memory, Segment};
 /// Greatest size of the data section's contents; a little below what a u32 holds, for the count in front.
 pub(super) const SECTION_LIMIT: u64 = u32::MAX as u64 - 16;
 
-/// How many segments are written with one system call, which takes at most 1024 pieces: each segment is two.
+/// The number of segments that are written with one system call, which takes at most 1024 pieces: each segment is two.
 const BATCH: usize = 512;
 
 /// The plan of the data section: which parts of each memory are written.
@@ -67,7 +67,7 @@ impl<'m, 'a> Plan<'m, 'a> {
         ranges.map(|range| range.start..range.end.min(end)).filter(|range| !range.is_empty()).collect()
     }
 
-    /// Why part of memory `index` is not in the dump.
+    /// Returns the reason why part of memory `index` is not in the dump.
     pub(super) fn missing(&self, index: usize) -> Option<String> {
         let Planned { memory, end } = self.memories[index];
         let cut = (end != u64::MAX)

@@ -54,7 +54,8 @@ pub fn thin(lists: &mut [Vec<Range<usize>>], limit: usize) {
     }
 }
 
-/// Whether all bytes are zero. Written so that the compiler uses vectors; stops at the first stretch that is not.
+/// Returns true if all bytes are zero. Written so that the compiler uses vectors; stops at the first stretch that is
+/// not.
 fn is_zero(bytes: &[u8]) -> bool {
     let mut chunks = bytes.chunks_exact(128);
     chunks.all(|chunk| chunk.iter().fold(0, |all, byte| all | byte) == 0)

@@ -19,7 +19,8 @@ fn validate(bytes: &[u8]) {
     wasmparser::Validator::new_with_features(features).validate_all(bytes).unwrap();
 }
 
-/// Compares everything that is written. What describes how a file was read (sections, size, warnings) is not.
+/// Compares everything that is written. The facts that only describe how a file was read (sections, size, warnings) are
+/// not compared.
 fn assert_same(dump: &CoreDump<'_>, again: &CoreDump<'_>) {
     assert_eq!(again.incomplete, None);
     assert_eq!(dump.executable, again.executable);

@@ -6,7 +6,7 @@ use gimli::{AttributeValue, UnitOffset};
 use crate::catalog::types::{Array, Enum, Kind, Member, Offset, PointerKind, Struct, Type, Variant, Variants};
 use crate::catalog::units::{Attr, Bytes, Die, Entry, Units};
 
-/// How many members, enumerators or dimensions of one type are read.
+/// The number of members, enumerators or dimensions of one type that are read.
 const PARTS: usize = 20_000;
 
 impl<'s> Units<'s> {
@@ -182,7 +182,7 @@ impl<'s> Units<'s> {
             }
             (Offset::Bits(bytes), None, None) => Offset::Bits(bytes),
             (bytes, None, _) if bits.is_none() => bytes,
-            // Where in its storage unit the bit-field lies would be a guess.
+            // The position of the bit-field in its storage unit would be a guess.
             _ => Offset::Unknown,
         };
         let name = entry.attr_value(DW_AT_name).and_then(|value| self.text(die.unit, value));

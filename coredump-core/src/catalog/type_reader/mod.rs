@@ -10,7 +10,7 @@ pub use self::entry::{declared, wide_constant};
 use super::types::{Array, Kind, PointerKind, Type};
 use super::units::{Die, Units};
 
-/// How many typedefs and qualifiers in a row are followed.
+/// The number of typedefs and qualifiers in a row that are followed.
 const ALIASES: u32 = 64;
 /// The unit number of types that no entry describes: no unit has this number.
 const MADE: u32 = u32::MAX;

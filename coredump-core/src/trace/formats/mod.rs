@@ -60,7 +60,7 @@ fn headline(line: &str) -> Option<Recognised> {
     Some(Recognised::Headline(engine))
 }
 
-/// Whether a line belongs to a trace of this engine without being a frame of a module.
+/// Returns true if a line belongs to a trace of this engine without being a frame of a module.
 pub(super) fn belongs(line: &str, engine: Engine) -> bool {
     let text = line.trim_start();
     match engine {

@@ -33,7 +33,7 @@ pub fn frame(line: &str, after: Option<Engine>) -> Option<Recognised> {
     None
 }
 
-/// Where `12:   0x3b62` at the end of a text begins, and its numbers.
+/// Finds `12:   0x3b62` at the end of a text. Returns the position at which it begins, and its numbers.
 fn before(text: &str) -> Option<(usize, u32, u64)> {
     // At most as many digits as an offset has, so that a long line is not scanned again and again.
     let digits = text.bytes().rev().take(16).take_while(u8::is_ascii_hexdigit).count();

@@ -7,7 +7,7 @@ use super::{Recognised, decimal, hexadecimal, named};
 /// The file size up to which the number in a module's name is a real hash.
 const HASHED: u64 = 16383;
 
-/// How the URL begins that V8 makes for a module that has none.
+/// The beginning of the URL that V8 makes for a module that has none.
 const MODULES: &str = "wasm://wasm/";
 
 /// A frame.
@@ -79,7 +79,8 @@ fn short(start: usize, head: Option<&str>, place: &str) -> Option<Recognised> {
     Some(Recognised::Frame(engine, frame, start))
 }
 
-/// Where a frame begins, what stands before its place, and the place, which may stand in parentheses.
+/// Returns the position at which a frame begins, the text before its place, and the place, which may stand in
+/// parentheses.
 fn parts(line: &str) -> Option<(usize, Option<&str>, &str)> {
     let at = match line.starts_with("at ") {
         true => 0,

@@ -4,7 +4,7 @@
 use super::super::{Engine, Printed};
 use super::{Recognised, decimal, hexadecimal, named};
 
-/// How many frames of one line are looked at; WasmEdge records 256.
+/// The number of frames of one line that are looked at; WasmEdge records 256.
 const MAX_FRAMES: usize = 256;
 
 /// The youngest frame, or those below it.
