@@ -33,7 +33,7 @@ const NUMBERS: u32 = 2048;
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// A function of the host.
-pub struct Function {
+pub struct HostFunction {
     number: u32,
     name: String,
     parameters: &'static [&'static str],
@@ -43,9 +43,9 @@ pub struct Function {
     out: Option<usize>,
 }
 
-impl Function {
+impl HostFunction {
     /// The function of WASI 0.1 of that name, with its parameters' names.
-    pub fn new(name: &str, parameters: &'static [&'static str]) -> Arc<Function> {
+    pub fn new(name: &str, parameters: &'static [&'static str]) -> Arc<HostFunction> {
         let at = |wanted: &str| parameters.iter().position(|name| *name == wanted);
         let path =
             |address: &str, lengths: &[&str]| Some((at(address)?, lengths.iter().find_map(|length| at(length))?));
@@ -64,7 +64,7 @@ impl Function {
             _ => None,
         };
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Function { number, name: name.to_owned(), parameters, paths, out })
+        Arc::new(HostFunction { number, name: name.to_owned(), parameters, paths, out })
     }
 
     /// Returns true if there are paths among its parameters.
@@ -190,7 +190,7 @@ struct Details {
 /// A function that was called.
 enum Called {
     /// A function of WASI 0.1.
-    Core(Arc<Function>),
+    Core(Arc<HostFunction>),
     /// An import of a component.
     Component(Arc<ComponentFunction>),
 }
@@ -215,7 +215,7 @@ impl Default for Calls {
 impl Calls {
     /// Notes that a call begins. This is a function of its own, so that a profile shows what it costs.
     #[inline(never)]
-    pub fn enter(&self, function: &Arc<Function>, arguments: &[u64], paths: Vec<String>) {
+    pub fn enter(&self, function: &Arc<HostFunction>, arguments: &[u64], paths: Vec<String>) {
         let slot = self.next(function.number, || Called::Core(function.clone()));
         for (kept, argument) in slot.arguments.iter().zip(arguments) {
             kept.store(*argument, Ordering::Relaxed);
@@ -374,7 +374,7 @@ impl NotedCall {
     }
 }
 
-impl Function {
+impl HostFunction {
     /// The arguments of a call as text.
     fn texts(&self, arguments: &[u64], paths: &[String]) -> Vec<String> {
         let mut args = Vec::new();
@@ -445,8 +445,10 @@ mod tests {
     #[test]
     fn calls_are_spelled_out_and_the_oldest_forgotten() {
         let calls = Calls::default();
-        let open =
-            Function::new("path_open", &["fd", "flags", "path", "len", "how", "rights", "inheriting", "more", "out"]);
+        let open = HostFunction::new(
+            "path_open",
+            &["fd", "flags", "path", "len", "how", "rights", "inheriting", "more", "out"],
+        );
         let arguments = [3, 1, 16, 5, 0, 1 << 33, 0, 0, 0x40];
         let mut memory = vec![0; 128];
         memory[16..21].copy_from_slice(b"a\nb.c");

@@ -18,7 +18,7 @@ use crate::limits::MemoryTotal;
 use crate::outgoing::Outgoing;
 use crate::playback::{Further, Playback};
 use crate::recording::{Growth, Log, component_files, module_files};
-use crate::stdio::{Out, Tail};
+use crate::stdio::{GuestOutput, Tail};
 
 /// The data of a store.
 pub struct Host {
@@ -117,8 +117,8 @@ impl Host {
         let mut wasi = WasiCtxBuilder::new();
         // If the dump goes to standard output, nothing else does: the output of the guest must not end up inside the
         // dump.
-        let stdout = if args.output().0 == "-" { Out::Instead } else { Out::Stdout };
-        wasi.stdout(stdout).stderr(Out::Stderr(stderr)).args(guest_args);
+        let stdout = if args.output().0 == "-" { GuestOutput::Instead } else { GuestOutput::Stdout };
+        wasi.stdout(stdout).stderr(GuestOutput::Stderr(stderr)).args(guest_args);
         // A server's requests would compete for standard input.
         if args.serve.is_none() {
             wasi.inherit_stdin();

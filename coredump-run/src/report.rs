@@ -173,8 +173,8 @@ fn lines_of(resolver: &Resolver<'_, '_>, index: usize, width: usize, look: &Look
             Ok(())
         };
         // Writing to a string cannot fail.
-        let _ =
-            frame::function(&call, &look.paths, &mut piece).and_then(|()| frame::place(&call, &look.paths, &mut piece));
+        let _ = frame::function(&call, &look.paths, &mut piece)
+            .and_then(|()| frame::write_call_site(&call, &look.paths, &mut piece));
         lines.push('\n');
     }
     Some(lines)

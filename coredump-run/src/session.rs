@@ -128,18 +128,7 @@ fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending
         .build()
         .map_err(|error| Error::io("cannot start the event loop", error))?;
     let ending = runtime
-        .block_on(run::run(&program, args, mode, &mut store, &waits, || {
-            let threads = matches!(&program.code, Code::Module(module) if wasi::threads::has_threads(module));
-            match (obstacle, threads && !args.unknown_imports_trap) {
-                _ if args.quiet => {}
-                (Some(_), true) => {
-                    report.say(format_args!("the program runs as with --live, and {}", wasi::threads::NONE))
-                }
-                (Some(why), false) => report.say(format_args!("the program runs as with --live, because {why}")),
-                (None, true) => report.say(format_args!("the program {}", wasi::threads::NONE)),
-                (None, false) => {}
-            }
-        }))
+        .block_on(run::run(&program, args, mode, &mut store, &waits, || report_mode(args, report, &program, obstacle)))
         .map_err(|error| error.in_file(&program.given))?;
     if let Some(stopper) = &stopper {
         stopper.ended();
@@ -177,6 +166,20 @@ fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending
         report::report_ending(report, &look, &program, &ending, dumped.as_deref());
     }
     Ok(ending)
+}
+
+/// Says why a program runs as with `--live`, and that a program that would start threads has none.
+fn report_mode(args: &Args, report: &Report, program: &Program, obstacle: Option<&'static str>) {
+    if args.quiet {
+        return;
+    }
+    let threads = matches!(&program.code, Code::Module(module) if wasi::threads::has_threads(module));
+    match (obstacle, threads && !args.unknown_imports_trap) {
+        (Some(_), true) => report.say(format_args!("the program runs as with --live, and {}", wasi::threads::NONE)),
+        (Some(why), false) => report.say(format_args!("the program runs as with --live, because {why}")),
+        (None, true) => report.say(format_args!("the program {}", wasi::threads::NONE)),
+        (None, false) => {}
+    }
 }
 
 /// Describes the start of the program for its recording.

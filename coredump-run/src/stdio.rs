@@ -60,7 +60,7 @@ impl Tail {
 
 /// An output stream of this process.
 #[derive(Clone)]
-pub enum Out {
+pub enum GuestOutput {
     /// Standard output.
     Stdout,
     /// Standard error, and the last bytes that were written to it.
@@ -73,16 +73,16 @@ pub enum Out {
 /// given.
 pub fn finish(patience: Option<Duration>) {
     let patience = patience.and_then(|patience| Timespec::try_from(patience).ok());
-    for out in [Out::Stdout, Out::Instead] {
+    for out in [GuestOutput::Stdout, GuestOutput::Instead] {
         // Nobody misses what is written to a pipe whose reader has gone.
         while out.takes().is_ok_and(|takes| !takes) && out.poll(patience.as_ref()) {}
     }
 }
 
-impl Out {
+impl GuestOutput {
     /// Writes as many bytes as the reader takes at once, and keeps the rest.
     fn write_or_keep(&self, bytes: &[u8]) -> io::Result<()> {
-        if let Out::Stderr(tail) = self {
+        if let GuestOutput::Stderr(tail) = self {
             tail.remember(bytes);
         }
         let mut waiting = self.waiting();
@@ -117,24 +117,24 @@ impl Out {
 
     fn waiting(&self) -> MutexGuard<'static, Vec<u8>> {
         let waiting = match self {
-            Out::Stdout => &WAITING[0],
-            Out::Stderr(_) | Out::Instead => &WAITING[1],
+            GuestOutput::Stdout => &WAITING[0],
+            GuestOutput::Stderr(_) | GuestOutput::Instead => &WAITING[1],
         };
         waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pass(&self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Out::Stdout => io::stdout().write_all(bytes),
-            Out::Stderr(_) | Out::Instead => io::stderr().write_all(bytes),
+            GuestOutput::Stdout => io::stdout().write_all(bytes),
+            GuestOutput::Stderr(_) | GuestOutput::Instead => io::stderr().write_all(bytes),
         }
     }
 
     fn flush(&self) -> io::Result<()> {
         self.push(&mut self.waiting())?;
         match self {
-            Out::Stdout => io::stdout().flush(),
-            Out::Stderr(_) | Out::Instead => Ok(()),
+            GuestOutput::Stdout => io::stdout().flush(),
+            GuestOutput::Stderr(_) | GuestOutput::Instead => Ok(()),
         }
     }
 
@@ -148,22 +148,24 @@ impl Out {
     fn is_file(&self) -> bool {
         static STREAMS: [OnceLock<bool>; 2] = [OnceLock::new(), OnceLock::new()];
         match self {
-            Out::Stdout => *STREAMS[0].get_or_init(|| is_file(io::stdout().as_fd())),
-            Out::Stderr(_) | Out::Instead => *STREAMS[1].get_or_init(|| is_file(io::stderr().as_fd())),
+            GuestOutput::Stdout => *STREAMS[0].get_or_init(|| is_file(io::stdout().as_fd())),
+            GuestOutput::Stderr(_) | GuestOutput::Instead => *STREAMS[1].get_or_init(|| is_file(io::stderr().as_fd())),
         }
     }
 
     /// Waits until a write would not wait, at most for `time`.
     fn poll(&self, time: Option<&Timespec>) -> bool {
         let polled = match self {
-            Out::Stdout => poll(&mut [PollFd::new(&io::stdout(), PollFlags::OUT)], time),
-            Out::Stderr(_) | Out::Instead => poll(&mut [PollFd::new(&io::stderr(), PollFlags::OUT)], time),
+            GuestOutput::Stdout => poll(&mut [PollFd::new(&io::stdout(), PollFlags::OUT)], time),
+            GuestOutput::Stderr(_) | GuestOutput::Instead => {
+                poll(&mut [PollFd::new(&io::stderr(), PollFlags::OUT)], time)
+            }
         };
         // A stream that cannot be polled does not make a writer wait.
         !matches!(polled, Ok(0))
     }
 
-    /// Waits on another thread until the stream [takes](Out::takes) bytes or fails, so that this thread can be
+    /// Waits on another thread until the stream [takes](GuestOutput::takes) bytes or fails, so that this thread can be
     /// interrupted.
     async fn writable(self) {
         while self.takes().is_ok_and(|takes| !takes) {
@@ -177,16 +179,16 @@ fn is_file(stream: BorrowedFd<'_>) -> bool {
     fstat(stream).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
 }
 
-impl IsTerminal for Out {
+impl IsTerminal for GuestOutput {
     fn is_terminal(&self) -> bool {
         match self {
-            Out::Stdout => io::IsTerminal::is_terminal(&io::stdout()),
-            Out::Stderr(_) | Out::Instead => io::IsTerminal::is_terminal(&io::stderr()),
+            GuestOutput::Stdout => io::IsTerminal::is_terminal(&io::stdout()),
+            GuestOutput::Stderr(_) | GuestOutput::Instead => io::IsTerminal::is_terminal(&io::stderr()),
         }
     }
 }
 
-impl StdoutStream for Out {
+impl StdoutStream for GuestOutput {
     fn p2_stream(&self) -> Box<dyn OutputStream> {
         Box::new(self.clone())
     }
@@ -203,13 +205,13 @@ fn stream_error(error: io::Error) -> StreamError {
     }
 }
 
-impl OutputStream for Out {
+impl OutputStream for GuestOutput {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         self.write_or_keep(&bytes).map_err(stream_error)
     }
 
     fn flush(&mut self) -> StreamResult<()> {
-        Out::flush(self).map_err(stream_error)
+        GuestOutput::flush(self).map_err(stream_error)
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
@@ -218,7 +220,7 @@ impl OutputStream for Out {
 }
 
 #[wasmtime_wasi::async_trait]
-impl Pollable for Out {
+impl Pollable for GuestOutput {
     async fn ready(&mut self) {
         self.clone().writable().await;
     }
@@ -226,7 +228,7 @@ impl Pollable for Out {
 
 /// An output stream of WASI 0.3.
 struct Stream {
-    out: Out,
+    out: GuestOutput,
     waiting: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
 }
 

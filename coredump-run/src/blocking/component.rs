@@ -8,7 +8,7 @@ use wasmtime_wasi::p2::{self, DynInputStream, DynOutputStream, DynPollable};
 
 use super::{Waiter, repeat};
 use crate::host::Host;
-use crate::wasi::p2::{Answer, Function, VERSION};
+use crate::wasi::p2::{Answer, ImportedFunction, VERSION};
 
 const POLL: &str = "wasi:io/poll";
 const STREAMS: &str = "wasi:io/streams";
@@ -23,7 +23,7 @@ pub fn shadow(
 ) -> Result<()> {
     let mut poll = linker.instance(&versioned(POLL))?;
     let own = waiter.clone();
-    let noted = Function::noted::<(Vec<Resource<DynPollable>>,), (Vec<u32>,)>(POLL, "poll", &["in"]);
+    let noted = ImportedFunction::noted::<(Vec<Resource<DynPollable>>,), (Vec<u32>,)>(POLL, "poll", &["in"]);
     poll.func_wrap_async("poll", move |mut store: Store<'_>, list: (Vec<Resource<DynPollable>>,)| {
         let (waits, noted) = (own(store.data()), noted.clone());
         Box::new(async move {
@@ -35,7 +35,7 @@ pub fn shadow(
     })?;
     let own = waiter.clone();
     const BLOCK: &str = "[method]pollable.block";
-    let noted = Function::noted::<(Resource<DynPollable>,), ()>(POLL, BLOCK, &["this"]);
+    let noted = ImportedFunction::noted::<(Resource<DynPollable>,), ()>(POLL, BLOCK, &["this"]);
     poll.func_wrap_async(BLOCK, move |mut store: Store<'_>, pollable: (Resource<DynPollable>,)| {
         let (waits, noted) = (own(store.data()), noted.clone());
         Box::new(async move {
@@ -48,7 +48,8 @@ pub fn shadow(
     let mut streams = linker.instance(&versioned(STREAMS))?;
     let own = waiter.clone();
     const READ: &str = "[method]input-stream.blocking-read";
-    let noted = Function::noted::<(Resource<DynInputStream>, u64), (Given<Vec<u8>>,)>(STREAMS, READ, &["this", "len"]);
+    let noted =
+        ImportedFunction::noted::<(Resource<DynInputStream>, u64), (Given<Vec<u8>>,)>(STREAMS, READ, &["this", "len"]);
     streams.func_wrap_async(READ, move |mut store: Store<'_>, arguments: (Resource<DynInputStream>, u64)| {
         let (waits, noted) = (own(store.data()), noted.clone());
         Box::new(async move {
@@ -62,8 +63,11 @@ pub fn shadow(
     })?;
     let own = waiter.clone();
     const WRITE: &str = "[method]output-stream.blocking-write-and-flush";
-    let noted =
-        Function::noted::<(Resource<DynOutputStream>, Vec<u8>), (Given<()>,)>(STREAMS, WRITE, &["this", "contents"]);
+    let noted = ImportedFunction::noted::<(Resource<DynOutputStream>, Vec<u8>), (Given<()>,)>(
+        STREAMS,
+        WRITE,
+        &["this", "contents"],
+    );
     streams.func_wrap_async(WRITE, move |mut store: Store<'_>, arguments: (Resource<DynOutputStream>, Vec<u8>)| {
         let (waits, noted) = (own(store.data()), noted.clone());
         Box::new(async move {

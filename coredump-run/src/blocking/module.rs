@@ -10,7 +10,7 @@ use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as p1, WasiSnapshotPreview1
 use wiggle::{GuestMemory, GuestPtr};
 
 use super::{Waits, repeat};
-use crate::calls::Function;
+use crate::calls::HostFunction;
 use crate::host::Host;
 
 const MODULE: &str = "wasi_snapshot_preview1";
@@ -18,7 +18,7 @@ const MODULE: &str = "wasi_snapshot_preview1";
 /// Defines functions of WASI 0.1 anew, so that the end of the guest, and nothing else, interrupts them.
 macro_rules! once {
     ($linker:ident, $waits:ident: $($function:ident($($argument:ident: $ty:ty),*);)*) => {$(
-        let (own, noted) = ($waits.clone(), Function::new(stringify!($function), &[$(stringify!($argument)),*]));
+        let (own, noted) = ($waits.clone(), HostFunction::new(stringify!($function), &[$(stringify!($argument)),*]));
         $linker.func_wrap_async(
             MODULE,
             stringify!($function),
@@ -41,7 +41,7 @@ macro_rules! once {
 
 /// Replaces the blocking functions of WASI 0.1 in the linker by ones that the guest's end can interrupt.
 pub fn shadow(linker: &mut Linker<Host>, waits: &Waits) -> Result<()> {
-    let (own, poll) = (waits.clone(), Function::new("poll_oneoff", &["list", "events", "len", "count"]));
+    let (own, poll) = (waits.clone(), HostFunction::new("poll_oneoff", &["list", "events", "len", "count"]));
     linker.func_wrap_async(
         MODULE,
         "poll_oneoff",
@@ -75,7 +75,7 @@ pub fn shadow(linker: &mut Linker<Host>, waits: &Waits) -> Result<()> {
             })
         },
     )?;
-    let (own, read) = (waits.clone(), Function::new("fd_read", &["fd", "list", "len", "count"]));
+    let (own, read) = (waits.clone(), HostFunction::new("fd_read", &["fd", "list", "len", "count"]));
     linker.func_wrap_async(
         MODULE,
         "fd_read",
@@ -127,7 +127,7 @@ impl Parts {
     }
 
     /// Notes that a call begins.
-    fn begin(&self, caller: &mut Caller<'_, Host>, noted: &Arc<Function>, arguments: &[u64]) {
+    fn begin(&self, caller: &mut Caller<'_, Host>, noted: &Arc<HostFunction>, arguments: &[u64]) {
         let paths = noted.paths(arguments, self.bytes(caller));
         caller.data().calls.enter(noted, arguments, paths);
     }
@@ -136,7 +136,7 @@ impl Parts {
     fn end(
         &self,
         caller: &mut Caller<'_, Host>,
-        noted: &Function,
+        noted: &HostFunction,
         arguments: &[u64],
         done: Result<i32>,
     ) -> Result<i32> {

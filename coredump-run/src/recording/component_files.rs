@@ -76,7 +76,7 @@ pub struct Files {
     /// The only stream of standard input.
     input_stream: Option<u32>,
     /// The arguments of the present call, as far as they are needed.
-    call: Call,
+    call: CallArguments,
 }
 
 #[derive(Clone)]
@@ -86,7 +86,7 @@ struct File {
 }
 
 #[derive(Default)]
-struct Call {
+struct CallArguments {
     /// Number of the descriptor or stream.
     this: u32,
     offset: u64,
@@ -109,7 +109,7 @@ impl Files {
     pub fn begins(&mut self, call: FileCall, arguments: &[u8], wasi: &mut WasiP1Ctx, log: &Log) {
         let mut input = Input::new(arguments);
         let Some(this) = u32::read(&mut input) else { return };
-        self.call = Call { this, ..Call::default() };
+        self.call = CallArguments { this, ..CallArguments::default() };
         match call {
             FileCall::Open => {
                 self.call = self.opens(this, &mut input, wasi, log).unwrap_or_default();
@@ -142,7 +142,7 @@ impl Files {
     }
 
     /// Handles the beginning of `open-at`.
-    fn opens(&mut self, folder: u32, input: &mut Input<'_>, wasi: &mut WasiP1Ctx, log: &Log) -> Option<Call> {
+    fn opens(&mut self, folder: u32, input: &mut Input<'_>, wasi: &mut WasiP1Ctx, log: &Log) -> Option<CallArguments> {
         let lookup = PathFlags::read(input)?;
         let name = String::read(input)?;
         let truncates = input.byte()? & TRUNCATE != 0;
@@ -155,7 +155,7 @@ impl Files {
                 self.keeper.is_written(Some(hash.lower), log);
             }
         }
-        Some(Call { name, writes, ..Call::default() })
+        Some(CallArguments { name, writes, ..CallArguments::default() })
     }
 
     /// Is called when a call ends with these results. If the recording may refer to the file that was read, the bytes
@@ -174,7 +174,7 @@ impl Files {
         if call == FileCall::None || input.byte()? != 0 {
             return None;
         }
-        let Call { this, offset, .. } = self.call;
+        let CallArguments { this, offset, .. } = self.call;
         match call {
             FileCall::Open => {
                 self.opened(u32::read(&mut input)?, wasi, log);
@@ -212,7 +212,7 @@ impl Files {
     /// Handles the descriptor that `open-at` returned.
     fn opened(&mut self, descriptor: u32, wasi: &mut WasiP1Ctx, log: &Log) {
         self.descriptors.remove(&descriptor);
-        let Call { name, writes, .. } = std::mem::take(&mut self.call);
+        let CallArguments { name, writes, .. } = std::mem::take(&mut self.call);
         let file = match wasi.ctx().table.get(&Resource::<Descriptor>::new_borrow(descriptor)) {
             Ok(Descriptor::File(file)) => file.file.clone(),
             // Folders are not read from.

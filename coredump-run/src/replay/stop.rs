@@ -42,11 +42,11 @@ pub struct Stopper {
     keep: Option<u64>,
     /// The report of the end; `None` with `--quiet`.
     report: Option<(Report, Look)>,
-    stage: Mutex<Stage>,
+    stage: Mutex<RunStage>,
 }
 
 /// The stage of a recorded run, which decides who ends the process.
-enum Stage {
+enum RunStage {
     /// The program runs.
     Runs,
     /// The program was asked to stop.
@@ -66,26 +66,26 @@ impl Stopper {
         keep: Option<u64>,
         report: Option<(Report, Look)>,
     ) -> Stopper {
-        Stopper { writer, log, start, keep, report, stage: Mutex::new(Stage::Runs) }
+        Stopper { writer, log, start, keep, report, stage: Mutex::new(RunStage::Runs) }
     }
 
-    fn stage(&self) -> MutexGuard<'_, Stage> {
+    fn stage(&self) -> MutexGuard<'_, RunStage> {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that the program ended by itself. Does not return if another thread is about to end the process.
     pub fn ended(&self) {
         let mut stage = self.stage();
-        if let Stage::Stops = *stage {
+        if let RunStage::Stops = *stage {
             drop(stage);
             park();
         }
-        *stage = Stage::Ended;
+        *stage = RunStage::Ended;
     }
 
     /// Notes that the program begins to run again. A request to end it then results in its first dump.
     pub fn runs_again(&self, ending: &Ending, first: Option<Arc<Dumped>>) {
-        *self.stage() = Stage::RunsAgain(self.writer.output.holds(), ending.clone(), first);
+        *self.stage() = RunStage::RunsAgain(self.writer.output.holds(), ending.clone(), first);
     }
 
     /// Handles a request to the program. Returns at once: work that takes time is done by another thread.
@@ -94,26 +94,26 @@ impl Stopper {
         let stopper = self.clone();
         let work: Box<dyn FnOnce() + Send> = match (&*stage, asked) {
             // The program is dead, and its first dump is being written.
-            (Stage::Runs | Stage::Ended, _) if self.writer.has_dumped() => {
+            (RunStage::Runs | RunStage::Ended, _) if self.writer.has_dumped() => {
                 if let Asked::End(Interruption::Signal(signal)) = asked {
                     self.writer.output.abandon();
                     signals::end_by(signal);
                 }
                 return;
             }
-            (Stage::Runs, Asked::Snapshot(signal)) => Box::new(move || stopper.stop(&Ending::Snapshot(signal))),
-            (Stage::Runs, Asked::End(interruption)) => {
-                *stage = Stage::Stops;
+            (RunStage::Runs, Asked::Snapshot(signal)) => Box::new(move || stopper.stop(&Ending::Snapshot(signal))),
+            (RunStage::Runs, Asked::End(interruption)) => {
+                *stage = RunStage::Stops;
                 Box::new(move || stopper.stop(&Ending::Interrupted(interruption)))
             }
-            (Stage::RunsAgain(streams, ending, first), Asked::End(_)) => {
+            (RunStage::RunsAgain(streams, ending, first), Asked::End(_)) => {
                 let (ending, first) = (ending.clone(), first.clone());
                 let held = self.writer.output.take_held();
                 // A dump to a pipe is being written; a second signal ends that.
                 if *streams && held.is_none() {
                     return;
                 }
-                *stage = Stage::Stops;
+                *stage = RunStage::Stops;
                 Box::new(move || stopper.give_up(&ending, first.as_deref(), held))
             }
             _ => return,

@@ -17,7 +17,7 @@ use wasmtime::{AsContextMut, Memory, Module, ModulePC, StoreContextMut};
 use super::hunt;
 use crate::host::{Host, Onlooker};
 use crate::playback::HostChange;
-use crate::rewrite::{Change, KEPT, Layout, Watch, WriteSite, Writes};
+use crate::rewrite::{Change, KEPT, Layout, Watch, WriteInstruction, WriteSite};
 
 /// The task of a witness.
 #[derive(Clone, Copy, Debug)]
@@ -317,7 +317,8 @@ fn sites(binary: &[u8], memory: u32, module: u32, sites: &mut Vec<WriteSite>) ->
             let mut operators = body.get_operators_reader()?;
             while !operators.eof() {
                 let (operator, offset) = operators.read_with_offset()?;
-                let writes = Writes::from_operator(&operator, &layout).filter(|writes| writes.memory() == memory);
+                let writes =
+                    WriteInstruction::from_operator(&operator, &layout).filter(|writes| writes.memory() == memory);
                 let offset = offset as u64;
                 sites.extend(writes.map(|writes| WriteSite { module, function, offset, ..writes.site() }));
             }

@@ -3,7 +3,7 @@
 use wasm_encoder::{BlockType, Function, Instruction, InstructionSink, MemArg, ValType};
 
 use super::layout::Layout;
-use super::operators::{Bulk, Store};
+use super::operators::{Bulk, StoreInstruction};
 use super::{BEFORE, KEPT, TOTAL, TOUCHES, Watch, counters, entries, entry_size};
 
 /// The indices of the locals that are appended to a function.
@@ -71,7 +71,7 @@ impl Looks<'_> {
     pub fn store(
         &self,
         site: i32,
-        Store { memarg, size, ty, compares }: Store,
+        StoreInstruction { memarg, size, ty, compares }: StoreInstruction,
         locals: Locals,
         instruction: &Instruction<'_>,
         body: &mut Function,

@@ -16,7 +16,7 @@ mod sections;
 use sections::Rewriter;
 
 pub use layout::Layout;
-pub use operators::Writes;
+pub use operators::WriteInstruction;
 
 /// Name under which the rewritten module exports its notes.
 pub const NOTES: &str = "coredump-run:notes";

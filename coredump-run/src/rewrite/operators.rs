@@ -7,16 +7,16 @@ use super::WriteSite;
 use super::layout::Layout;
 
 /// An instruction that writes.
-pub enum Writes {
+pub enum WriteInstruction {
     /// It takes an address and a value.
-    Store(Store),
+    Store(StoreInstruction),
     /// It takes an address, another operand, and a length.
     Bulk(Bulk),
 }
 
 /// An instruction that stores a value.
 #[derive(Clone, Copy)]
-pub struct Store {
+pub struct StoreInstruction {
     /// The immediate of the address.
     pub memarg: MemArg,
     /// The number of bytes that the instruction writes.
@@ -38,38 +38,38 @@ pub struct Bulk {
     pub len_wide: bool,
 }
 
-impl Writes {
+impl WriteInstruction {
     /// Returns the way in which an operator writes to memory; `None` if it does not.
-    pub fn from_operator(operator: &Operator<'_>, layout: &Layout) -> Option<Writes> {
+    pub fn from_operator(operator: &Operator<'_>, layout: &Layout) -> Option<WriteInstruction> {
         store(operator)
             .or_else(|| atomic(operator))
-            .map(Writes::Store)
-            .or_else(|| bulk(operator, layout).map(Writes::Bulk))
+            .map(WriteInstruction::Store)
+            .or_else(|| bulk(operator, layout).map(WriteInstruction::Bulk))
     }
 
     /// The part of the instruction's site that follows from the instruction alone.
     pub fn site(&self) -> WriteSite {
         match self {
-            Writes::Store(store) => WriteSite {
+            WriteInstruction::Store(store) => WriteSite {
                 depth: 1 + u32::from(store.compares),
                 plus: store.memarg.offset,
                 size: Some(store.size),
                 ..WriteSite::default()
             },
-            Writes::Bulk(_) => WriteSite { depth: 2, ..WriteSite::default() },
+            WriteInstruction::Bulk(_) => WriteSite { depth: 2, ..WriteSite::default() },
         }
     }
 
     /// Index of the memory.
     pub fn memory(&self) -> u32 {
         match self {
-            Writes::Store(store) => store.memarg.memory,
-            Writes::Bulk(bulk) => bulk.memory,
+            WriteInstruction::Store(store) => store.memarg.memory,
+            WriteInstruction::Bulk(bulk) => bulk.memory,
         }
     }
 }
 
-fn store(operator: &Operator<'_>) -> Option<Store> {
+fn store(operator: &Operator<'_>) -> Option<StoreInstruction> {
     use Operator as O;
     let (memarg, size, ty) = match operator {
         O::I32Store { memarg } => (memarg, 4, ValType::I32),
@@ -88,13 +88,13 @@ fn store(operator: &Operator<'_>) -> Option<Store> {
         O::V128Store64Lane { memarg, .. } => (memarg, 8, ValType::V128),
         _ => return None,
     };
-    Some(Store { memarg: *memarg, size, ty, compares: false })
+    Some(StoreInstruction { memarg: *memarg, size, ty, compares: false })
 }
 
 /// Recognizes atomic stores, and atomic instructions that read and write.
-fn atomic(operator: &Operator<'_>) -> Option<Store> {
+fn atomic(operator: &Operator<'_>) -> Option<StoreInstruction> {
     use Operator as O;
-    let exchanged = |memarg: &MemArg, size, ty| Some(Store { memarg: *memarg, size, ty, compares: true });
+    let exchanged = |memarg: &MemArg, size, ty| Some(StoreInstruction { memarg: *memarg, size, ty, compares: true });
     let (memarg, size, ty) = match operator {
         O::I32AtomicStore { memarg }
         | O::I32AtomicRmwAdd { memarg }
@@ -154,7 +154,7 @@ fn atomic(operator: &Operator<'_>) -> Option<Store> {
         O::I64AtomicRmw32CmpxchgU { memarg } => return exchanged(memarg, 4, ValType::I64),
         _ => return None,
     };
-    Some(Store { memarg: *memarg, size, ty, compares: false })
+    Some(StoreInstruction { memarg: *memarg, size, ty, compares: false })
 }
 
 fn bulk(operator: &Operator<'_>, layout: &Layout) -> Option<Bulk> {

@@ -9,7 +9,7 @@ use wasm_encoder::{
 
 use super::code::{Locals, Looks};
 use super::layout::Layout;
-use super::operators::Writes;
+use super::operators::WriteInstruction;
 use super::{NOTES, Watch, WriteSite, notes_size};
 
 type Encoded<T> = std::result::Result<T, reencode::Error>;
@@ -136,16 +136,16 @@ impl Reencode for Rewriter<'_> {
         let mut reader = func.get_operators_reader()?;
         while !reader.eof() {
             let (operator, offset) = reader.read_with_offset()?;
-            let writes =
-                Writes::from_operator(&operator, layout).filter(|writes| writes.memory() == self.looks.watch.memory);
+            let writes = WriteInstruction::from_operator(&operator, layout)
+                .filter(|writes| writes.memory() == self.looks.watch.memory);
             let instruction = self.instruction(operator)?;
             let site = self.sites.len() as i32;
             let offset = offset as u64;
             self.sites.extend(writes.as_ref().map(|writes| WriteSite { function, offset, ..writes.site() }));
             match writes {
                 None => _ = body.instruction(&instruction),
-                Some(Writes::Store(store)) => self.looks.store(site, store, locals, &instruction, &mut body),
-                Some(Writes::Bulk(bulk)) => self.looks.bulk(site, bulk, locals, &instruction, &mut body),
+                Some(WriteInstruction::Store(store)) => self.looks.store(site, store, locals, &instruction, &mut body),
+                Some(WriteInstruction::Bulk(bulk)) => self.looks.bulk(site, bulk, locals, &instruction, &mut body),
             }
         }
         code.function(&body);

@@ -54,7 +54,7 @@ pub struct Service {
 }
 
 /// The store of a request, and the writer of its dump if that must be known from the start.
-pub struct Call {
+pub struct RequestStore {
     /// The store, without an instance.
     pub store: Store<Host>,
     tail: Tail,
@@ -138,7 +138,7 @@ impl Service {
     /// # Errors
     ///
     /// Fails if a folder of the guest cannot be opened any more.
-    pub fn call(&self, about: &About) -> Result<Call> {
+    pub fn call(&self, about: &About) -> Result<RequestStore> {
         let own = |error: wasmtime::Error| Error::new(ErrorKind::Usage, message(&error));
         let tail = Tail::default();
         let mut host = Host::new(&self.args, false, &self.guest_args, tail.clone())?;
@@ -159,7 +159,7 @@ impl Service {
         if let Some(recorder) = &recorder {
             store.set_debug_handler(Watcher::new(recorder.clone()));
         }
-        Ok(Call { store, tail, recorder })
+        Ok(RequestStore { store, tail, recorder })
     }
 
     /// Creates the writer of a request's dump.
@@ -188,8 +188,8 @@ impl Service {
 
     /// Writes the dump of a request's guest that failed or was given up, unless that was done while its frames were
     /// live, and reports it. This may block for long.
-    pub fn died(&self, call: Call, error: &wasmtime::Error, ending: &Ending, about: &About) {
-        let Call { mut store, tail, recorder } = call;
+    pub fn died(&self, call: RequestStore, error: &wasmtime::Error, ending: &Ending, about: &About) {
+        let RequestStore { mut store, tail, recorder } = call;
         let recorder = recorder.unwrap_or_else(|| Arc::new(self.recorder(about, tail)));
         match ending {
             Ending::Waiting(_) if ending.leaves_dump(&self.args.dumps_on()) => {
@@ -213,7 +213,7 @@ impl Service {
             }
             None if matches!(ending, Ending::Exit(_)) => report.say(format_args!("{title}: {}", ending.message())),
             dumped => {
-                report::tell_of(&title, &report, &self.look, &self.program, ending, dumped.as_ref());
+                report::report_ending_as(&title, &report, &self.look, &self.program, ending, dumped.as_ref());
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use wasmtime::{AsContextMut, Caller, ExternType, Linker, Module, Result, SharedMemory, Store};
 
-use crate::calls::Function;
+use crate::calls::HostFunction;
 use crate::host::Host;
 
 /// The import that starts a thread.
@@ -32,7 +32,7 @@ pub fn link(linker: &mut Linker<Host>, module: &Module, store: &mut Store<Host>)
                 linker.define(store.as_context_mut(), MEMORY.0, MEMORY.1, memory)?;
             }
             (SPAWN, ExternType::Func(_)) => {
-                let noted = Function::new(SPAWN.1, &["start"]);
+                let noted = HostFunction::new(SPAWN.1, &["start"]);
                 linker.func_wrap(SPAWN.0, SPAWN.1, move |caller: Caller<'_, Host>, start: i32| {
                     let calls = &caller.data().calls;
                     calls.enter(&noted, &[start as u64], Vec::new());

@@ -10,7 +10,7 @@ use wiggle::GuestMemory;
 
 use super::replayed;
 use super::targets::{Out, Targets};
-use crate::calls::Function;
+use crate::calls::HostFunction;
 use crate::host::Host;
 use crate::recording::{Log, failure};
 
@@ -32,8 +32,8 @@ impl Importing<'_> {
         let mut imports = self.module.imports();
         let imported = imports.any(|import| import.module() == module && import.name() == name);
         imported.then(|| CallRecorder {
-            noted: Function::new(name, parameters),
-            files: FileCall::from_name(name),
+            noted: HostFunction::new(name, parameters),
+            files: DescriptorCall::from_name(name),
             memory: self.module.get_export_index("memory"),
             found: OnceLock::new(),
             log: self.log.map(|log| (log.number(module, name), log.clone())),
@@ -48,9 +48,10 @@ impl Importing<'_> {
             if log.knows(&module, &name) {
                 continue;
             }
-            let noted = Function::new(&format!("{module}.{name}"), &[]);
+            let noted = HostFunction::new(&format!("{module}.{name}"), &[]);
             let log = Some((log.number(&module, &name), log.clone()));
-            let recorder = CallRecorder { noted, files: FileCall::None, memory: None, found: OnceLock::new(), log };
+            let recorder =
+                CallRecorder { noted, files: DescriptorCall::None, memory: None, found: OnceLock::new(), log };
             let message = format!("unknown import: `{module}::{name}` has not been defined");
             linker.func_new(&module, &name, ty, move |mut caller, params, _| {
                 let error = wasmtime::Error::msg(message.clone());
@@ -63,8 +64,8 @@ impl Importing<'_> {
 
 /// Notes the calls of one function, and records them.
 pub struct CallRecorder {
-    noted: Arc<Function>,
-    files: FileCall,
+    noted: Arc<HostFunction>,
+    files: DescriptorCall,
     /// The memory that the function works on, if the module exports one.
     memory: Option<ModuleExport>,
     /// The memory of the program's only instance, once it was looked up.
@@ -75,7 +76,7 @@ pub struct CallRecorder {
 
 /// The effect of a function on the open files of the program.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum FileCall {
+enum DescriptorCall {
     None,
     Open,
     Close,
@@ -86,22 +87,22 @@ enum FileCall {
     ReadAt,
 }
 
-impl FileCall {
-    fn from_name(name: &str) -> FileCall {
+impl DescriptorCall {
+    fn from_name(name: &str) -> DescriptorCall {
         match name {
-            "path_open" => FileCall::Open,
-            "fd_close" => FileCall::Close,
-            "fd_renumber" => FileCall::Renumber,
-            "path_link" | "path_rename" | "path_unlink_file" => FileCall::Rename,
-            "fd_read" => FileCall::Read,
-            "fd_pread" => FileCall::ReadAt,
-            _ => FileCall::None,
+            "path_open" => DescriptorCall::Open,
+            "fd_close" => DescriptorCall::Close,
+            "fd_renumber" => DescriptorCall::Renumber,
+            "path_link" | "path_rename" | "path_unlink_file" => DescriptorCall::Rename,
+            "fd_read" => DescriptorCall::Read,
+            "fd_pread" => DescriptorCall::ReadAt,
+            _ => DescriptorCall::None,
         }
     }
 }
 
 /// A call that is under way.
-pub struct Call<'r, const N: usize> {
+pub struct PendingCall<'r, const N: usize> {
     recorder: &'r CallRecorder,
     arguments: [u64; N],
     /// The hash of the arguments.
@@ -121,7 +122,7 @@ impl CallRecorder {
         caller: &mut Caller<'_, Host>,
         arguments: [u64; N],
         out: Out,
-    ) -> Result<Call<'_, N>> {
+    ) -> Result<PendingCall<'_, N>> {
         let hash = recording::hash(&arguments);
         if let Some((function, log)) = &self.log {
             log.enter(*function, hash);
@@ -135,8 +136,8 @@ impl CallRecorder {
             false => Vec::new(),
         };
         caller.data().calls.enter(&self.noted, &arguments, paths);
-        let mut call = Call { recorder: self, arguments, hash, memory, out, targets: None };
-        if out.fixed().is_none() || self.files != FileCall::None {
+        let mut call = PendingCall { recorder: self, arguments, hash, memory, out, targets: None };
+        if out.fixed().is_none() || self.files != DescriptorCall::None {
             call.prepare(caller);
         }
         Ok(call)
@@ -181,7 +182,7 @@ fn missing_memory() -> Result<std::convert::Infallible> {
     bail!("missing required memory export")
 }
 
-impl<const N: usize> Call<'_, N> {
+impl<const N: usize> PendingCall<'_, N> {
     /// The memory and the WASI context, which the function works on besides its arguments.
     pub fn split<'c>(&self, caller: &'c mut Caller<'_, Host>) -> (GuestMemory<'c>, &'c mut WasiP1Ctx) {
         let fuel = caller.as_context_mut().hostcall_fuel();
@@ -202,12 +203,12 @@ impl<const N: usize> Call<'_, N> {
         }
         self.targets = Some(Box::new(targets));
         match (recorder.files, self.arguments.first_chunk()) {
-            (FileCall::Open, Some(arguments)) => {
+            (DescriptorCall::Open, Some(arguments)) => {
                 let (bytes, host) = self.memory.data_and_store_mut(caller);
                 let name = text(bytes, arguments[2], arguments[3]);
                 host.files.opens(arguments, name, &mut host.wasi, log);
             }
-            (FileCall::Rename, _) => caller.data().files.renames(),
+            (DescriptorCall::Rename, _) => caller.data().files.renames(),
             _ => {}
         }
     }
@@ -263,25 +264,25 @@ impl<const N: usize> Call<'_, N> {
         let argument = |index: usize| self.arguments.get(index).map(|argument| *argument as u32);
         let fd = argument(0)?;
         let offset = match (self.recorder.files, errno) {
-            (FileCall::Open, _) => {
+            (DescriptorCall::Open, _) => {
                 let opened = self.recorder.noted.out(&self.arguments, memory).filter(|_| errno == Some(0));
                 files.opened(opened, wasi, log);
                 return None;
             }
-            (FileCall::Rename, _) => {
+            (DescriptorCall::Rename, _) => {
                 files.renamed();
                 return None;
             }
-            (FileCall::Close, Some(0)) => {
+            (DescriptorCall::Close, Some(0)) => {
                 files.closed(fd);
                 return None;
             }
-            (FileCall::Renumber, Some(0)) => {
+            (DescriptorCall::Renumber, Some(0)) => {
                 files.renumbered(fd, argument(1)?);
                 return None;
             }
-            (FileCall::Read, Some(0)) => None,
-            (FileCall::ReadAt, Some(0)) => Some(*self.arguments.get(3)?),
+            (DescriptorCall::Read, Some(0)) => None,
+            (DescriptorCall::ReadAt, Some(0)) => Some(*self.arguments.get(3)?),
             _ => return None,
         };
         let Some(read) = targets.read_whole(memory) else {

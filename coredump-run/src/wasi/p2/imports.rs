@@ -86,9 +86,9 @@ impl Imports {
     }
 
     /// A function that the host does not offer.
-    pub fn unknown(&self, interface: &str, name: &str) -> Function {
+    pub fn unknown(&self, interface: &str, name: &str) -> ImportedFunction {
         let noted = Arc::new(ComponentFunction::new::<(), ()>(interface, name, &[]));
-        Function { noted, files: FileCall::None, number: self.number(interface, name) }
+        ImportedFunction { noted, files: FileCall::None, number: self.number(interface, name) }
     }
 
     /// Returns true if the component imports a function or resource.
@@ -182,19 +182,23 @@ impl Interface<'_> {
     }
 
     /// Returns the observer that notes the calls of a function; `None` if nothing does.
-    fn function<P: Values, R: Values>(&self, name: &str, parameters: &'static [&'static str]) -> Option<Arc<Function>> {
+    fn function<P: Values, R: Values>(
+        &self,
+        name: &str,
+        parameters: &'static [&'static str],
+    ) -> Option<Arc<ImportedFunction>> {
         if matches!(self.imports.numbers, Numbers::Unnoted) {
             return None;
         }
         let noted = ComponentFunction::new::<P, R>(self.name, name, parameters);
         let number = self.imports.number(self.name, name);
-        Some(Arc::new(Function { noted: Arc::new(noted), files: FileCall::from_name(self.name, name), number }))
+        Some(Arc::new(ImportedFunction { noted: Arc::new(noted), files: FileCall::from_name(self.name, name), number }))
     }
 }
 
 /// Runs a call of the host, or answers it from the recording; `function` notes it.
 fn run<P: Values, R: Values>(
-    function: Option<&Function>,
+    function: Option<&ImportedFunction>,
     mut store: Store<'_>,
     params: P,
     call: fn(&mut Host, P) -> Result<R>,
@@ -211,7 +215,7 @@ fn run<P: Values, R: Values>(
 
 /// As [`run`], for a call that may wait.
 async fn run_waiting<P: Values, R: Values>(
-    function: Option<Arc<Function>>,
+    function: Option<Arc<ImportedFunction>>,
     mut store: Store<'_>,
     params: P,
     call: for<'a> fn(&'a mut Host, P) -> Waiting<'a, R>,
@@ -227,21 +231,21 @@ async fn run_waiting<P: Values, R: Values>(
 }
 
 /// A function of the host.
-pub struct Function {
+pub struct ImportedFunction {
     noted: Arc<ComponentFunction>,
     files: FileCall,
     /// The number of the function in the recording, if it has one.
     number: Option<u32>,
 }
 
-impl Function {
+impl ImportedFunction {
     /// A function whose calls are noted, but not recorded.
     pub fn noted<P: Values, R: Values>(
         interface: &str,
         name: &str,
         parameters: &'static [&'static str],
-    ) -> Arc<Function> {
-        Arc::new(Function {
+    ) -> Arc<ImportedFunction> {
+        Arc::new(ImportedFunction {
             noted: Arc::new(ComponentFunction::new::<P, R>(interface, name, parameters)),
             files: FileCall::None,
             number: None,

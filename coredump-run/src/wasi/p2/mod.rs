@@ -4,4 +4,4 @@ mod functions;
 mod imports;
 
 pub use functions::{INTERFACES, link};
-pub use imports::{Answer, Function, Imports, VERSION};
+pub use imports::{Answer, ImportedFunction, Imports, VERSION};
