@@ -2,7 +2,7 @@
 
 use coredump_core::cli::Exit;
 use coredump_core::error::{ErrorKind, Result};
-use coredump_core::heap::Damage;
+use coredump_core::heap::{Damage, Heap, Survey};
 use coredump_core::memory::Memory;
 
 use crate::ahead::ahead;
@@ -11,25 +11,24 @@ use crate::inspection::Inspection;
 use crate::objects;
 use crate::table::Records;
 
-/// Prints what the heaps of the memories hold.
+/// The columns of the table of heaps.
+const HEAP_COLUMNS: &[&str] = &[
+    ">memory",
+    "allocator",
+    ">bytes",
+    ">used blocks",
+    ">used bytes",
+    ">free blocks",
+    ">free bytes",
+    ">largest free",
+    ">blocks not known to be used",
+    ">bytes",
+    ">% outside of largest free",
+];
+
+/// Prints the contents of the heaps of the memories.
 pub fn heap(inspection: &Inspection<'_>) -> Result<Exit> {
-    let mut heaps = Records::new(
-        "Heaps",
-        "heap",
-        &[
-            ">memory",
-            "allocator",
-            ">bytes",
-            ">used blocks",
-            ">used bytes",
-            ">free blocks",
-            ">free bytes",
-            ">largest free",
-            ">blocks not known to be used",
-            ">bytes",
-            ">% outside of largest free",
-        ],
-    );
+    let mut heaps = Records::new("Heaps", "heap", HEAP_COLUMNS);
     let mut limits = Records::new("Limits", "limit", &[">memory", ">bytes", ">may have", ">may grow by"]);
     let mut sizes = Records::new(
         "Sizes",
@@ -55,19 +54,7 @@ pub fn heap(inspection: &Inspection<'_>) -> Result<Exit> {
         }
         let (surveys, totals) = ahead(memory, 0..memory.size, || found.inventory(inspection, index))?;
         for (heap, survey) in found.heaps.iter().zip(&surveys) {
-            heaps.row([
-                index.to_string(),
-                heap.kind.name().to_owned(),
-                heap.ranges.iter().map(|range| range.end - range.start).sum::<u64>().to_string(),
-                survey.blocks_used().map(|blocks| blocks.to_string()).unwrap_or_default(),
-                survey.bytes_used().to_string(),
-                survey.free.blocks.to_string(),
-                survey.free.bytes.to_string(),
-                survey.largest_free.to_string(),
-                nonzero(survey.unknown.blocks),
-                nonzero(survey.unknown.bytes),
-                survey.fragmentation().map(|percent| percent.to_string()).unwrap_or_default(),
-            ]);
+            heaps.row(heap_row(index, heap, survey));
             for class in &survey.classes {
                 sizes.row([
                     index.to_string(),
@@ -99,6 +86,23 @@ pub fn heap(inspection: &Inspection<'_>) -> Result<Exit> {
     tables.extend(objects);
     inspection.show(&tables)?;
     Ok(outcome)
+}
+
+/// The row of a heap of memory `index`, with a field for each of [`HEAP_COLUMNS`].
+fn heap_row(index: u32, heap: &Heap, survey: &Survey) -> [String; HEAP_COLUMNS.len()] {
+    [
+        index.to_string(),
+        heap.kind.name().to_owned(),
+        heap.ranges.iter().map(|range| range.end - range.start).sum::<u64>().to_string(),
+        survey.blocks_used().map(|blocks| blocks.to_string()).unwrap_or_default(),
+        survey.bytes_used().to_string(),
+        survey.free.blocks.to_string(),
+        survey.free.bytes.to_string(),
+        survey.largest_free.to_string(),
+        nonzero(survey.unknown.blocks),
+        nonzero(survey.unknown.bytes),
+        survey.fragmentation().map(|percent| percent.to_string()).unwrap_or_default(),
+    ]
 }
 
 /// The bytes that a memory may have: what it declares, and no more than `--max-memory` left to it beside the other memories.
