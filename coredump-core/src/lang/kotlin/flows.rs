@@ -712,7 +712,7 @@ mod tests {
         let bytes = wat::parse_str(text).unwrap();
         let module = Module::parse(&bytes).unwrap();
         let fields = Fields::from_code(&module, 0);
-        Flows::from_code(&module, &fields.declarations(&module, 0)).of(&module, Slot::Local(0, 0))
+        Flows::from_code(&module, &fields.declarations(&module, 0)).reading_of(&module, Slot::Local(0, 0))
     }
 
     #[test]
