@@ -7,7 +7,7 @@ use crate::catalog::units::Die;
 use crate::location::Missing;
 use crate::values::{Value, pointer_target};
 
-/// How deep wrappers may be nested.
+/// The levels to which wrappers may be nested.
 const LEVELS: u32 = 8;
 
 impl<'s> Renderer<'_, '_, 's> {
@@ -71,7 +71,7 @@ impl<'s> Renderer<'_, '_, 's> {
         })
     }
 
-    /// Whether a type holds nothing: C++ gives such a class a size of one byte all the same.
+    /// Returns true if a type holds nothing: C++ gives such a class a size of one byte all the same.
     fn is_empty(&self, ty: Option<Die>, budget: TypeBudget<'_>) -> bool {
         let Some((_, ty)) = self.frame.units.peeled(ty) else { return false };
         let Some(budget) = budget.deeper(1) else { return false };

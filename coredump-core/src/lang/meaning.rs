@@ -22,7 +22,7 @@ pub enum Meaning {
 
 /// A string.
 pub struct StringData {
-    /// Where its first character is.
+    /// The place of its first character.
     pub source: Source,
     /// The number of characters.
     pub len: u64,
@@ -44,9 +44,9 @@ pub enum Elements {
     Found {
         /// The elements of the window that was asked for, as far as they can be reached.
         list: Vec<Value>,
-        /// How many there are in all.
+        /// The number of them in all.
         len: u64,
-        /// Whether they are a set.
+        /// True if they are a set.
         is_set: bool,
     },
 }
@@ -67,9 +67,9 @@ impl Elements {
 pub struct Entries {
     /// Key and value of those in the window that was asked for, as far as they can be reached.
     pub list: Vec<(Value, Value)>,
-    /// How many there are in all.
+    /// The number of them in all.
     pub len: u64,
-    /// Whether it is a map to the unit type, which is shown as a set.
+    /// True if it is a map to the unit type, which is shown as a set.
     pub is_set: bool,
 }
 
@@ -117,7 +117,7 @@ impl<'s> Renderer<'_, '_, 's> {
         self.lang.meaning(self, &value.with_type(Some(die)), die, contents, window)
     }
 
-    /// Where the elements of a container lie one after the other; `None` for what is no such container.
+    /// Returns the place of a container's elements, if they lie one after the other; `None` for any other value.
     pub fn contiguous(&self, value: &Value) -> Option<Result<Contiguous, Missing>> {
         Some(match self.meaning(value, 0..0)? {
             Ok(Meaning::Elements(Elements::Contiguous(found))) => Ok(found),

@@ -98,7 +98,7 @@ pub trait Lang: Sync {
         None
     }
 
-    /// Whether a pointer is a reference, which is shown and used as what it points to.
+    /// Returns true if a pointer is a reference, which is shown and used as what it points to.
     fn is_reference(&self, _ty: &Type<'_>) -> bool {
         false
     }
@@ -108,7 +108,7 @@ pub trait Lang: Sync {
         None
     }
 
-    /// Whether an optional that encodes null in the bits of its contents is null; `None` for other types.
+    /// Returns true if an optional that encodes null in the bits of its contents is null; `None` for other types.
     fn is_null(&self, _renderer: &Renderer<'_, '_, '_>, _value: &Value) -> Option<Result<bool, Missing>> {
         None
     }
@@ -131,7 +131,7 @@ pub trait Lang: Sync {
         None
     }
 
-    /// Whether classes have bases, which the debug information of a class that is only declared does not name.
+    /// Returns true if classes have bases, which the debug information of a class that is only declared does not name.
     fn has_bases(&self) -> bool {
         false
     }
@@ -159,7 +159,7 @@ pub trait Lang: Sync {
 
     // The targets of pointers, for the walk over all heap blocks.
 
-    /// Whether a type of that name may be larger than the debug information says.
+    /// Returns true if a type of that name may be larger than the debug information says.
     fn is_unsized(&self, _name: &str) -> bool {
         false
     }
@@ -189,8 +189,8 @@ pub trait Lang: Sync {
         None
     }
 
-    /// Whether each value of the type of that name at `die` is allocated in a block of its own, as the nodes of a
-    /// container are.
+    /// Returns true if each value of the type of that name at `die` is allocated in a block of its own, as the nodes of
+    /// a container are.
     fn is_alone(&self, _units: &Units<'_>, _die: Die, _name: &[u8]) -> bool {
         false
     }
@@ -200,7 +200,7 @@ pub trait Lang: Sync {
         None
     }
 
-    /// Whether the last member of a structure of that name is the first of any number of elements.
+    /// Returns true if the last member of a structure of that name is the first of any number of elements.
     fn ends_in_slice(&self, _name: &[u8]) -> bool {
         false
     }
@@ -237,13 +237,13 @@ pub trait Lang: Sync {
         None
     }
 
-    /// Whether this is the name of a base of nodes, so that pointers to it in a container and its nodes lead to whole
-    /// nodes.
+    /// Returns true if this is the name of a base of nodes, so that pointers to it in a container and its nodes lead to
+    /// whole nodes.
     fn is_node_base(&self, _name: &[u8]) -> bool {
         false
     }
 
-    /// Which arrays of a node are filled only up to a count; `None` for other structures.
+    /// Returns the arrays of a node that are filled only up to a count; `None` for other structures.
     fn filled(&self, _units: &Units<'_>, _name: &[u8], _contents: &Struct<'_>) -> Option<Filled> {
         None
     }
@@ -300,7 +300,7 @@ pub trait Lang: Sync {
         String::new()
     }
 
-    /// Whether the members of a structure are written by their places, in parentheses.
+    /// Returns true if the members of a structure are written by their places, in parentheses.
     fn is_tuple(&self, _contents: &Struct<'_>) -> bool {
         false
     }
@@ -340,7 +340,7 @@ pub trait Lang: Sync {
 
     // How types are written.
 
-    /// Whether a type is written around the name that it declares: `int (*f)(void)`.
+    /// Returns true if a type is written around the name that it declares: `int (*f)(void)`.
     fn has_declarators(&self) -> bool {
         false
     }
@@ -385,7 +385,7 @@ pub struct ChosenPart {
     pub values: Vec<(u128, u128)>,
     /// Its type.
     pub ty: Option<Die>,
-    /// Where it lies, in bytes from the structure's start.
+    /// Its offset in bytes from the structure's start.
     pub at: u64,
 }
 
@@ -402,9 +402,9 @@ impl Chosen {
 pub struct LargerNode {
     /// Their type.
     pub ty: Die,
-    /// Where a node's pointer to its parent lies, in bytes from its start.
+    /// The offset in a node of the pointer to its parent, in bytes.
     pub parent: u64,
-    /// Where the pointer to the first child lies, likewise.
+    /// The offset in a node of the pointer to its first child, in bytes.
     pub child: u64,
 }
 
@@ -414,11 +414,11 @@ pub struct Erased {
     pub at: u64,
     /// Room for a small value, in bytes.
     pub room: u64,
-    /// How to find out the type.
+    /// The way to find out the type.
     pub by: ErasedBy,
 }
 
-/// How the type of a type-erased value is found. Offsets are in bytes from the structure's start.
+/// The way in which the type of a type-erased value is found. Offsets are in bytes from the structure's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErasedBy {
     /// A pointer at this offset leads to the value, also where that lies in the structure itself, and the value begins
@@ -495,15 +495,15 @@ pub struct Notation {
     pub no_type: &'static str,
     /// The parameter list of a function without parameters.
     pub no_parameters: &'static str,
-    /// Whether a reference is written as what it refers to, and its address left out.
+    /// True if a reference is written as what it refers to, and its address left out.
     pub referents: bool,
-    /// Whether a character is written with its number.
+    /// True if a character is written with its number.
     pub character_numbers: bool,
     /// The text for a value that is not a number.
     pub nan: &'static str,
     /// The smallest absolute value of a float that is written without a power of ten.
     pub least: f64,
-    /// Whether whole numbers of a floating-point type are written with a decimal point.
+    /// True if whole numbers of a floating-point type are written with a decimal point.
     pub point: bool,
 }
 

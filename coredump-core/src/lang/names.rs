@@ -7,7 +7,7 @@ use crate::catalog::types::{Kind, PointerKind, Type};
 use crate::catalog::units::{Die, Units};
 use crate::limits::Steps;
 
-/// How deep types within types are written out.
+/// The levels of types within types that are written out.
 const LEVELS: u32 = 24;
 /// Longest name, in bytes: template arguments grow without end.
 const LONGEST: usize = 4096;

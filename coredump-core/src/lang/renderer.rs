@@ -20,7 +20,7 @@ use crate::values::{Limits, Source, Status, Value, Variable, When, variable_valu
 
 /// The most nodes of all trees of one rendering.
 const NODES: u32 = 50_000;
-/// How many nodes are kept for each of several values.
+/// The number of nodes that are kept for each of several values.
 const RESERVED: u32 = 64;
 /// Longest text of one value, in bytes.
 pub(super) const LONGEST: usize = 4_000;
@@ -31,7 +31,7 @@ pub(super) const MEMBERS: usize = 1_000;
 pub struct Renderer<'r, 'f, 's> {
     /// The frame.
     pub frame: &'r FrameContext<'f, 's>,
-    /// How much is written out.
+    /// The limits on how much is written out.
     pub limits: Limits,
     /// The language whose values they are.
     pub lang: &'static dyn Lang,
@@ -49,7 +49,7 @@ pub struct Contiguous {
     pub element: Option<Die>,
     /// The address of the first element.
     pub address: u64,
-    /// How many there are.
+    /// The number of them.
     pub len: u64,
 }
 
@@ -93,7 +93,7 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
         }
     }
 
-    /// Whether nodes are left for more values.
+    /// Returns true if nodes are left for more values.
     pub(super) fn has_room(&self) -> bool {
         self.nodes.get() > 0
     }

@@ -137,7 +137,8 @@ impl<'s> Renderer<'_, '_, 's> {
         })
     }
 
-    /// Whether a type is a character type of one byte: `char` or `char8_t`, not `signed char` or `unsigned char`.
+    /// Returns true if a type is a character type of one byte: `char` or `char8_t`, not `signed char` or `unsigned
+    /// char`.
     pub(super) fn is_char(&self, ty: Option<Die>) -> bool {
         let Some((_, ty)) = self.frame.units.peeled(ty) else { return false };
         let character = matches!(ty.kind, Kind::Base(DW_ATE_signed_char | DW_ATE_unsigned_char | DW_ATE_UTF));
@@ -145,8 +146,8 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 }
 
-/// Whether a base type is one that this program knows how to read (DWARF 5, 7.8). Packed, edited and decimal numbers do
-/// not occur in what compilers for Wasm write.
+/// Returns true if a base type is one that this program knows how to read (DWARF 5, 7.8). Packed, edited and decimal
+/// numbers do not occur in what compilers for Wasm write.
 fn is_known(encoding: gimli::DwAte) -> bool {
     matches!(
         encoding,
@@ -164,8 +165,8 @@ fn is_known(encoding: gimli::DwAte) -> bool {
     )
 }
 
-/// Whether a base type is C's complex integer: clang has an encoding of its own for it and calls it `complex`; GCC
-/// names it.
+/// Returns true if a base type is C's complex integer: clang has an encoding of its own for it and calls it `complex`;
+/// GCC names it.
 fn is_integer_complex(ty: &Type<'_>, encoding: gimli::DwAte) -> bool {
     let complex = |name: &[u8]| name == b"complex" || name.starts_with(b"complex ") || name.starts_with(b"_Complex ");
     encoding == DW_ATE_lo_user
@@ -221,8 +222,8 @@ fn wide_integer(bytes: &[u8], width: u64, signed: bool) -> String {
     format!("{}{first}{rest}", if negative { "-" } else { "" })
 }
 
-/// Whether a character type is for text: `char` and `char8_t` are; `signed char` and `unsigned char` are numbers
-/// (`int8_t`, `uint8_t`).
+/// Returns true if a character type is for text: `char` and `char8_t` are; `signed char` and `unsigned char` are
+/// numbers (`int8_t`, `uint8_t`).
 fn is_plain_char(ty: &Type<'_>) -> bool {
     matches!(ty.name, Some(b"char" | b"char8_t"))
 }

@@ -8,7 +8,7 @@ use crate::catalog::units::Die;
 use crate::location::Missing;
 use crate::values::Value;
 
-/// How deep types are checked for being uninhabited.
+/// The levels of types that are checked for being uninhabited.
 const LEVELS: u32 = 8;
 
 impl<'s> Renderer<'_, '_, 's> {
@@ -86,7 +86,7 @@ impl<'s> Renderer<'_, '_, 's> {
         None
     }
 
-    /// Whether a variant can exist: it cannot if it holds a value of an uninhabited type.
+    /// Returns true if a variant can exist: it cannot if it holds a value of an uninhabited type.
     fn can_be(&self, variant: &Variant<'_>) -> bool {
         variant
             .member

@@ -1,14 +1,14 @@
-//! Which member of the unions in libc++'s classes is active, where a flag or index beside them tells.
+//! Finds the active member of the unions in libc++'s classes, if a flag or index beside them tells.
 
 use crate::catalog::types::{Kind, Offset, Struct};
 use crate::catalog::units::{Die, Units};
 use crate::lang::{Chosen, ChosenPart, Erased, ErasedBy};
 
-/// How deep a member is searched for in members: the wrappers differ between releases.
+/// The levels of members in which a member is searched for: the wrappers differ between releases.
 const LEVELS: u32 = 3;
-/// How long the chain of base classes of a `variant` or an `expected` may be.
+/// The greatest length of the chain of base classes of a `variant` or an `expected`.
 const BASES: u32 = 12;
-/// How many members of each type are looked at.
+/// The number of members of each type that are looked at.
 const MEMBERS: usize = 16;
 
 /// A member of a structure or of its members: its type, and its offset in bits.

@@ -11,9 +11,9 @@ use crate::location::Missing;
 use crate::location::frame::FrameContext;
 use crate::values::{Source, Value};
 
-/// How deep bases may be nested.
+/// The levels to which bases may be nested.
 const NESTED: u32 = 32;
-/// How many direct and indirect bases of one class are looked at: each path to one counts.
+/// The number of direct and indirect bases of one class that are looked at: each path to one counts.
 const BASES: u32 = 4096;
 
 /// The subobject of some class within an object.
@@ -58,7 +58,7 @@ impl<'s> Units<'s> {
         }
     }
 
-    /// Whether two entries describe one class: each unit that uses it has one.
+    /// Returns true if two entries describe one class: each unit that uses it has one.
     pub fn is_same_class(&self, one: Die, other: Die) -> bool {
         let named = || self.name(one).is_some() && self.name(one) == self.name(other);
         let visible = || !self.is_internal(one) && !self.is_internal(other);
@@ -66,13 +66,14 @@ impl<'s> Units<'s> {
         one == other || one.unit != other.unit && same() && visible()
     }
 
-    /// Whether two classes of one name are the same instance of a template: the name may leave its arguments out.
+    /// Returns true if two classes of one name are the same instance of a template: the name may leave its arguments
+    /// out.
     fn has_same_arguments(&self, one: Die, other: Die) -> bool {
         let told = |die: Die| self.name(die).is_some_and(|name| name.contains(&b'<'));
         told(one) || template_names::arguments(self, one) == template_names::arguments(self, other)
     }
 
-    /// Whether a type is local to its unit, because it is in an anonymous namespace.
+    /// Returns true if a type is local to its unit, because it is in an anonymous namespace.
     fn is_internal(&self, die: Die) -> bool {
         let mut at = die;
         for _ in 0..NESTED {
@@ -144,7 +145,7 @@ impl<'s> Units<'s> {
         }
     }
 
-    /// Whether objects of a class begin with the address of a vtable.
+    /// Returns true if objects of a class begin with the address of a vtable.
     pub fn is_polymorphic(&self, class: Die) -> bool {
         self.is_polymorphic_within(class, &Cell::new(BASES), NESTED)
     }
@@ -182,7 +183,7 @@ impl<'s> FrameContext<'_, 's> {
         }
     }
 
-    /// Whether an object has a subobject of class `wanted` at an address.
+    /// Returns true if an object has a subobject of class `wanted` at an address.
     pub fn has_part_at(&self, object: &Value, wanted: Die, address: u64) -> bool {
         let parts = self.parts_of_class(object, wanted).map_or(Vec::new(), |parts| parts.0);
         parts.iter().any(|part| part.source.address() == Some(address))
@@ -211,7 +212,7 @@ pub fn bases<'c, 's>(contents: &'c Struct<'s>) -> impl Iterator<Item = &'c Membe
     contents.members.iter().filter(|member| member.base)
 }
 
-/// Whether a member is the address of a vtable, as clang and gcc name it.
+/// Returns true if a member is the address of a vtable, as clang and gcc name it.
 pub fn is_vptr(name: &[u8]) -> bool {
     name.starts_with(b"_vptr$") || name.starts_with(b"_vptr.")
 }

@@ -19,13 +19,13 @@ use crate::module::Constant;
 use crate::symbols::demangle;
 use crate::values::{Value, sign_extend};
 
-/// How many methods of one vtable are looked at.
+/// The number of methods of one vtable that are looked at.
 const METHODS: u64 = 256;
 /// Longest name of a class in type information, in bytes.
 const NAME: u64 = 4096;
-/// How many places in a program's data are looked at that could be vtables.
+/// The number of places in a program's data that are looked at that could be vtables.
 const CANDIDATES: u32 = 1 << 16;
-/// How many words may precede the address point of a vtable.
+/// The number of words that may precede the address point of a vtable.
 const BEFORE: u64 = 512;
 
 impl<'s> CppValues<'_, '_, '_, 's> {
@@ -141,7 +141,8 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         ((2..BEFORE).contains(&words) && (vptr - start).is_multiple_of(self.width())).then_some((start, die))
     }
 
-    /// Whether a class has a polymorphic subobject at the offset `-top`, whose vtable has the offset to top `top`.
+    /// Returns true if a class has a polymorphic subobject at the offset `-top`, whose vtable has the offset to top
+    /// `top`.
     fn has_vtable_at(&self, class: Die, top: i64) -> bool {
         let units = &self.frame.units;
         units.has_virtual_base(class) || units.polymorphic_parts(class).contains(&top.unsigned_abs())
@@ -241,7 +242,7 @@ impl<'s> Units<'s> {
         }
     }
 
-    /// Whether one class is another or a base of it.
+    /// Returns true if one class is another or a base of it.
     fn is_base(&self, base: Die, class: Die) -> bool {
         use crate::lang::cpp::classes::Subobject;
         !matches!(self.offset_of_part(class, base), Subobject::None)
@@ -276,7 +277,7 @@ impl<'s> Units<'s> {
         all.split_off(1)
     }
 
-    /// Whether the debug information describes any class derived from this one.
+    /// Returns true if the debug information describes any class derived from this one.
     fn has_derived(&self, class: Die) -> bool {
         let name = self.name(class);
         let derives = |die: Die| {

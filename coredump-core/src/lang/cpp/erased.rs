@@ -8,11 +8,11 @@ use crate::lang::Shown;
 use crate::location::Missing;
 use crate::values::Value;
 
-/// How many entries of a vtable are looked at.
+/// The number of entries of a vtable that are looked at.
 const SLOTS: u64 = 16;
-/// How many entries of the first table are looked at.
+/// The number of entries of the first table that are looked at.
 const TABLE: u64 = 1 << 20;
-/// How many links are followed from a function's definition to its declaration in a class.
+/// The number of links that are followed from a function's definition to its declaration in a class.
 const LINKS: u32 = 4;
 
 impl CppValues<'_, '_, '_, '_> {

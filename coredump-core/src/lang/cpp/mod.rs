@@ -53,7 +53,7 @@ const CONTAINERS: [&str; 22] = [
     "deque",
 ];
 
-/// Whether a class of that name, if it is the standard library's, is written in a notation of its own.
+/// Returns true if a class of that name, if it is the standard library's, is written in a notation of its own.
 fn is_written(name: &str) -> bool {
     const OTHERS: [&str; 12] = [
         "optional",
@@ -217,7 +217,7 @@ pub fn vtable_name(frame: &FrameContext<'_, '_>, address: u64) -> Option<String>
     CppValues(&Renderer::new(frame, Limits::default(), Language::Cpp)).vtable_name(address)
 }
 
-/// Whether one of these units is of C++.
+/// Returns true if one of these units is of C++.
 pub fn describes(units: &Catalog<'_>) -> bool {
     (0..units.len()).any(|unit| units.language(unit) == Language::Cpp)
 }
@@ -318,7 +318,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         str::from_utf8(name.split(|&byte| byte == b'<').next()?).ok()
     }
 
-    /// Whether a class is the standard library's. Callers compare the name first, since this takes longer.
+    /// Returns true if a class is the standard library's. Callers compare the name first, since this takes longer.
     fn is_std(&self, die: Die) -> bool {
         self.frame.units.path(die).first() == Some(&&b"std"[..])
     }

@@ -14,18 +14,18 @@ use crate::values::Value;
 
 /// The most steps from one node to the next: the height of the highest balanced tree.
 const CLIMB: u32 = 128;
-/// How many nodes are walked from the first to the one that is wanted.
+/// The number of nodes that are walked from the first to the one that is wanted.
 const STEPS: u64 = 1 << 20;
 
-/// How deep members are searched for a container's nodes.
+/// The levels of members that are searched for a container's nodes.
 const LEVELS: u32 = 4;
 
-/// Whether a name begins with one of these, as templates with whatever arguments do.
+/// Returns true if a name begins with one of these, as templates with whatever arguments do.
 fn begins(name: &[u8], with: &[&str]) -> bool {
     with.iter().any(|start| name.starts_with(start.as_bytes()))
 }
 
-/// Whether this is the name of a base of nodes, to which the links in nodes point.
+/// Returns true if this is the name of a base of nodes, to which the links in nodes point.
 pub(super) fn is_base(name: &[u8]) -> bool {
     const BASES: [&str; 5] =
         ["__tree_end_node<", "__tree_node_base<", "__hash_node_base<", "__list_node_base<", "__forward_begin_node<"];
@@ -34,7 +34,7 @@ pub(super) fn is_base(name: &[u8]) -> bool {
 
 const NODES: [&str; 4] = ["__tree_node<", "__hash_node<", "__list_node<", "__forward_list_node<"];
 
-/// Whether types of this name are nodes of containers.
+/// Returns true if types of this name are nodes of containers.
 pub(super) fn is_node(name: &[u8]) -> bool {
     begins(name, &NODES)
 }

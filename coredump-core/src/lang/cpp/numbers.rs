@@ -8,7 +8,7 @@ use crate::lang::{Shown, cut};
 use crate::location::Missing;
 use crate::values::Value;
 
-/// How many bits of a `bitset` are shown.
+/// The number of bits of a `bitset` that are shown.
 const BITS: u64 = 1024;
 
 impl<'s> CppValues<'_, '_, '_, 's> {

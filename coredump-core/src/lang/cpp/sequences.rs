@@ -108,7 +108,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         Ok(Value { ty, source: Source::bytes(vec![bit as u8]) })
     }
 
-    /// Whether a type is that of truth values, of which a vector keeps bits.
+    /// Returns true if a type is that of truth values, of which a vector keeps bits.
     pub(super) fn is_bool(&self, ty: Option<Die>) -> bool {
         let peeled = self.frame.units.peeled(ty);
         peeled.is_some_and(|(_, ty)| matches!(ty.kind, Kind::Base(gimli::DW_ATE_boolean)))

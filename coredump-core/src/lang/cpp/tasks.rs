@@ -1,9 +1,9 @@
 //! Suspended C++ coroutines: heap blocks that begin with a coroutine's two functions.
 //!
-//! A coroutine's frame begins with the function that resumes it and the one that destroys it, as numbers in the program's
-//! table of functions; LLVM calls them `f (.resume)` and `f (.destroy)`. Then come the promise and what lives across a place
-//! where the coroutine waits. Which place that is, is a number, `__coro_index`; from LLVM 22 on, labels in the resuming function
-//! say where in the source it is. Seen with clang 14, 19 and 22.
+//! A coroutine's frame begins with the function that resumes it and the one that destroys it, as numbers in the
+//! program's table of functions; LLVM calls them `f (.resume)` and `f (.destroy)`. Then come the promise and what lives
+//! across a place where the coroutine waits. The place is kept as a number, `__coro_index`; from LLVM 22 on, labels in
+//! the resuming function say where in the source it is. Seen with clang 14, 19 and 22.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -27,12 +27,12 @@ use crate::tasks::{AsyncTask, Await, AwaitState, TaskState, VariableBudget, inst
 use crate::values::Value;
 use crate::variables::{Inspector, Limits, Variable, VariableKind};
 
-/// How many entries of a table, and blocks, are looked at.
+/// The number of entries of a table, and of blocks, that are looked at.
 const MAX_TABLE: u64 = 1 << 20;
 const MAX_BLOCKS: usize = 1 << 22;
-/// How many coroutines are listed.
+/// The number of coroutines that are listed.
 const MAX_COROUTINES: usize = 1 << 14;
-/// How many coroutines that await each other are followed.
+/// The number of coroutines that await each other and are followed.
 const LEVELS: u32 = 96;
 /// By how many bytes, at most, a block is larger than the request, except where an allocator rounds up to powers of
 /// two.
@@ -132,7 +132,7 @@ fn functions(renderer: &Renderer<'_, '_, '_>, module: &Module<'_>) -> Vec<Functi
     let mut found: Vec<_> = halves
         .into_iter()
         .filter_map(|(base, halves)| {
-            // Where two coroutines have one name, nothing says which parts belong together.
+            // If two coroutines have one name, nothing says which parts belong together.
             let ([(resume, function)], [destroy]) = (halves.0.as_slice(), halves.1.as_slice()) else { return None };
             let die = units.function(module, *function);
             let ty = die.and_then(|die| frame_type(renderer.frame, die));
@@ -212,7 +212,8 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
 
     fn tasks(&self) -> Vec<AsyncTask> {
         let by_address: HashMap<_, _> = self.found.iter().enumerate().map(|(nth, one)| (one.address, nth)).collect();
-        // Which coroutines each frame refers to: a caller's frame and the promise of its callee refer to each other.
+        // The coroutines to which each frame refers: a caller's frame and the promise of its callee refer to each
+        // other.
         let refers: Vec<Vec<usize>> = self.found.iter().map(|one| self.references(one, &by_address)).collect();
         // A promise holds the coroutine that is to be resumed when this one ends.
         let resumes: Vec<Vec<usize>> = self.found.iter().map(|one| self.resumes(one, &by_address)).collect();
@@ -257,7 +258,7 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
         found
     }
 
-    /// Where the promise is, and its type as the program has it: the first member after the two functions.
+    /// Returns the place of the promise, and its type as the program has it: the first member after the two functions.
     fn promise(&self, one: &Coroutine) -> Option<(Range<u64>, Option<Die>)> {
         let units = &self.frame().units;
         let function = &self.functions[one.function];
@@ -373,7 +374,7 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
                 continue;
             }
             let mut same = all.members.iter().filter(|member| member.name == Some(name) && !is_nameless(member));
-            // Where two members have the variable's name, nothing says which is meant.
+            // If two members have the variable's name, nothing says which is meant.
             let (Some(member), None) = (same.next(), same.next()) else { continue };
             let value = Value::in_memory(function.ty, one.address).member(self.frame(), member);
             let mut variable = self.renderer.variable(String::from_utf8_lossy(name), &value);
@@ -384,12 +385,12 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
     }
 }
 
-/// Whether a member is one of the two function pointers; LLVM gives a wrong offset for the second.
+/// Returns true if a member is one of the two function pointers; LLVM gives a wrong offset for the second.
 fn is_function(member: &Member<'_>) -> bool {
     matches!(member.name, Some(b"__resume_fn" | b"__destroy_fn"))
 }
 
-/// Whether LLVM made up a member's name.
+/// Returns true if LLVM made up a member's name.
 fn is_nameless(member: &Member<'_>) -> bool {
     let name = member.name.map(String::from_utf8_lossy).unwrap_or_default();
     let numbered = name.rsplit_once('_').is_some_and(|(_, end)| end.bytes().all(|byte| byte.is_ascii_digit()));

@@ -11,7 +11,7 @@ use crate::lang::names::{self, written_within};
 use crate::lang::type_budget::TypeBudget;
 use crate::values::sign_extend;
 
-/// How many arguments of one template are written.
+/// The number of arguments of one template that are written.
 const ARGUMENTS: usize = 256;
 
 /// As [`arguments_within`], of a template that is no argument itself.

@@ -10,7 +10,7 @@ use crate::runtimes::{Task, TaskFrame};
 use super::pclntab::Pclntab;
 use super::{MAX_TASKS, Registers};
 
-/// How many bytes of a `g` are looked at.
+/// The number of bytes of a `g` that are looked at.
 const G_SIZE: u64 = 512;
 /// Offset of `m`, the address of the machine (OS thread) that runs a `g`.
 const G_M: u64 = 48;
@@ -23,13 +23,13 @@ const RUNNING: u32 = 2;
 const WAITING: u32 = 4;
 const DEAD: u32 = 6;
 const SCANNED: u32 = 0x1000;
-/// How many bytes of a machine are searched for its current goroutine.
+/// The number of bytes of a machine that are searched for its current goroutine.
 const M_SIZE: u64 = 512;
 /// Longest list of channels that one `select` waits on.
 const MAX_WAITS: usize = 64;
 /// The number of the goroutine that runs `main`.
 const FIRST: u64 = 1;
-/// How many goroutines a field's offset is checked against.
+/// The number of goroutines that a field's offset is checked against.
 const JUDGED: usize = 4096;
 
 /// All goroutines.
@@ -65,12 +65,12 @@ pub struct Goroutine {
 pub struct Current {
     /// Address of its `g`.
     pub address: u64,
-    /// Whether its own code ran, and not the runtime's on the system stack.
+    /// True if its own code ran, and not the runtime's on the system stack.
     pub on_its_own_stack: bool,
 }
 
 impl Goroutine {
-    /// Whether it has ended.
+    /// Returns true if it has ended.
     pub fn is_dead(&self) -> bool {
         matches!(self.status, 0 | DEAD) || self.id == 0
     }

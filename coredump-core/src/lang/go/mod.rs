@@ -24,10 +24,10 @@ use pclntab::Pclntab;
 /// Addresses below which a program's static data lies: where the table of functions is looked for.
 const STATIC_DATA: u64 = 256 << 20;
 
-/// How many goroutines are listed.
+/// The number of goroutines that are listed.
 const MAX_TASKS: usize = 1 << 20;
 
-/// How many frames are listed of all goroutines together.
+/// The number of frames that are listed of all goroutines together.
 const MAX_FRAMES: usize = 1 << 20;
 
 /// The state of the engine when the Go program ended. Integers are as Go's globals hold them.
@@ -48,7 +48,7 @@ struct Registers {
 struct GoProgram {
     /// All goroutines that are not dead: the one that ran first, then by number.
     pub tasks: Vec<Task>,
-    /// Whether some are missing, since there are more than are listed.
+    /// True if some are missing, since there are more than are listed.
     pub truncated: bool,
     /// The names of the functions of [`Registers::frames`].
     pub names: Vec<Option<Arc<str>>>,
@@ -97,8 +97,8 @@ pub fn find(dump: &CoreDump<'_>, binaries: &Binaries) -> Option<Runtime> {
     Some(Runtime { language: "go", thread, module, tasks, truncated, names })
 }
 
-/// Whether Go's own compiler made a module: it writes its version into the `producers` section, or, without names, a
-/// section of its own.
+/// Returns true if Go's own compiler made a module: it writes its version into the `producers` section, or, without
+/// names, a section of its own.
 fn is_go(module: &Module<'_>) -> bool {
     let producers = module.custom_section("producers");
     let named = producers.is_some_and(|section| memchr::memmem::find(section, b"\x02Go").is_some());

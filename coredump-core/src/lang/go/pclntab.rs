@@ -26,7 +26,7 @@ const MAX_TEXT: u64 = 4096;
 const MAX_INLINED: usize = 1024;
 /// The most pairs of one pc-value table.
 const MAX_PAIRS: usize = 1 << 16;
-/// How many functions a candidate for the base of inline trees is checked against.
+/// The number of functions that a candidate for the base of inline trees is checked against.
 const JUDGED: usize = 256;
 /// Table index of the inline tree's index, `PCDATA_InlTreeIndex`.
 const PCDATA_INLINE_INDEX: u64 = 2;
@@ -312,7 +312,8 @@ impl<'m, 'a> Pclntab<'m, 'a> {
         (padding.iter().all(|&byte| byte == 0) && parent < 1 << 16 && line < 1 << 24).then_some((name, parent.into()))
     }
 
-    /// Whether the inline trees of the functions that are looked at are sound if their offsets count from `base`.
+    /// Returns true if the inline trees of the functions that are looked at are sound if their offsets count from
+    /// `base`.
     fn trees_fit(&self, base: u64) -> bool {
         let (mut seen, mut placed) = (0, 0);
         for position in 0..self.count {

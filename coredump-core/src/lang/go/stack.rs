@@ -12,8 +12,8 @@ use super::pclntab::Pclntab;
 /// Functions at which a stack ends.
 const ENDS: [&str; 4] = ["runtime.goexit", "runtime.mstart", "runtime.rt0_go", "runtime.mcall"];
 
-/// Where the frames of the goroutine that ran begin: the code address to which its youngest function returns, and the
-/// stack pointer there; `None` if it is not certain.
+/// Returns the place where the frames of the goroutine that ran begin: the code address to which its youngest function
+/// returns, and the stack pointer there; `None` if it is not certain.
 ///
 /// The youngest function's place is not known in Go's own terms, so neither is the size of its frame. Of the sizes that
 /// it can have, one must lead to a return address in the function of the next WebAssembly frame.
@@ -29,7 +29,7 @@ pub fn start_of_running(
     for size in table.frame_sizes(youngest) {
         let Some(place) = stack_pointer.checked_add(size) else { continue };
         let Ok(pc) = memory.uint(place, 8) else { continue };
-        // Where the runtime's scheduling loop called the youngest function, any function may be the caller.
+        // If the runtime's scheduling loop called the youngest function, any function may be the caller.
         let calls = table.function_index(pc) == Some(caller) || table.entry_of(caller).is_none();
         if calls && table.function(pc).is_some_and(|function| pc > function.entry) {
             if found.is_some() {

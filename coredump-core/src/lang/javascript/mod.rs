@@ -27,7 +27,7 @@ const MAX_TABLE: u64 = 1 << 22;
 /// bytecode is smaller than the second.
 const RUNTIME: u64 = 1024;
 const DESCRIPTION: u64 = 1 << 20;
-/// How many runtimes in one memory are looked at.
+/// The number of runtimes in one memory that are looked at.
 const MAX_RUNTIMES: usize = 16;
 /// The smallest size of a table of names.
 const MIN_NAMES: u64 = 128;
@@ -70,11 +70,11 @@ struct VersionOffsets {
     pc: u64,
     /// In a description: the name of the file, counted from `code`.
     file: u64,
-    /// Where a function's first line is.
+    /// The place of a function's first line.
     begin: Begin,
 }
 
-/// Where the line and the column are in which a function begins.
+/// The place of the line and the column at which a function begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Begin {
     /// The line is in a field after the file's name; there are no columns.
@@ -143,7 +143,7 @@ fn atoms_of(memory: &Metered<'_, '_>, runtime: u64) -> Option<Atoms> {
 pub struct Stack {
     /// Its frames, youngest first; `None` for a function that is not JavaScript.
     pub frames: Vec<Option<InterpretedFrame>>,
-    /// Why frames are missing.
+    /// The reason why frames are missing.
     pub broken: Option<String>,
 }
 

@@ -14,7 +14,7 @@ use crate::runtimes::InterpretedFrame;
 
 /// The first version with such a table.
 const SINCE: (u8, u8) = (3, 14);
-/// How many tasks are listed, and how deep awaited coroutines are followed.
+/// The number of tasks that are listed, and the levels to which awaited coroutines are followed.
 const MAX_TASKS: usize = 1 << 14;
 const LEVELS: usize = 96;
 /// The opcode at which a suspended frame goes on (`RESUME`), and its least argument after an `await` or `yield from`
@@ -31,11 +31,11 @@ pub struct AsyncioTask {
     pub address: u64,
     /// Its name, as `get_name()` gives it.
     pub name: String,
-    /// Whether the event loop is running it.
+    /// True if the event loop is running it.
     pub is_running: bool,
     /// The chain of what it awaits, the outermost first.
     pub awaits: Vec<Awaited>,
-    /// Why more is not known.
+    /// The reason why more is not known.
     pub broken: Option<String>,
 }
 
@@ -222,7 +222,7 @@ pub(super) fn coroutine(
     Some((Awaited { address: object, name, state: Some(state), frame, task: None }, next))
 }
 
-/// Whether the instruction at which a frame will go on follows an `await` or a `yield from`.
+/// Returns true if the instruction at which a frame will go on follows an `await` or a `yield from`.
 fn has_awaited(objects: &Objects<'_, '_>, frame: u64) -> bool {
     let next = objects.uint(frame + objects.offsets.frame_instr_ptr, 4).map(|last| last + 2);
     let byte = |nth: u64| objects.uint(next?.checked_add(nth)?, 1);

@@ -11,7 +11,7 @@ use super::{Interpreter, frame, instruction};
 use crate::memory::{Chunk, Memory};
 use crate::runtimes::InterpretedFrame;
 
-/// How many functions of one traceback, and exceptions in one chain, are read.
+/// The number of functions of one traceback, and of exceptions in one chain, that are read.
 const MAX_FRAMES: usize = 1 << 12;
 const MAX_CHAIN: usize = 64;
 /// Offsets of an exception, of a traceback and of a frame's object (`Include/cpython/pyerrors.h`, `traceback.h`,
@@ -42,7 +42,7 @@ pub struct Uncaught {
 pub struct Chained {
     /// Its type and message.
     pub message: String,
-    /// Whether the other was raised `from` it (`__cause__`); else the other was raised while this one was handled
+    /// True if the other was raised `from` it (`__cause__`); else the other was raised while this one was handled
     /// (`__context__`).
     pub is_cause: bool,
 }
@@ -67,7 +67,7 @@ pub fn uncaught(memory: &Memory<'_>, place: &Interpreter) -> Option<Uncaught> {
             if *types.entry(ty).or_insert_with(|| objects.is_exception_type(ty)) {
                 found.extend(read(&objects, first + 8 * nth as u64));
             }
-            // Where there are several, or not all could be looked at, nothing says which one it is.
+            // If there are several, or not all could be looked at, nothing says which one it is.
             if found.len() > 1 || objects.memory.is_spent() {
                 return None;
             }

@@ -11,7 +11,7 @@ use super::objects::{Limits, Objects};
 use super::offsets::OffsetTable;
 use crate::memory::{Chunk, Memory};
 
-/// How many generators are listed, and how many candidates are looked at.
+/// The number of generators that are listed, and of candidates that are looked at.
 const MAX_GENERATORS: usize = 1 << 12;
 const MAX_PLACES: usize = 1 << 16;
 

@@ -29,7 +29,7 @@ const NEGATIVE: u64 = 1;
 const INFINITE: u64 = 2;
 const NOT_A_NUMBER: u64 = 4;
 const SIGNALING: u64 = 8;
-/// How many words of a `Decimal` are written.
+/// The number of words of a `Decimal` that are written.
 const MAX_WORDS: u64 = 512;
 /// Offsets in a compiled pattern: its text and its flags.
 const PATTERN: (u64, u64) = (24, 28);

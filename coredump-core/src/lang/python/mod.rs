@@ -55,7 +55,7 @@ const HIDDEN: u8 = 0x10;
 pub struct Python {
     /// Major and minor version.
     pub version: (u8, u8),
-    /// Whether the layout of this version is known; without it there are no threads.
+    /// True if the layout of this version is known; without it there are no threads.
     pub is_known: bool,
     /// The threads that run Python code.
     pub threads: Vec<PythonThread>,
@@ -69,11 +69,11 @@ pub struct PythonThread {
     pub id: u64,
     /// Its frames, youngest first, in one list for each call of the evaluation loop from C.
     pub entries: Vec<Vec<InterpretedFrame>>,
-    /// Why older frames are missing, where the walk had to stop.
+    /// The reason why older frames are missing, if the walk had to stop.
     pub broken: Option<String>,
 }
 
-/// Where an interpreter is in a memory.
+/// The place of an interpreter in a memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interpreter(OffsetTable);
 

@@ -19,7 +19,7 @@ const MAX_NAME: u64 = 256;
 pub(super) const MAX_TEXT: u64 = 4096;
 /// The most 30-bit digits of an integer whose decimal digits are computed.
 const MAX_DIGITS: u64 = 256;
-/// How many slots of a hash table are looked at.
+/// The number of slots of a hash table that are looked at.
 const MAX_SLOTS: u64 = 1 << 16;
 
 /// Bits of `tp_flags` (`Include/object.h`).
@@ -46,15 +46,15 @@ const ORDERED: (u64, u64) = (32, 36);
 
 /// The type code of a member that is a slot (`Py_T_OBJECT_EX`).
 const OBJECT_MEMBER: u64 = 16;
-/// How many base classes of a class, and how many slots, are looked at.
+/// The number of base classes of a class, and of slots, that are looked at.
 const MAX_BASES: usize = 32;
 const MAX_MEMBERS: u64 = 64;
-/// How many attributes of a class are looked at.
+/// The number of attributes of a class that are looked at.
 const MAX_ATTRIBUTES: u64 = 4096;
-/// How many names of class attributes are compared, in all classes together.
+/// The number of names of class attributes that are compared, in all classes together.
 const MAX_COMPARED: usize = 1 << 20;
 
-/// How much of a value is written.
+/// The limits on how much of a value is written.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Levels of elements and attributes.
@@ -73,7 +73,7 @@ pub struct Objects<'m, 'a> {
     pub(super) open: RefCell<Vec<u64>>,
     /// Memo of class attributes, by class and name.
     attributes_of_classes: RefCell<HashMap<(u64, &'static str), Option<u64>>>,
-    /// How many names were compared so far.
+    /// The number of names that were compared so far.
     compared: Cell<usize>,
 }
 
@@ -116,7 +116,7 @@ impl<'m, 'a> Objects<'m, 'a> {
         self.described(self.pointer(object + self.offsets.ob_type)?)
     }
 
-    /// Whether the objects of a type are exceptions.
+    /// Returns true if the objects of a type are exceptions.
     pub fn is_exception_type(&self, address: u64) -> bool {
         self.described(address).is_some_and(|kind| kind.flags & EXCEPTION != 0)
     }
@@ -148,7 +148,7 @@ impl<'m, 'a> Objects<'m, 'a> {
         None
     }
 
-    /// Whether a type is a class that Python code made.
+    /// Returns true if a type is a class that Python code made.
     pub(super) fn is_class(kind: &PythonType) -> bool {
         kind.flags & HEAP_TYPE != 0 && !kind.full.contains('.')
     }
@@ -182,7 +182,7 @@ impl<'m, 'a> Objects<'m, 'a> {
         None
     }
 
-    /// Whether a class is derived from one of this name, in any way.
+    /// Returns true if a class is derived from one of this name, in any way.
     pub(super) fn derives_from(&self, class: u64, name: &str) -> bool {
         let order = self.pointer(class + TP_MRO).and_then(|order| self.tuple(order, MAX_BASES as u64));
         let mut order = order.into_iter().flat_map(|(classes, _)| classes);
@@ -473,7 +473,7 @@ struct Keys {
     /// The kind: 0 for keys of any type, 1 for strings only, 2 for strings only that are shared with other
     /// dictionaries.
     kind: u64,
-    /// How many entries were ever used.
+    /// The number of entries that were ever used.
     used: u64,
     entries: u64,
 }

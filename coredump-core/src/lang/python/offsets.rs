@@ -15,7 +15,7 @@ const MAX_OFFSET: u64 = 1 << 24;
 /// after the structure and the field as CPython spells it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offsets {
-    /// Where a walk begins.
+    /// The place where a walk begins.
     pub start: Start,
     /// Major and minor version.
     pub version: (u8, u8),
@@ -66,7 +66,8 @@ pub struct Offsets {
     pub generator_state: u64,
     /// The keys that the instances of a class share. This field and those below are not in the tables of all versions.
     pub ht_cached_keys: u64,
-    /// How many bytes further the characters of a string begin that is not ASCII than those of one that is.
+    /// The number of bytes by which the characters of a string that is not ASCII begin further on than those of one
+    /// that is.
     pub unicode_utf8: u64,
     pub integers: Integers,
     pub attributes: Attributes,
@@ -75,7 +76,7 @@ pub struct Offsets {
     pub generator_states: GeneratorStates,
 }
 
-/// Where a walk begins.
+/// The place where a walk begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// The address of `_PyRuntime`, where the table lies.
@@ -90,7 +91,7 @@ impl Default for Start {
     }
 }
 
-/// How an integer stores its sign and its number of digits.
+/// The way in which an integer stores its sign and its number of digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Integers {
     /// Sign and number of digits are in a tag word, since 3.12.
@@ -100,7 +101,7 @@ pub enum Integers {
     Sized,
 }
 
-/// Where the attributes of an instance are that has no dictionary yet.
+/// The place of the attributes of an instance that has no dictionary yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Attributes {
     /// They follow the object, since 3.13.
@@ -112,7 +113,7 @@ pub enum Attributes {
     Apart,
 }
 
-/// How a frame tells that C called the evaluation loop.
+/// The mark by which a frame tells that C called the evaluation loop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LoopEntry {
     /// A frame of its own marks the call, since 3.12.
@@ -122,7 +123,7 @@ pub enum LoopEntry {
     Flag(u64),
 }
 
-/// How a frame stores where its stack ends.
+/// The way in which a frame stores the end of its stack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StackEnd {
     /// As the address after the last value, since 3.14.

@@ -15,15 +15,15 @@ const PREVIOUS: u64 = 0;
 const NEXT: u64 = 4;
 const INTERPRETER: u64 = 8;
 const RECORD: u64 = 40;
-/// How many bytes of a thread's state are looked at.
+/// The number of bytes of a thread's state that are looked at.
 const THREAD: usize = 44;
 /// Recursion limits that count as plausible.
 const RECURSION: std::ops::RangeInclusive<u64> = 1..=1 << 20;
 /// The head of the list of threads is within so many bytes of an interpreter's state.
 const HEAD_WITHIN: u64 = 1 << 14;
-/// How many frames of a thread must be sound.
+/// The number of frames of a thread that must be sound.
 const CHECKED_FRAMES: usize = 16;
-/// How many places that look right at first are looked at more closely.
+/// The number of places that look right at first that are looked at more closely.
 const MAX_PLACES: usize = 1 << 16;
 /// For how many of them the interpreter is searched.
 const MAX_INTERPRETERS: usize = 1 << 8;
@@ -157,7 +157,7 @@ fn thread(memory: &Memory<'_>, version: &Version) -> Option<Offsets> {
     })
 }
 
-/// Whether a thread's frames are sound, as far as they are looked at.
+/// Returns true if a thread's frames are sound, as far as they are looked at.
 fn runs(objects: &Objects<'_, '_>, thread: u64) -> bool {
     let Some(mut frame) = current_frame(objects, thread).filter(|&frame| frame != 0) else { return false };
     for _ in 0..CHECKED_FRAMES {
@@ -174,8 +174,8 @@ fn runs(objects: &Objects<'_, '_>, thread: u64) -> bool {
     true
 }
 
-/// Whether the thread's neighbours link back to it, and the interpreter's state holds the address of the first thread
-/// in their list.
+/// Returns true if the thread's neighbours link back to it, and the interpreter's state holds the address of the first
+/// thread in their list.
 fn is_listed(objects: &Objects<'_, '_>, thread: u64, interpreter: u64) -> bool {
     let is_neighbour = |link: u64, back: u64| {
         let neighbour = objects.pointer(thread + link);

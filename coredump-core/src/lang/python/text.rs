@@ -93,9 +93,9 @@ pub fn quote(text: &[u32]) -> String {
     quoted
 }
 
-/// Whether a character is printable in Python's terms: it is in none of the categories Cc, Cf, Cs, Co, Cn, Zl, Zp, and
-/// in Zs only if it is the space. Rust's `escape_debug` agrees; the letter in front is there because it escapes a
-/// combining character at the beginning of a text.
+/// Returns true if a character is printable in Python's terms: it is in none of the categories Cc, Cf, Cs, Co, Cn, Zl,
+/// Zp, and in Zs only if it is the space. Rust's `escape_debug` agrees; the letter in front is there because it escapes
+/// a combining character at the beginning of a text.
 fn is_printable(c: char) -> bool {
     matches!(c, ' '..='~') || ['a', c].iter().collect::<String>().escape_debug().nth(1) == Some(c)
 }

@@ -112,7 +112,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         }
     }
 
-    /// Whether a `Once` has run, where its state is an enum. Where it is a number, its meaning differs between
+    /// Returns true if a `Once` has run, where its state is an enum. If it is a number, its meaning differs between
     /// versions.
     fn is_complete(&self, once: &Value) -> Option<bool> {
         let state = self.unwrapped(&self.dig(once, "state")?)?;
@@ -121,7 +121,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         Some(self.enumerator(&state, list).text.ok()? == "Complete")
     }
 
-    /// Whether a lock is poisoned. In a program without unwinding no lock can be, and no flag is stored.
+    /// Returns true if a lock is poisoned. In a program without unwinding no lock can be, and no flag is stored.
     fn is_poisoned(&self, value: &Value) -> Option<bool> {
         let flag = self.field(value, "poison")?;
         if self.frame.units.size_of(flag.ty) == Some(0) {
@@ -130,8 +130,8 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         self.count(&flag, "failed")?.ok().map(|failed| failed != 0)
     }
 
-    /// How a lock is held, for locks of a program without threads. The state of an operating system's locks is not
-    /// shown.
+    /// Describes how a lock is held, for locks of a program without threads. The state of an operating system's locks
+    /// is not shown.
     fn lock_state(&self, value: &Value) -> Option<String> {
         let inner = self.field(value, "inner")?;
         let number = |name: &str| self.unwrapped(&self.dig(&inner, name)?)?.number(self.frame, true).ok();

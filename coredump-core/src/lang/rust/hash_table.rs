@@ -9,7 +9,7 @@ use crate::lang::HashTable;
 use crate::location::Missing;
 use crate::values::Value;
 
-/// How many buckets of a hash table are looked at.
+/// The number of buckets of a hash table that are looked at.
 const BUCKETS: u64 = 1 << 20;
 
 /// The layout of a hash table's structure.
@@ -28,8 +28,8 @@ pub(super) fn layout(units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> O
 }
 
 impl RustValues<'_, '_, '_, '_> {
-    /// How many entries a table has, and the entries of a window. The entries lie before the control bytes, in reverse
-    /// order.
+    /// Returns the number of entries that a table has, and the entries of a window. The entries lie before the control
+    /// bytes, in reverse order.
     pub(super) fn hash_entries(&self, value: &Value, window: Range<u64>) -> Option<Result<(u64, Vec<Value>), Missing>> {
         let table = self.dig(value, "table")?;
         let entry = self.argument_of(table.ty, 0)?;

@@ -30,7 +30,7 @@ use crate::lang::{Elements, Entries, Filled, HashTable, Lang, LargerNode, Meanin
 use crate::location::Missing;
 use crate::values::{Status, Value, Variable};
 
-/// How deep wrappers may be nested.
+/// The levels to which wrappers may be nested.
 const WRAPPERS: u32 = 8;
 /// The types of the standard library that hold elements.
 const CONTAINERS: [&str; 12] = [
@@ -251,7 +251,7 @@ struct StdType<'s> {
 }
 
 impl StdType<'_> {
-    /// Whether it is defined in this module or one below, as `core::slice`.
+    /// Returns true if it is defined in this module or one below, as `core::slice`.
     fn is_in(&self, module: &str) -> bool {
         let mut path = self.path.iter();
         module.split("::").all(|part| path.next().is_some_and(|own| *own == part.as_bytes()))
@@ -439,7 +439,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
     }
 }
 
-/// Whether a type of that name is a slice, and no array.
+/// Returns true if a type of that name is a slice, and no array.
 fn is_slice(name: &[u8]) -> bool {
     let inner = name.strip_prefix(b"[").and_then(|name| name.strip_suffix(b"]"));
     // The `;` before an array's length is outside of all inner brackets.

@@ -19,7 +19,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
             }
             "Wrapping" | "Saturating" => self.show(&self.first_member(value)?, depth),
             "MaybeDangling" => self.with_payload("MaybeDangling", &self.first_member(value)?, depth),
-            // Whether the contents were ever initialised is not known: they are shown as a child.
+            // It is not known if the contents were ever initialised: they are shown as a child.
             "MaybeUninit" => {
                 let name = self.own_name(die)?;
                 let inner = self.bare(value);

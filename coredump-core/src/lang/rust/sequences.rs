@@ -10,7 +10,7 @@ use crate::lang::{Contiguous, Elements, Meaning, Shown, cut};
 use crate::location::Missing;
 use crate::values::Value;
 
-/// How many elements are walked from the first to the one that is wanted.
+/// The number of elements that are walked from the first to the one that is wanted.
 const STEPS: u64 = 1 << 20;
 
 impl<'s> RustValues<'_, '_, '_, 's> {

@@ -65,7 +65,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         }))
     }
 
-    /// Where a vector's elements are.
+    /// Returns the place of a vector's elements.
     pub(super) fn vector(
         &self,
         value: &Value,

@@ -11,7 +11,7 @@ use crate::lang::aggregate::joined;
 use crate::lang::{Shown, cut, explain};
 use crate::values::{Status, Value, Variable};
 
-/// How deep structures may be nested.
+/// The levels to which structures may be nested.
 const LEVELS: u32 = 8;
 
 impl<'s> RustValues<'_, '_, '_, 's> {

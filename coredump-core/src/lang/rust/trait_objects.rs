@@ -143,7 +143,7 @@ pub(super) fn with_type(whole: &str, vtable: &str) -> Option<String> {
     Some(format!("{before}{ty}{rest}"))
 }
 
-/// Whether a type's name is that of a trait object.
+/// Returns true if a type's name is that of a trait object.
 pub(super) fn is_object(name: &[u8]) -> bool {
     name.starts_with(b"dyn ") || name.starts_with(b"(dyn ")
 }

@@ -12,7 +12,7 @@ use crate::values::{Value, pointer_target};
 
 /// The most levels of a B-tree: with at least six children for each node, no memory holds as many.
 const TREE: u64 = 32;
-/// How many entries are walked from the first to the one that is wanted.
+/// The number of entries that are walked from the first to the one that is wanted.
 const STEPS: u64 = 1 << 20;
 
 /// A member's type and offset in bytes.
@@ -56,7 +56,7 @@ pub(super) fn larger_node(units: &Units<'_>, name: &[u8], contents: &Struct<'_>)
 }
 
 impl<'s> RustValues<'_, '_, '_, 's> {
-    /// How many entries a tree has, and the entries of a window, in order.
+    /// The number of entries that a tree has, and the entries of a window, in order.
     #[expect(clippy::type_complexity, reason = "entries, or why there are none, or no tree")]
     pub(super) fn tree_entries(
         &self,

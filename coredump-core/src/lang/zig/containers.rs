@@ -13,7 +13,7 @@ use crate::lang::aggregate::joined;
 use crate::location::Missing;
 use crate::values::{Status, Value};
 
-/// How many buckets of a hash map are looked at.
+/// The number of buckets of a hash map that are looked at.
 const BUCKETS: u64 = 1 << 20;
 /// The most members of a `MultiArrayList`'s elements. Up to this many Zig's sort is stable, so that their order is
 /// known.
@@ -30,7 +30,7 @@ pub(super) struct Columns<'s> {
 /// Entries of a map, key and value.
 type Pairs = Vec<(Value, Value)>;
 
-/// Whether a type is the result of one of these generic functions of Zig's library.
+/// Returns true if a type is the result of one of these generic functions of Zig's library.
 pub(super) fn is_zig_type(units: &Units<'_>, die: Die, prefixes: &[&str]) -> bool {
     let name = units.name(die).unwrap_or_default();
     // The name of a type that is declared in the result goes on after the parenthesis.
@@ -68,7 +68,7 @@ impl<'s> ZigValues<'_, '_, '_, 's> {
         self.is_zig_type(die, &known).then(|| self.field(value, "unmanaged"))?
     }
 
-    /// How many entries a map has, and the keys and values of a window; `None` for another type.
+    /// Returns the number of entries that a map has, and the keys and values of a window; `None` for another type.
     pub(super) fn map_entries(
         &self,
         value: &Value,

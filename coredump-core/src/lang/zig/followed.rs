@@ -1,4 +1,4 @@
-//! Where pointers are in values of Zig's optionals, unions and containers, for the walk over all heap blocks.
+//! Finds the pointers in values of Zig's optionals, unions and containers, for the walk over all heap blocks.
 
 use super::containers::{in_columns, is_zig_type};
 use crate::catalog::types::{Kind, Member, Offset, Struct};

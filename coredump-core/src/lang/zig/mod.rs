@@ -13,7 +13,7 @@ use crate::limits::{MAX_NAME, shorten};
 use crate::location::Missing;
 use crate::values::Value;
 
-/// How many bytes of a slice are checked for being readable text.
+/// The number of bytes of a slice that are checked for being readable text.
 const READABLE: u64 = 256;
 
 /// Zig.
@@ -266,8 +266,8 @@ impl<'s> ZigValues<'_, '_, '_, 's> {
         peeled.is_some_and(|(_, ty)| ty.name == Some(b"u8") && matches!(ty.kind, Kind::Base(_)))
     }
 
-    /// Whether bytes are readable text: Zig has one type for bytes and strings. Bytes that are not known are shown as a
-    /// string.
+    /// Returns true if bytes are readable text: Zig has one type for bytes and strings. Bytes that are not known are
+    /// shown as a string.
     fn is_readable(&self, found: Contiguous) -> bool {
         let text = Value::in_memory(None, found.address);
         let Ok(bytes) = text.read(self.frame, found.len.min(READABLE)) else { return true };

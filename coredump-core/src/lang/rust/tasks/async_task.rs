@@ -27,7 +27,7 @@ const REFERENCE: u64 = 1 << 8;
 
 /// The functions of a vtable, in order.
 const FUNCTIONS: [&str; 7] = ["schedule", "drop_future", "get_output", "drop_ref", "destroy", "run", "clone_waker"];
-/// How many vtables and cells are looked at, and the greatest size of a cell in bytes.
+/// The numbers of vtables and cells that are looked at, and the greatest size of a cell in bytes.
 const MAX_TABLES: usize = 1 << 12;
 const MAX_CELLS: usize = 1 << 16;
 const MAX_CELL: u64 = 1 << 24;

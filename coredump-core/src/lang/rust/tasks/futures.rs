@@ -19,20 +19,20 @@ use crate::tasks::{Await, AwaitState, TaskState, VariableBudget};
 use crate::values::{Source, Value};
 use crate::variables::{Status, Variable, When};
 
-/// How deep futures that await each other are followed.
+/// The number of futures that await each other and are followed.
 const LEVELS: u32 = 96;
-/// How deep structures may be nested between one future and the next.
+/// The levels to which structures may be nested between one future and the next.
 const WRAPPERS: u32 = 12;
-/// How many values of one dump are looked at.
+/// The number of values of one dump that are looked at.
 const VALUES: u32 = 1 << 20;
-/// How many elements of one container are looked at.
+/// The number of elements of one container that are looked at.
 const ELEMENTS: u64 = 256;
 
 /// Follows the futures of one module.
 pub struct Futures<'w, 'r, 'f, 's> {
     pub renderer: &'w Renderer<'r, 'f, 's>,
     polled: &'w Polled,
-    /// Whether variables are wanted.
+    /// True if variables are wanted.
     locals: bool,
     left: Cell<u32>,
     /// The room that is left for variables.
@@ -56,9 +56,9 @@ struct Roots {
 /// The state of a search for futures.
 #[derive(Clone)]
 struct Around {
-    /// How many more futures may be nested.
+    /// The number of further futures that may be nested.
     levels: u32,
-    /// How many more structures may be nested.
+    /// The number of further structures that may be nested.
     wrappers: u32,
     /// The addresses of the enclosing function's state: a reference into it is to one of its own variables.
     own: Option<Range<u64>>,
@@ -106,7 +106,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         }
     }
 
-    /// Whether a future was met already, at its own address or within another.
+    /// Returns true if a future was met already, at its own address or within another.
     pub fn is_known(&self, value: &Value) -> bool {
         let place = value.source.address().map(|address| (address, self.renderer.type_name(value.ty)));
         place.is_some_and(|place| self.known.borrow().contains(&place))
@@ -302,7 +302,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
     }
 
     /// The location at which a function waits. An `.await` in a macro such as `select!` has the macro's own line: then
-    /// the location is that of the function, with a note. Where the macro makes the whole function (`stream!`), the
+    /// the location is that of the function, with a note. If the macro makes the whole function (`stream!`), the
     /// `.await` is on a line of the program.
     fn await_location(&self, die: Die, all: &Struct<'s>, state: &Variant<'s>) -> (Option<Location>, Option<String>) {
         let units = &self.frame().units;
@@ -347,7 +347,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         })
     }
 
-    /// Whether the future at this address is a task; where the address is not known, whether one of its type is.
+    /// Returns true if the future at this address is a task; if the address is not known, if a future of its type is.
     fn is_root(&self, address: Option<u64>, name: &str) -> bool {
         let roots = self.roots.borrow();
         match address {
@@ -427,7 +427,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         found
     }
 
-    /// Whether a type is `Copy`, as far as its description tells: numbers, and pointers that own nothing.
+    /// Returns true if a type is `Copy`, as far as its description tells: numbers, and pointers that own nothing.
     fn is_copied(&self, ty: Option<Die>, budget: TypeBudget<'_>) -> bool {
         let (Some((die, ty)), Some(budget)) = (self.frame().units.peeled(ty), budget.deeper(1)) else {
             return false;
@@ -607,7 +607,7 @@ impl Around {
     }
 }
 
-/// Whether a frame polls the future or anything that it awaits.
+/// Returns true if a frame polls the future or anything that it awaits.
 fn is_polled(future: &Await) -> bool {
     future.state == AwaitState::Running || future.awaits.iter().any(is_polled)
 }

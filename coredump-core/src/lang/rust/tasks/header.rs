@@ -3,7 +3,7 @@
 use crate::lang::Renderer;
 use crate::regions::{Regions, Use};
 
-/// How many functions a vtable has. Each is an index in the program's first table.
+/// The number of functions that a vtable has. Each is an index in the program's first table.
 pub const FUNCTIONS: u64 = 7;
 /// The end of a cell lies before this.
 const MAX_CELL: u64 = 1 << 24;
@@ -38,7 +38,7 @@ pub fn word(renderer: &Renderer<'_, '_, '_>, address: u64) -> Option<u64> {
     renderer.frame.memory?.pointer(address).ok()
 }
 
-/// Whether an address is in a part of memory that is known to be no heap.
+/// Returns true if an address is in a part of memory that is known to be no heap.
 pub fn is_outside_of_heaps(regions: &Regions, address: u64) -> bool {
     let part = regions.at(address).map(|region| region.r#use);
     part.is_some_and(|part| matches!(part, Use::Stack | Use::FreeStack | Use::BssOrFreeStack | Use::Data))

@@ -15,18 +15,18 @@ const COROUTINES: [(&str, &str); 4] = [
     ("{async_gen_fn_env#", ""),
 ];
 
-/// Whether this is the name of a type that is the state of an asynchronous function or block.
+/// Returns true if this is the name of a type that is the state of an asynchronous function or block.
 pub fn is_coroutine(name: &[u8]) -> bool {
     COROUTINES.iter().any(|(start, _)| name.starts_with(start.as_bytes()))
 }
 
-/// Whether what is in the state from the beginning stays in place: the captures of an `async` block do, but the
+/// Returns true if what is in the state from the beginning stays in place: the captures of an `async` block do, but the
 /// arguments of a function are moved into variables when it starts.
 pub fn uses_in_place(name: &[u8]) -> bool {
     !name.starts_with(b"{async_fn_env#") && !name.starts_with(b"{async_gen_fn_env#")
 }
 
-/// Whether a function is the body of an asynchronous function or block.
+/// Returns true if a function is the body of an asynchronous function or block.
 pub fn is_body(name: &[u8]) -> bool {
     name.starts_with(b"{async_") && !is_coroutine(name)
 }

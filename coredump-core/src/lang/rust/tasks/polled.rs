@@ -16,10 +16,10 @@ use crate::model::CoreDump;
 use crate::values::{Value, variable_value};
 use crate::variables::{Inspector, Limits, VariableKind};
 
-/// How many frames of one thread are looked at, of the youngest and of the oldest.
+/// The number of frames of one thread that are looked at, of the youngest and of the oldest.
 const YOUNG: usize = 1024;
 const OLD: usize = 256;
-/// How many variables of all frames are looked at.
+/// The number of variables of all frames that are looked at.
 const MAX_VARIABLES: usize = 1 << 16;
 
 /// An asynchronous function that a frame polls.
@@ -30,9 +30,9 @@ pub struct PolledFunction {
     /// The type of its state, and that type's name.
     pub ty: Die,
     pub name: String,
-    /// Where its state is, if that is known.
+    /// The address of its state, if that is known.
     pub address: Option<u64>,
-    /// Where it stands.
+    /// The place where it stands.
     pub location: Option<Location>,
 }
 
@@ -133,7 +133,7 @@ impl Polled {
     }
 }
 
-/// How a variable holds a future or executor.
+/// The way in which a variable holds a future or executor.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Held {
     /// By `Pin<&mut T>`, so that it cannot have been moved since.

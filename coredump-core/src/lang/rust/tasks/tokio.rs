@@ -25,10 +25,10 @@ const REFERENCES: u64 = 6;
 
 /// The bytes of a word that is zero.
 const ZERO: [u8; 8] = [0; 8];
-/// How many vtables are looked at, and how many with the same poll function are compared.
+/// The number of vtables that are looked at, and of those with the same poll function that are compared.
 const MAX_TABLES: usize = 1 << 16;
 const MAX_ALIKE: usize = 256;
-/// How many cells are listed.
+/// The number of cells that are listed.
 const MAX_CELLS: usize = 1 << 16;
 /// A task's cell.
 pub struct Cell {
@@ -177,7 +177,7 @@ impl<'t, 'r, 'f, 's> Tables<'t, 'r, 'f, 's> {
 #[derive(Default)]
 struct Alike {
     tables: Vec<(u64, Words)>,
-    /// Whether there are more.
+    /// True if there are more.
     more: bool,
 }
 

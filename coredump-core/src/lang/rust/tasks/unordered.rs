@@ -16,13 +16,13 @@ const MAX_NODES: usize = 1 << 14;
 /// A future in the list.
 struct Node {
     address: u64,
-    /// Whether it is in the ready queue, so that it will be polled.
+    /// True if it is in the ready queue, so that it will be polled.
     queued: Option<bool>,
     /// The future; `None` where it has ended.
     future: Option<Value>,
 }
 
-/// Whether a type is such a list.
+/// Returns true if a type is such a list.
 pub fn is_one(renderer: &Renderer<'_, '_, '_>, ty: Option<Die>) -> bool {
     let units = &renderer.frame.units;
     units.peeled(ty).is_some_and(|(die, ty)| {
@@ -60,7 +60,7 @@ impl Pools {
         Some(nodes.into_iter().rev().map(|node| task(node, &followed)).collect())
     }
 
-    /// Whether a value is a pool that was met, or the list of one.
+    /// Returns true if a value is a pool that was met, or the list of one.
     pub fn hold(&self, value: &Value) -> bool {
         value.source.address().is_some_and(|address| self.lists.contains(&address))
     }

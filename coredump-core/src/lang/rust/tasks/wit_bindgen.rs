@@ -13,7 +13,7 @@ use crate::lang::Renderer;
 use crate::lang::rust::RustValues;
 use crate::values::Value;
 
-/// How many vtables, blocks and tasks are looked at.
+/// The number of vtables, blocks and tasks that are looked at.
 const MAX_TABLES: usize = 1 << 14;
 const MAX_BLOCKS: usize = 1 << 22;
 const MAX_TASKS: usize = 1 << 14;
@@ -65,8 +65,8 @@ fn tables(renderer: &Renderer<'_, '_, '_>) -> HashMap<u64, Die> {
     tables.filter(|&(_, ty)| is_task(&units.path(ty))).collect()
 }
 
-/// Whether a future with this path is created where wit-bindgen creates tasks: in its own code, or in an export's
-/// function.
+/// Returns true if a future with this path is created where wit-bindgen creates tasks: in its own code, or in an
+/// export's function.
 fn is_task(path: &[&[u8]]) -> bool {
     let is_own =
         matches!(path, [b"wit_bindgen", b"rt", b"async_support", ..] | [b"wit_bindgen_rt", b"async_support", ..]);
