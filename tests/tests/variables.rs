@@ -772,14 +772,30 @@ fn operators_of_c_compute_what_gdb_prints_of_the_same_program() {
                 ("sizeof path / sizeof *path", "3"),
             ],
         ),
-        (4, &[("yes || no", "true"), ("tiny >> 4", "-19"), ("size == sizeof(struct rectangle)", "true")]),
+        (
+            4,
+            &[
+                ("yes || no", "true"),
+                ("tiny >> 4", "-19"),
+                ("size == sizeof(struct rectangle)", "true"),
+                ("(int)f64", "-2"),
+                ("(unsigned char)f32", "3"),
+                ("(double)f32", "3.5"),
+                ("(float)f64", "-2.25"),
+                ("(long long)(float)i64", "-9223372036854775808"),
+            ],
+        ),
     ];
     for (frame, expressions) in computed {
         for (expression, value) in expressions {
             assert_eq!(print(&dump, &module, frame, expression).as_deref(), Some(*value), "{expression}");
         }
     }
-    // The languages differ about these, and about which enumeration is meant.
+    // What does not fit becomes another number in Rust than in C, where it is undefined.
+    for expression in ["(unsigned)f64", "(int)infinite", "(int)not_a_number"] {
+        assert_eq!(print(&dump, &module, 4, expression), None, "{expression}");
+    }
+    // The languages differ about these, or nothing is meant.
     for expression in
         ["flags.mode & 1 == 1", "!flags.mode", "flags.mode || 0", "flags.mode == BLUE", "1 << 200", "sizeof(void)"]
     {

@@ -6,12 +6,12 @@ use super::parser::parse;
 use super::tree::{Conversion, Node, NodeKind};
 use crate::catalog::types::{Kind, PointerKind};
 use crate::catalog::units::{Die, Language};
-use crate::lang::Renderer;
+use crate::lang::{Renderer, nearest_double};
 use crate::location::frame::FrameContext;
 use crate::model;
 use crate::scope::VariableKind;
 use crate::values::{
-    Source, Status, Value, Variable, When, is_integral, pointer_target, value_at_entry, variable_value,
+    Source, Status, Value, Variable, When, is_integral, is_signed, pointer_target, value_at_entry, variable_value,
 };
 
 /// How deep pointers and arrays may be nested in the type of a cast.
@@ -284,9 +284,45 @@ impl<'s> Evaluator<'_, '_, '_, 's> {
                     (number as f64).to_le_bytes().to_vec()
                 }
             }
-            _ => return Err(ExpressionError::new(column, "this conversion between numbers is not computed")),
+            Some(4 | 8) if from == gimli::DW_ATE_float => match (self.double(column, value)?, size) {
+                (Some((number, _)), Some(8)) => number.to_le_bytes().to_vec(),
+                // Rounded twice, it might be another number.
+                (Some((number, true)), _) => (number as f32).to_le_bytes().to_vec(),
+                _ => return Err(not_computed(column)),
+            },
+            _ => return Err(not_computed(column)),
         };
         Ok(Some(Value { ty, source: Source::bytes(bytes) }))
+    }
+
+    /// The double nearest to a floating-point value, and whether it is the same number.
+    fn double(&self, column: usize, value: &Value) -> Result<Option<(f64, bool)>, ExpressionError> {
+        let Some(size) = self.frame.units.size_of(value.ty).filter(|&size| size <= 16) else { return Ok(None) };
+        let unknown = |missing| ExpressionError::new(column, format!("its value is not known: {missing}"));
+        Ok(nearest_double(value.unsigned(self.frame, size).map_err(unknown)?, size))
+    }
+
+    /// Converts a floating-point value to an integer, as C does: towards zero. `None` if the types are others. A number that does
+    /// not fit is an error: C leaves open what it becomes.
+    fn truncated(&self, column: usize, value: &Value, ty: Option<Die>) -> Result<Option<i128>, ExpressionError> {
+        let encoding = |ty| match self.frame.units.peeled(ty)?.1.kind {
+            Kind::Base(encoding) => Some(encoding),
+            _ => None,
+        };
+        let integer = encoding(ty).is_some_and(|to| is_integral(to) && to != gimli::DW_ATE_boolean);
+        if !integer || encoding(value.ty) != Some(gimli::DW_ATE_float) {
+            return Ok(None);
+        }
+        let Some((number, true)) = self.double(column, value)? else { return Err(not_computed(column)) };
+        let size = self.frame.units.size_of(ty).filter(|size| (1..=8).contains(size));
+        let bits = size.ok_or_else(|| not_computed(column))? * 8;
+        let range = match is_signed(self.frame, ty) {
+            true => -(1i128 << (bits - 1))..1 << (bits - 1),
+            false => 0..1 << bits,
+        };
+        // What is too large for this type becomes its largest or smallest number, and no number becomes 0.
+        let whole = Some(number as i128).filter(|whole| !number.is_nan() && range.contains(whole));
+        whole.map(Some).ok_or_else(|| ExpressionError::new(column, "the number does not fit into that type"))
     }
 
     fn cast(&self, column: usize, how: Conversion, name: &str, inner: &Node) -> Result<Value, ExpressionError> {
@@ -331,7 +367,8 @@ impl<'s> Evaluator<'_, '_, '_, 's> {
                 return Ok(moved);
             }
         }
-        let number = self.number(worth, inner.column)?;
+        let whole = value.as_ref().map(|value| self.truncated(column, value, ty)).transpose()?.flatten();
+        let number = whole.map_or_else(|| self.number(worth, inner.column), Ok)?;
         let size = self.frame.units.size_of(ty).filter(|&size| scalar && size <= 16);
         let size = size.ok_or_else(|| fail(format!("a number cannot become `{name}`")))?;
         Ok(Value { ty, source: Source::bytes(number.to_le_bytes()[..size as usize].to_vec()) })
@@ -426,6 +463,10 @@ impl<'s> Evaluator<'_, '_, '_, 's> {
         let (target, _) = pointer_target(self.frame, pointer.ty)?;
         Some(self.pointee(pointer, target))
     }
+}
+
+fn not_computed(column: usize) -> ExpressionError {
+    ExpressionError::new(column, "this conversion between numbers is not computed")
 }
 
 /// `object.Class::member` of C++, which looks like a variable of a file called `object.Class`.

@@ -40,6 +40,7 @@ pub use meaning::{Elements, Entries, Meaning, StringData};
 pub use names::type_name;
 use renderer::cut;
 pub use renderer::{Contiguous, Renderer, Shown, explain};
+pub use scalar::nearest_double;
 pub use text::{pointer_with, quoted};
 use type_budget::TypeBudget;
 

@@ -252,6 +252,20 @@ fn float(bits: u128, size: u64, lang: &dyn Lang) -> Option<String> {
     })
 }
 
+/// Returns the double that is nearest to a floating-point number of `size` bytes, and whether it is the same number;
+/// `None` for another size, and for a number too small for a double.
+pub fn nearest_double(bits: u128, size: u64) -> Option<(f64, bool)> {
+    let (value, exact) = match size {
+        2 => (f64::from(half(bits as u16)), true),
+        4 => (f64::from(f32::from_bits(bits as u32)), true),
+        8 => (f64::from_bits(bits as u64), true),
+        10 => extended(bits)?,
+        16 => quad(bits),
+        _ => return None,
+    };
+    (exact || value != 0.0).then_some((value, exact))
+}
+
 /// Writes a float as the language's own debug notation does: plain digits near one, powers of ten far from it.
 fn decimal<F: std::fmt::Display + std::fmt::LowerExp>(value: F, size: f64, lang: &dyn Lang) -> String {
     let notation = lang.notation();
