@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use wasmparser::{Operator, OperatorsReader};
+use wasmparser::{BlockType, Operator, OperatorsReader};
 
 use super::Reading;
 use super::bound::{self, BOUND};
@@ -16,8 +16,9 @@ use crate::unwind::arity;
 
 /// The value class of the library that can hold any value.
 const RESULT: &str = "kotlin.Result";
-/// How many operands of a call are followed.
-const OPERANDS: usize = 64;
+/// How many operands and open blocks of a function are followed, and how many results of one operator.
+const OPERANDS: usize = 1 << 10;
+const RESULTS: usize = 16;
 /// How many operators of a value class's method are looked at: it has a few.
 const HANDED_ON: usize = 16;
 /// How many functions are checked for names of locals.
@@ -404,63 +405,153 @@ enum Taker {
     Box(u32),
 }
 
-/// Calls `each` with every operation that says what an operand is, and the origin of that operand, where it is read in the same
-/// straight line of code.
-fn operands<'s>(module: &Module<'_>, mut operators: OperatorsReader<'s>, mut each: impl FnMut(Taker, Origin)) {
-    let mut stack: Vec<Option<Origin>> = Vec::new();
-    while !operators.eof() {
-        let Ok(operator) = operators.read() else { return };
-        let (takes, source) = match operator {
-            Operator::LocalGet { local_index } => (0, Some(Origin::Local(local_index))),
-            Operator::LocalTee { local_index } => (1, Some(Origin::Local(local_index))),
-            Operator::StructGet { struct_type_index, field_index }
-            | Operator::StructGetS { struct_type_index, field_index }
-            | Operator::StructGetU { struct_type_index, field_index } => {
-                (1, Some(Origin::Field(struct_type_index, field_index)))
-            }
-            Operator::GlobalGet { global_index } => (0, Some(Origin::Global(global_index))),
-            Operator::StructNew { struct_type_index } => match module.field_count(struct_type_index) {
-                Some(count) => {
-                    let count = count as usize;
-                    let fields = stack.len().checked_sub(count).map_or(&[][..], |first| &stack[first..]);
-                    if RTTI < count {
-                        let information = fields.get(RTTI).copied().flatten().unwrap_or(Origin::Unknown);
-                        each(Taker::Object(struct_type_index), information);
-                        if let (Origin::Global(information), Some(&Some(held))) =
-                            (information, fields.get(HEADER.len()))
-                            && count == HEADER.len() + 1
-                        {
-                            each(Taker::Box(information), held);
-                        }
-                    }
-                    (count, None)
-                }
-                None => return,
-            },
-            // The operand stays the same object; only more is known of its type.
-            Operator::RefAsNonNull | Operator::RefCastNonNull { .. } | Operator::RefCastNullable { .. } => continue,
-            ref other => {
-                let Some((takes, gives)) = arity(module, other) else {
-                    stack.clear();
-                    continue;
-                };
-                let first = stack.len().checked_sub(takes).filter(|_| takes > 0);
-                if let Operator::Call { function_index } = *other
-                    && let Some(Some(source)) = first.and_then(|at| stack.get(at))
-                {
-                    each(Taker::Function(function_index), *source);
-                }
-                stack.truncate(stack.len().saturating_sub(takes));
-                stack.resize((stack.len() + gives).min(OPERANDS), None);
-                continue;
+/// The operands of a function at a place in its code, as far as they are known, and the blocks around it.
+#[derive(Default)]
+struct Stack {
+    operands: Vec<Option<Origin>>,
+    blocks: Vec<Block>,
+}
+
+/// A block that is open.
+struct Block {
+    /// How many operands are below its own.
+    height: usize,
+    takes: usize,
+    gives: usize,
+}
+
+impl Stack {
+    /// How many operands the innermost block cannot take.
+    fn height(&self) -> usize {
+        self.blocks.last().map_or(0, |block| block.height)
+    }
+
+    /// The operands on top that an operation takes, if all of them are known to be there.
+    fn top(&self, count: usize) -> Option<&[Option<Origin>]> {
+        let first = self.operands.len().checked_sub(count).filter(|first| *first >= self.height())?;
+        self.operands.get(first..)
+    }
+
+    fn pop(&mut self, count: usize) {
+        let left = self.operands.len().saturating_sub(count);
+        self.operands.truncate(left.max(self.height()));
+    }
+
+    /// `None` if there are too many.
+    fn push(&mut self, origin: Option<Origin>, count: usize) -> Option<()> {
+        let len = self.operands.len() + count;
+        self.operands.resize(Some(len).filter(|len| count <= RESULTS && *len <= OPERANDS)?, origin);
+        Some(())
+    }
+
+    fn begin(&mut self, module: &Module<'_>, ty: BlockType) -> Option<()> {
+        let (takes, gives) = match ty {
+            BlockType::Empty => (0, 0),
+            BlockType::Type(_) => (0, 1),
+            BlockType::FuncType(ty) => {
+                let signature = module.signature_of_type(ty)?;
+                (signature.params.len(), signature.results.len())
             }
         };
-        stack.truncate(stack.len().saturating_sub(takes));
-        if stack.len() >= OPERANDS {
-            stack.clear();
-        }
-        stack.push(source);
+        let height = self.operands.len().saturating_sub(takes).max(self.height());
+        self.blocks.push(Block { height, takes, gives });
+        (self.blocks.len() <= OPERANDS).then_some(())
     }
+
+    /// Goes on to the other branch of a block, which begins with the same operands.
+    fn other_branch(&mut self) -> Option<()> {
+        let takes = self.blocks.last()?.takes;
+        self.operands.truncate(self.height());
+        self.push(None, takes)
+    }
+
+    /// Ends a block; `None` at the function's end.
+    fn end(&mut self) -> Option<()> {
+        let block = self.blocks.pop()?;
+        self.operands.truncate(block.height);
+        self.push(None, block.gives)
+    }
+}
+
+/// Calls `each` with every operation that says what an operand is, and the origin of that operand, wherever the code between
+/// them leaves it on the stack.
+fn operands<'s>(module: &Module<'_>, mut operators: OperatorsReader<'s>, mut each: impl FnMut(Taker, Origin)) {
+    let mut stack = Stack::default();
+    while let Ok(operator) = operators.read()
+        && operand(module, &operator, &mut stack, &mut each).is_some()
+    {}
+}
+
+/// Follows one operator; `None` at the function's end, and where there is too much to follow.
+fn operand(
+    module: &Module<'_>,
+    operator: &Operator<'_>,
+    stack: &mut Stack,
+    each: &mut impl FnMut(Taker, Origin),
+) -> Option<()> {
+    let (takes, source) = match *operator {
+        Operator::Block { blockty } | Operator::Loop { blockty } | Operator::Try { blockty } => {
+            return stack.begin(module, blockty);
+        }
+        Operator::TryTable { ref try_table } => return stack.begin(module, try_table.ty),
+        Operator::If { blockty } => {
+            stack.pop(1);
+            return stack.begin(module, blockty);
+        }
+        // What a `catch` pushes is not followed.
+        Operator::Else | Operator::Catch { .. } | Operator::CatchAll => return stack.other_branch(),
+        Operator::End | Operator::Delegate { .. } => return stack.end(),
+        Operator::BrIf { .. } | Operator::BrOnNonNull { .. } => {
+            stack.pop(1);
+            return Some(());
+        }
+        Operator::LocalGet { local_index } => (0, Some(Origin::Local(local_index))),
+        Operator::LocalTee { local_index } => (1, Some(Origin::Local(local_index))),
+        Operator::StructGet { struct_type_index, field_index }
+        | Operator::StructGetS { struct_type_index, field_index }
+        | Operator::StructGetU { struct_type_index, field_index } => {
+            (1, Some(Origin::Field(struct_type_index, field_index)))
+        }
+        Operator::GlobalGet { global_index } => (0, Some(Origin::Global(global_index))),
+        Operator::StructNew { struct_type_index } => {
+            let count = module.field_count(struct_type_index)? as usize;
+            let fields = stack.top(count).unwrap_or_default();
+            if RTTI < count {
+                let information = fields.get(RTTI).copied().flatten().unwrap_or(Origin::Unknown);
+                each(Taker::Object(struct_type_index), information);
+                if let (Origin::Global(information), Some(&Some(held))) = (information, fields.get(HEADER.len()))
+                    && count == HEADER.len() + 1
+                {
+                    each(Taker::Box(information), held);
+                }
+            }
+            stack.pop(count);
+            return stack.push(None, 1);
+        }
+        // The operand stays the same object; only more is known of its type.
+        Operator::RefAsNonNull
+        | Operator::RefCastNonNull { .. }
+        | Operator::RefCastNullable { .. }
+        | Operator::BrOnNull { .. }
+        | Operator::BrOnCast { .. }
+        | Operator::BrOnCastFail { .. } => return Some(()),
+        ref other => {
+            let Some((takes, gives)) = arity(module, other) else {
+                // Execution does not go on here.
+                stack.pop(usize::MAX);
+                return Some(());
+            };
+            if let Operator::Call { function_index } = *other
+                && let Some(&[Some(source), ..]) = stack.top(takes)
+            {
+                each(Taker::Function(function_index), source);
+            }
+            stack.pop(takes);
+            return stack.push(None, gives);
+        }
+    };
+    stack.pop(takes);
+    stack.push(source, 1)
 }
 
 /// Evidence for a reading. Evidence for different readings cancels out, except that a value class outweighs the number
@@ -779,6 +870,16 @@ mod tests {
         // The same code may have been that of another class's function.
         assert_eq!(field(&format!("(drop (call $kotlin.UInt__hashCode-impl {used}))")), Reading::Number);
         assert_eq!(field(""), Reading::Number);
+        // Code between the operands may branch.
+        for operand in [
+            "(block (result i32) (i32.const 0))",
+            "(block (result i32) (br 0 (i32.const 0)))",
+            "(block (result i32) (drop (br_if 0 (i32.const 1) (i32.const 0))) (i32.const 3))",
+            "(if (result i32) (i32.const 1) (then (i32.const 0)) (else (i32.const 2)))",
+            "(loop (result i32) (i32.const 0))",
+        ] {
+            assert_eq!(field(&boxed("UInt").replace("(i32.const 0)", operand)), Reading::Unsigned, "{operand}");
+        }
     }
 
     #[test]
