@@ -106,6 +106,7 @@ fn every_value_is_what_the_program_printed() {
         ("kotlin-dispatch", 37),
         ("kotlin-merged", 11),
         ("kotlin-meters", 34),
+        ("kotlin-matched", 12),
     ] {
         let agreed = died(name, &[]).agrees();
         assert!(agreed > values, "{name}: {agreed}");

@@ -28,6 +28,8 @@ const NAME: [(&str, usize); 2] = [("simpleNamePoolId", 3), ("simpleNameStringLoa
 
 /// Methods of an object that are looked at.
 const METHODS: usize = 256;
+/// Operators of a function that returns a constant.
+const SHORT: usize = 2;
 /// Longest name, in UTF-16 code units.
 const LONGEST: usize = 1024;
 
@@ -250,15 +252,36 @@ impl Kotlin {
 
     /// Whether one of an object's methods is a function of this class.
     fn has_function_of(&self, view: &Named<'_>, object: &Object<'_>, class: &str) -> bool {
+        let named = |(module, index): (u32, u32)| view.module(module)?.function_name(index)?.rsplit_once('.');
+        methods(view, object).any(|method| named(method).is_some_and(|(of, _)| of == class))
+    }
+
+    /// Whether an object is a `data object`: the compiler writes for it a `toString` that returns the name of its class and a
+    /// `hashCode` that returns a constant.
+    pub(super) fn is_data_object(&self, view: &Named<'_>, object: &Object<'_>, class: &Class) -> bool {
         let Some(Field::Ref(Link::Object(vtable))) = object.get(0) else { return false };
-        let Some(vtable) = view.get(vtable).filter(|vtable| vtable.kind() == ObjectKind::Struct) else { return false };
-        vtable.fields().take(METHODS).any(|method| match method {
-            Field::Ref(Link::Function { instance, index }) => view
-                .function_in(instance, object, index)
-                .and_then(|name| name.rsplit_once('.'))
-                .is_some_and(|(of, _)| of == class),
+        if let Some(known) = self.data_objects.lock().get(&vtable) {
+            return *known;
+        }
+        let returns = |method: &str, returned: &dyn Fn(u32, &[Operator<'_>]) -> bool| {
+            methods(view, object).any(|(number, index)| {
+                let Some(module) = view.module(number) else { return false };
+                let is_named = module.function_name(index).and_then(|name| name.rsplit_once('.'));
+                is_named.is_some_and(|(_, name)| name == method)
+                    && short_body(module, index).is_some_and(|body| returned(number, &body))
+            })
+        };
+        let is_name = |number: u32, body: &[Operator<'_>]| match *body {
+            [Operator::I32Const { value }, Operator::Call { function_index }] => {
+                let name = self.pool(view, number, Some(function_index)).and_then(|pool| pool.get(value));
+                name.is_some_and(|name| name == class.simple())
+            }
             _ => false,
-        })
+        };
+        let is_constant = |_: u32, body: &[Operator<'_>]| matches!(body, [Operator::I32Const { .. }]);
+        let known = returns("toString", &is_name) && returns("hashCode", &is_constant);
+        self.data_objects.lock().insert(vtable, known);
+        known
     }
 
     /// The class according to the names of a type and its supertypes: an engine without instrumentation does not reveal
@@ -316,22 +339,51 @@ impl Kotlin {
             None => (None, None),
             Some(_) => return None,
         };
-        let module = view.module_of(instance, information)?;
-        let known = self.pools.lock().get(&(module, loader)).cloned();
-        let pool = match known {
-            Some(known) => known,
-            None => {
-                let pool = view.module(module).and_then(|module| match loader {
-                    Some(loader) => Pool::from_loader(module, loader),
-                    None => Pool::of_bytes(module),
-                });
-                let pool = pool.map(Arc::new);
-                self.pools.lock().insert((module, loader), pool.clone());
-                pool
-            }
-        };
-        pool?.get(number)
+        self.pool(view, view.module_of(instance, information)?, loader)?.get(number)
     }
+
+    /// The pool of a module's strings from which a function loads.
+    fn pool(&self, view: &Named<'_>, module: u32, loader: Option<u32>) -> Option<Arc<Pool>> {
+        if let Some(known) = self.pools.lock().get(&(module, loader)) {
+            return known.clone();
+        }
+        let pool = view.module(module).and_then(|module| match loader {
+            Some(loader) => Pool::from_loader(module, loader),
+            None => Pool::of_bytes(module),
+        });
+        let pool = pool.map(Arc::new);
+        self.pools.lock().insert((module, loader), pool.clone());
+        pool
+    }
+}
+
+/// The functions in an object's vtable, each with the number of its module.
+fn methods<'v>(view: &'v Named<'_>, object: &Object<'_>) -> impl Iterator<Item = (u32, u32)> + use<'v> {
+    let vtable = match object.get(0) {
+        Some(Field::Ref(Link::Object(vtable))) => view.get(vtable),
+        _ => None,
+    };
+    let vtable = vtable.filter(|vtable| vtable.kind() == ObjectKind::Struct);
+    vtable.into_iter().flat_map(move |vtable| {
+        (0..vtable.held().min(METHODS)).filter_map(move |index| match vtable.get(index)? {
+            Field::Ref(Link::Function { instance, index }) => Some((view.module_of(instance, &vtable)?, index)),
+            _ => None,
+        })
+    })
+}
+
+/// The operators of a function that has only a few, without the `return` and the end.
+fn short_body<'m>(module: &Module<'m>, function: u32) -> Option<Vec<Operator<'m>>> {
+    let mut operators = module.operators(function)?;
+    let mut body = Vec::new();
+    while !operators.eof() {
+        match operators.read().ok()? {
+            Operator::Return | Operator::End => {}
+            operator if body.len() < SHORT => body.push(operator),
+            _ => return None,
+        }
+    }
+    Some(body)
 }
 
 /// A field of runtime type information, by its name, or by its index where fields have no names.

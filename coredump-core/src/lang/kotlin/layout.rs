@@ -16,6 +16,10 @@ type Fields = &'static [(&'static str, Storage)];
 const LAYOUTS: &[(&str, Fields)] = &[
     ("String", &[("leftIfInSum", Ref), ("length", I32), ("_chars", Ref)]),
     ("text.Regex", &[("nativePattern", Ref), ("startNode", Ref)]),
+    (
+        "text.regex.MatchResultImpl",
+        &[("input", Ref), ("regex", Ref), ("nativePattern", Ref), ("groupCount", I32), ("groupBounds", Ref)],
+    ),
     ("text.regex.Pattern", &[("pattern", Ref), ("flags", I32)]),
     ("text.StringBuilder", &[("array", Ref), ("_length", I32)]),
     ("Int", &[("value", I32)]),

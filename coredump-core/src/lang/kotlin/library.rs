@@ -9,6 +9,8 @@ use crate::objects::{Field, Link, Object, ObjectKind};
 
 /// How many lists that are views of others are followed.
 const VIEWS: u32 = 16;
+/// How many groups of a match are written.
+const GROUPS: u64 = 32;
 /// The class that holds a map's entries.
 const MAP: &str = "collections.HashMap";
 
@@ -106,6 +108,7 @@ impl Kotlin {
                 let pattern = self.object(view, object, simple, "nativePattern")?;
                 ObjectForm::Plain(self.plain_text(view, &pattern, "text.regex.Pattern", "pattern")?)
             }
+            "text.regex.MatchResultImpl" => ObjectForm::Plain(self.matched(view, object, simple)?),
             "Enum" => ObjectForm::Plain(self.plain_text(view, object, simple, "name")?),
             "Throwable" => {
                 let message =
@@ -394,6 +397,33 @@ impl Kotlin {
             Some(name) => name.strip_suffix(".invoke").unwrap_or(name).to_owned(),
             None => format!("lambda func[{index}]"),
         }))
+    }
+
+    /// The text that a regular expression matched, where it stands, and the texts of the groups: `null` of one without.
+    fn matched(&self, view: &Named<'_>, object: &Object<'_>, simple: &str) -> Option<String> {
+        let input = self.object(view, object, simple, "input")?;
+        let bounds = self.object(view, object, simple, "groupBounds")?;
+        let bounds = self.elements(view, &bounds, "IntArray", VIEWS)?;
+        let group = |number: u64| -> Option<Option<(u64, u64, String)>> {
+            match (bounds.get(number * 2)?.field, bounds.get(number * 2 + 1)?.field) {
+                (Field::I32(-1), Field::I32(_)) => Some(None),
+                (Field::I32(start), Field::I32(end)) => {
+                    let (start, end) = (u64::try_from(start).ok()?, u64::try_from(end).ok().filter(|_| start <= end)?);
+                    let shown = start..end.min(start + MESSAGE);
+                    let ObjectForm::Text(text) = self.meaning(view, &input, shown)?.form else { return None };
+                    let more = if end - start > MESSAGE { "…" } else { "" };
+                    (text.whole && end <= text.len).then(|| Some((start, end, quoted(&text.units) + more)))
+                }
+                _ => None,
+            }
+        };
+        let (start, end, value) = group(0)??;
+        let mut groups = Vec::new();
+        for number in 1..(bounds.len / 2).min(GROUPS) {
+            groups.push(group(number)?.map_or_else(|| "null".to_owned(), |(_, _, text)| text));
+        }
+        let groups = if groups.is_empty() { String::new() } else { format!(", groups=[{}]", groups.join(", ")) };
+        Some(format!("MatchResult(value={value}, range={start}..{}{groups})", end as i64 - 1))
     }
 
     /// A string in a field, without quotes.

@@ -49,6 +49,8 @@ pub struct Kotlin {
     classes: Locked<Lookups<Id, Class>>,
     /// Classes by module and type index.
     named: Locked<Lookups<(u32, u32), Class>>,
+    /// Whether the objects with a vtable are each a `data object`.
+    data_objects: Locked<HashMap<Id, bool>>,
     /// By runtime type information and type of the dump.
     typed: Locked<HashMap<(Id, u32), Arc<Class>>>,
     /// By module and the function that loads from it.
@@ -64,13 +66,18 @@ impl Kotlin {
     pub fn meaning(&self, view: &Named<'_>, object: &Object<'_>, window: Range<u64>) -> Option<Meaning> {
         let class = self.class(view, object)?;
         let known = class.names().find_map(|name| self.known(view, object, &class, name, &window));
+        let is_own = known.is_none();
         let form = known.unwrap_or_else(|| {
             let simple = class.simple();
-            ObjectForm::Record(if simple == "<no name provided>" { "object".to_owned() } else { simple.to_owned() })
+            match self.is_data_object(view, object, &class) {
+                true => ObjectForm::Plain(crate::text::escape(simple).into_owned()),
+                false if simple == "<no name provided>" => ObjectForm::Record("object".to_owned()),
+                false => ObjectForm::Record(simple.to_owned()),
+            }
         });
         let mut members = match form {
             ObjectForm::Record(_) => self.members(view, object),
-            ObjectForm::Plain(_) if class.is("kotlin.Enum") || class.is("kotlin.Throwable") => {
+            ObjectForm::Plain(_) if is_own || class.is("kotlin.Enum") || class.is("kotlin.Throwable") => {
                 self.members(view, object)
             }
             _ => Vec::new(),
@@ -91,20 +98,22 @@ impl Kotlin {
 
     /// The fields of an object after the four that all objects have, with their names.
     pub fn members(&self, view: &Named<'_>, object: &Object<'_>) -> Vec<(String, FieldReading)> {
-        let fields = self.own(view, object).into_iter().filter_map(|index| Some((index, object.get(index)?)));
         let names = self.field_names(view, object);
-        let named = |(index, field)| {
-            let name = names(index);
-            let name = name.map_or_else(|| format!("[{index}]"), str::to_owned);
-            (name, FieldReading { field, reading: self.reading(view, object, index) })
-        };
-        let mut members: Vec<_> = fields.map(named).collect();
+        let name = |index| names(index).map_or_else(|| format!("[{index}]"), str::to_owned);
+        self.fields_of(view, object).into_iter().map(|(index, part)| (name(index), part)).collect()
+    }
+
+    /// The fields of an object after the four that all objects have, by their indices.
+    pub fn fields_of(&self, view: &Named<'_>, object: &Object<'_>) -> Vec<(usize, FieldReading)> {
+        let fields = self.own(view, object).into_iter().filter_map(|index| Some((index, object.get(index)?)));
+        let read = |(index, field)| (index, FieldReading { field, reading: self.reading(view, object, index) });
+        let mut fields: Vec<_> = fields.map(read).collect();
         let bound = self.bound(view, object).unwrap_or_default();
         // The values that a lambda captured are its last fields.
-        for ((_, part), reading) in members.iter_mut().rev().zip(bound.into_iter().rev()) {
+        for ((_, part), reading) in fields.iter_mut().rev().zip(bound.into_iter().rev()) {
             part.reading = reading.unwrap_or(part.reading);
         }
-        members
+        fields
     }
 
     /// How to read the values that a lambda captured, where the name of its class tells.
