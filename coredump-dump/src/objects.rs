@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use coredump_core::Limits;
 use coredump_core::cli::Exit;
 use coredump_core::error::{ErrorKind, Result};
-use coredump_core::gc::{Graph, ObjectView, Root, text_of};
-use coredump_core::objects::{Field, Id, Link, Object, ObjectKind, Objects};
+use coredump_core::gc::{Graph, ObjectForm, ObjectView, Root, text_of};
+use coredump_core::objects::{Id, Object, ObjectKind, Objects};
 
 use crate::inspection::Inspection;
 use crate::table::{Records, Table};
@@ -117,15 +117,20 @@ pub fn one(inspection: &Inspection<'_>, id: Id) -> Result<Exit> {
     if let Some(by) = dominators.dominator(id) {
         fact("kept by", head(view, by));
     }
+    let shown = inspection.args.elements.map_or(32, |elements| elements as usize);
+    let limits = Limits::asked(Some(inspection.args.depth.unwrap_or(1)), inspection.args.elements);
     if let Some(text) = text_of(&object) {
         fact("text", text);
     }
+    let meaning = view.meaning(&object, 0..shown as u64);
+    if meaning.is_some() {
+        fact("value", view.object_text(&object, limits));
+    }
     let mut fields = Records::new("Fields", "field", &["", "stored as", "value"]);
-    let shown = inspection.args.elements.map_or(32, |elements| elements as usize);
-    let limits = Limits::asked(Some(inspection.args.depth.unwrap_or(1)), inspection.args.elements);
-    for (index, field) in object.fields().enumerate().take(shown) {
+    for index in 0..object.held().min(shown) {
         let storage = object.storage(index).map_or("", |storage| storage.name());
-        fields.row([part(view, &object, index), storage.to_owned(), value(view, field, limits)]);
+        let text = view.field_text(&object, index, limits).unwrap_or_default();
+        fields.row([part(view, &object, index), storage.to_owned(), text]);
     }
     if object.held() > shown {
         fields.row(["…".to_owned(), String::new(), format!("{} more: --elements N", object.held() - shown)]);
@@ -144,8 +149,38 @@ pub fn one(inspection: &Inspection<'_>, id: Id) -> Result<Exit> {
             from.references().filter(|(_, to)| *to == id).take(4).map(|(index, _)| part(view, &from, index)).collect();
         holders.row([head(view, from.id), places.join(", ")]);
     }
-    inspection.show(&[facts, fields, holders])?;
+    let mut tables = vec![facts, fields];
+    tables.extend(meaning.and_then(|meaning| contents(view, meaning.form, limits)));
+    tables.push(holders);
+    inspection.show(&tables)?;
     Ok(outcome(objects))
+}
+
+/// The elements of a list or the entries of a map, as many as are in its form, with the ids of the objects that they are.
+fn contents(view: &ObjectView<'_>, form: ObjectForm, limits: Limits) -> Option<Records> {
+    let left = |shown: usize, len: u64| {
+        let left = len.saturating_sub(shown as u64);
+        (left > 0).then(|| ["…".to_owned(), format!("{left} more: --elements N")])
+    };
+    match form {
+        ObjectForm::Elements { parts, len, .. } if !parts.is_empty() => {
+            let mut table = Records::new("Elements", "element", &["", "value"]);
+            for (index, part) in parts.iter().enumerate() {
+                table.row([format!("[{index}]"), view.text_with_id(*part, limits)]);
+            }
+            left(parts.len(), len).into_iter().for_each(|row| table.row(row));
+            Some(table)
+        }
+        ObjectForm::Entries { parts, len, .. } if !parts.is_empty() => {
+            let mut table = Records::new("Entries", "entry", &["key", "value"]);
+            for (key, value) in &parts {
+                table.row([view.text_with_id(*key, limits), view.text_with_id(*value, limits)]);
+            }
+            left(parts.len(), len).into_iter().for_each(|row| table.row(row));
+            Some(table)
+        }
+        _ => None,
+    }
 }
 
 /// Shows a shortest chain of references from a root to an object.
@@ -224,15 +259,6 @@ fn part(view: &ObjectView<'_>, object: &Object<'_>, index: usize) -> String {
     match view.field_name(object.type_index, index) {
         Some(name) => name.to_owned(),
         None => format!("[{index}]"),
-    }
-}
-
-/// A value; a reference to an object with its id.
-fn value(view: &ObjectView<'_>, field: Field, limits: Limits) -> String {
-    let text = view.field_text(field, limits);
-    match field {
-        Field::Ref(Link::Object(id)) if view.get(id).is_some() => format!("#{id} {text}"),
-        _ => text,
     }
 }
 

@@ -114,6 +114,26 @@ fn every_value_is_what_the_program_printed() {
 }
 
 #[test]
+fn an_object_has_its_fields_and_elements_as_the_language_writes_them() {
+    let died = died("kotlin-matched", &[]);
+    let dump = |options: &[&str]| Tool::new("coredump-dump").args(options).arg(&died.dump).run().expect(0);
+    let id_of = |ty: &str, end: &str| {
+        let listed = dump(&["--objects", ty]);
+        let line = listed.text().lines().find(|line| line.ends_with(end)).expect("the object is there");
+        line.split('\t').nth(1).expect("an id").trim_start_matches('#').to_owned()
+    };
+    let step = id_of("Step", "Step(at=1, by=-2)");
+    let shown = dump(&["--object", &step]);
+    for line in ["object\tvalue\tStep(at=1, by=-2)\n", "field\tby\ti16\t-2\n"] {
+        assert!(shown.text().contains(line), "{line}{}", shown.text());
+    }
+    let pause = id_of("Pause", "\tPause");
+    let moves = dump(&["--object", &id_of("Array", &format!("[Step #{step}, Pause]"))]);
+    let elements = format!("element\t[0]\t#{step} Step(at=1, by=-2)\nelement\t[1]\t#{pause} Pause\n");
+    assert!(moves.text().contains(&elements), "{elements}{}", moves.text());
+}
+
+#[test]
 fn a_suspend_function_that_was_resumed_is_a_frame_like_others() {
     let died = died("kotlin-resumed", &[]);
     assert!(died.agrees() >= 13, "also what lives across the suspension, by its name");

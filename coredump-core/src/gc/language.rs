@@ -101,6 +101,17 @@ impl ObjectView<'_> {
         }
     }
 
+    /// Returns a field or an element of an object with its reading: of objects of Kotlin, the fields that all of them begin with are
+    /// as Wasm has them.
+    pub(super) fn field_part(&self, object: &Object<'_>, index: usize) -> Option<FieldReading> {
+        let field = object.get(index)?;
+        if self.kotlin.class(&self.named, object).is_none() {
+            return Some(self.plain_part(object, index, field));
+        }
+        let own = self.kotlin.fields_of(&self.named, object).into_iter().find(|(own, _)| *own == index);
+        Some(own.map_or(FieldReading::raw(field), |(_, part)| part))
+    }
+
     /// Returns the named members of an object.
     pub fn members(&self, object: &Object<'_>) -> Vec<(String, FieldReading)> {
         self.kotlin.class(&self.named, object).map(|_| self.kotlin.members(&self.named, object)).unwrap_or_else(|| {

@@ -33,11 +33,18 @@ impl ObjectView<'_> {
         line.text
     }
 
-    /// A field's or element's value in one line.
-    pub fn field_text(&self, field: Field, limits: Limits) -> String {
-        let mut line = LineWriter { view: self, limits, text: String::new(), open: Vec::new() };
-        line.field(field, limits.depth);
-        line.text
+    /// A field or an element of an object in one line, as its language writes it, after the id of the object that it refers to.
+    pub fn field_text(&self, object: &Object<'_>, index: usize, limits: Limits) -> Option<String> {
+        Some(self.text_with_id(self.field_part(object, index)?, limits))
+    }
+
+    /// A value in one line, as its language writes it, after the id of the object that it refers to: `#12 "gift card"`.
+    pub fn text_with_id(&self, part: FieldReading, limits: Limits) -> String {
+        let text = self.value_text(part, limits);
+        match part.field {
+            Field::Ref(Link::Object(id)) if self.get(id).is_some() => format!("#{id} {text}"),
+            _ => text,
+        }
     }
 
     /// An object in one line.
