@@ -214,25 +214,23 @@ impl Wee {
         (link != 0 && self.is_free(view, link)).then_some(link)
     }
 
-    /// A free cell to which its own list comes back: a program that frees a block twice makes such a list.
-    fn circle(&self, view: &View<'_>) -> Option<Damage> {
+    /// The free cells that are in lists, and the first to which its own list comes back: a program that frees a block twice
+    /// makes such a list. The allocator forgets cells: in sound heaps, too, there are free ones in no list, whose links mean
+    /// nothing.
+    fn listed(&self, view: &View<'_>) -> Option<(Bits, Option<u64>)> {
         let whole = self.pieces.first()?.start..self.pieces.last()?.end;
         let shift = self.width.trailing_zeros();
         // The cells on the way so far, and those from which every list is known to end.
         let (mut reached, mut ending) = (Bits::new(whole.clone(), shift)?, Bits::new(whole, shift)?);
-        // The block that was freed last is at the beginning of its list.
-        let first = self.heads.iter().filter_map(|head| view.word(head.start));
-        let blocks = self.blocks(view, false).filter_map(Result::ok).filter(|block| block.state == State::Free);
-        let cells = first.chain(blocks.map(|block| block.address - 2 * self.width));
-        for first in cells.filter(|&cell| self.is_free(view, cell)) {
+        let mut again = None;
+        let firsts = self.heads.iter().filter_map(|head| view.word(head.start));
+        for first in firsts.filter(|&cell| self.is_free(view, cell)) {
             let mut cell = first;
             while reached.insert(cell) {
                 let Some(next) = self.next(view, cell) else { break };
                 cell = next;
                 if reached.contains(cell) && !ending.contains(cell) {
-                    let block = cell + 2 * self.width;
-                    let message = format!("a list of free blocks comes back to {block:#x}: it was freed twice");
-                    return Some(Damage::new(block, message).about(block));
+                    again = again.or(Some(cell));
                 }
             }
             let mut at = Some(first);
@@ -240,11 +238,11 @@ impl Wee {
                 at = self.next(view, cell);
             }
         }
-        None
+        Some((reached, again))
     }
 
-    /// The link of a free cell that leads to none, if all cells are sound: else one that is broken may be meant.
-    fn astray(&self, view: &View<'_>) -> Option<Damage> {
+    /// The link of a cell that is in a list to no free cell, if all cells are sound: else one that is broken may be meant.
+    fn astray(&self, view: &View<'_>, listed: &Bits) -> Option<Damage> {
         let whole = self.pieces.first()?.start..self.pieces.last()?.end;
         let mut free = Bits::new(whole, self.width.trailing_zeros())?;
         for block in self.blocks(view, false) {
@@ -254,6 +252,7 @@ impl Wee {
             }
         }
         let blocks = self.blocks(view, false).filter_map(Result::ok).filter(|block| block.state == State::Free);
+        let blocks = blocks.filter(|block| listed.contains(block.address - 2 * self.width));
         blocks.filter(|block| self.broken_link(view, block.address).is_none()).find_map(|block| {
             let link = view.word(block.address)? & !BITS;
             let message = || format!("the link of a free block to the next one, {link:#x}, leads to no free block");
@@ -324,6 +323,12 @@ impl Allocator for Wee {
     }
 
     fn check(&self, view: &View<'_>) -> Option<Damage> {
-        self.circle(view).or_else(|| self.astray(view))
+        let (listed, again) = self.listed(view)?;
+        let circle = again.map(|cell| {
+            let block = cell + 2 * self.width;
+            let message = format!("a list of free blocks comes back to {block:#x}: it was freed twice");
+            Damage::new(block, message).about(block)
+        });
+        circle.or_else(|| self.astray(view, &listed))
     }
 }
