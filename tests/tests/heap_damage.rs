@@ -232,6 +232,38 @@ fn a_block_that_was_freed_twice_is_named() {
     }
 }
 
+/// What Rust's dlmalloc makes of its lists where a small block is freed again, after the one in front of it in its list.
+#[test]
+fn a_block_that_is_twice_in_a_list_with_links_to_both_sides_is_named() {
+    let folder = scratch();
+    let path = folder.path().join("twice.coredump");
+    // Of twelve seeds, only this one leaves two free blocks in one list.
+    let (honest, _) = die(folder.path(), "heap-rust", "s8");
+    let bytes = std::fs::read(&honest).expect("the dump can be read");
+    let all = blocks(&dump("heap-rust", &["--blocks"], &honest).expect(0));
+    let words: BTreeMap<u64, u64> = words(&bytes).into_iter().map(|(_, at, value)| (at, value.into())).collect();
+    let word = |at: u64| words.get(&at).copied().unwrap_or_default();
+    let is_free = |at: u64| all.get(&at).is_some_and(|block| block.1 == "free");
+    let mut planted = 0;
+    for &first in all.keys().filter(|first| is_free(**first)) {
+        // The next in the list, and the bin, which is no block.
+        let (second, bin) = (word(first) + 8, word(first + 4));
+        if !is_free(second) || word(second + 4) + 8 != first || word(bin + 8) + 8 != first || is_free(bin + 8) {
+            continue;
+        }
+        let mut broken = bytes.clone();
+        for (at, value) in [(bin + 8, second - 8), (first + 4, second - 8), (second, first - 8), (second + 4, bin)] {
+            plant(&mut broken, at, (value as u32).to_le_bytes()).expect("the word is in the dump");
+        }
+        std::fs::write(&path, &broken).expect("a file can be written");
+        let checked = dump("heap-rust", &["--check"], &path).expect(1);
+        let found = format!("what\ta list of free blocks comes back to {second:#x}: it was freed twice\n");
+        assert!(checked.text().contains(&found), "{second:#x}: {}", checked.text());
+        planted += 1;
+    }
+    assert!(planted > 0, "{all:?}");
+}
+
 #[test]
 fn a_free_block_that_is_written_over_as_a_whole_hides_no_heap() {
     let folder = scratch();

@@ -16,6 +16,9 @@ pub fn with_faults<'v>(
     }))
 }
 
+/// Free blocks of a list that are followed.
+const FOLLOWED: usize = 1 << 16;
+
 /// A link of a free block, as offsets in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Link {
@@ -43,7 +46,7 @@ pub struct Lists<H, I, F> {
 
 /// The first of these links of the free block at `record` that leads out of the heap or to what does not link back. If
 /// the neighbour is a head or a free block whose own link back is part of no pair, the neighbour's link is the broken
-/// one.
+/// one. If the list leads back to the neighbour, that one was freed twice.
 pub fn broken_link(
     view: &View<'_>,
     record: u64,
@@ -80,6 +83,11 @@ pub fn broken_link(
                     let is_known = onward.and_then(|onward| view.word(onward.checked_add(reverse)?)) == Some(link);
                     Some(match (is_known || is_free(link)) && !is_pair {
                         true => (link, wrong(returned, other, back, if inside(back) { one_way } else { leads_out })?),
+                        false if is_pair && !is_head(link) && comes_back(view, link, offset, record) => {
+                            let block = link + header;
+                            let message = format!("a list of free blocks comes back to {block:#x}: it was freed twice");
+                            (link, Damage::new(at, message))
+                        }
                         false => (record, wrong(at, to, link, if is_pair { elsewhere } else { one_way })?),
                     })
                 }
@@ -88,4 +96,10 @@ pub fn broken_link(
         },
     )?;
     Some(if is_head(record) { damage } else { damage.about(record + header) })
+}
+
+/// Whether the links at this offset lead from one free block to another one, which links to the first.
+fn comes_back(view: &View<'_>, from: u64, offset: u64, to: u64) -> bool {
+    let next = |record: &u64| view.word(record.checked_add(offset)?);
+    std::iter::successors(Some(from), next).take(FOLLOWED).any(|record| record == to)
 }
