@@ -148,6 +148,7 @@ impl Draft {
         let recorded = Arc::new(self.recorded);
         let located = OnceLock::new();
         if let Some(binaries) = settled {
+            binaries.renew_work();
             let _ = located.set(located_in(&recorded, binaries));
         }
         Dump(Arc::new(Settled {
@@ -283,6 +284,7 @@ impl Dump {
     fn located(&self) -> &Located {
         self.0.located.get_or_init(|| {
             let binaries = Binaries::locate(&self.0.store.0.binaries, self.recorded(), &self.0.options);
+            binaries.renew_work();
             located_in(&self.0.recorded, binaries)
         })
     }
@@ -821,5 +823,39 @@ mod tests {
         shared::<Thread>();
         shared::<Frame>();
         shared::<Store>();
+    }
+
+    /// The variables of a function, as text, of a dump that shares what was read of its binary; `leave` gets that binary
+    /// before they are read.
+    fn variables(store: &Store, leave: impl Fn(&binaries::Binary)) -> String {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
+        let options = Options::default().symbol_path(fixtures.join("modules"));
+        let draft = Draft::open(fixtures.join("dumps/sum-O0.wasmtime.coredump")).unwrap();
+        let dump = draft.find_binaries(store, &options);
+        let thread = dump.thread(0).unwrap();
+        let frame = thread.frame(2).unwrap();
+        assert_eq!(frame.location().unwrap().line, 46);
+        leave(dump.binaries().binary(0).unwrap());
+        let scopes = frame.variables(Limits { depth: 2, elements: 4, text_only: false });
+        let variables = scopes.into_iter().flat_map(|scope| scope.variables);
+        variables.map(|variable| format!("{} = {}\n", variable.name, variable.text())).collect()
+    }
+
+    #[test]
+    fn each_dump_that_shares_a_binary_may_cause_as_much_work() {
+        let store = Store::new();
+        let first = variables(&store, |_| {});
+        assert!(first.contains("depth = 3\n"), "{first}");
+        // One step is left for the rest of this dump, and the next one is not worse off.
+        variables(&store, |binary| binary.leave_work(1));
+        assert_eq!(variables(&store, |_| {}), first);
+    }
+
+    #[test]
+    fn nothing_is_believed_without_the_reasons_to_doubt_it() {
+        let spent = variables(&Store::new(), |binary| binary.leave_work(0));
+        let too_much =
+            |line: &str| line.ends_with(" = <unreadable location: the debug info asks for more work than is sound>");
+        assert!(spent.lines().count() > 1 && spent.lines().all(too_much), "{spent}");
     }
 }

@@ -79,6 +79,13 @@ impl Steps {
         left.is_some()
     }
 
+    /// Allows so many steps again, unless all were used.
+    pub fn renew(&self, steps: u64) {
+        if !self.are_spent() {
+            self.0.store(steps, Ordering::Relaxed);
+        }
+    }
+
     /// Whether none is left.
     pub fn are_spent(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 0

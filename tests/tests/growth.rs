@@ -497,6 +497,12 @@ enum Shared {
     Parameters,
     /// Variables of one name.
     Name,
+    /// Functions an abbreviation with as many attributes, none of which takes a byte of them.
+    Abbreviation,
+    /// Type units a table with as many abbreviations.
+    Table,
+    /// Blocks, each in the one before and with a variable that is a number, the function.
+    Blocks,
 }
 
 /// A program that died in a function, and its DWARF, in which so many entries share something.
@@ -520,6 +526,14 @@ fn sharing(shared: Shared, count: usize) -> Vec<u8> {
     };
     abbreviations.extend([9, 0x02, 1, 0x03, 0x08, 0x3c, 0x19, 0, 0, 10, 0x02, 1, 0x03, 0x08, 0x0b, 0x0b, 0, 0]);
     abbreviations.extend([11, 0x2f, 0, 0x49, 0x13, 0, 0, 12, tag, 0, 0x55, 0x17, 0, 0, 13, 0x11, 0, 0x55, 0x17, 0, 0]);
+    // A function with nothing but flags; a type unit; a block; and a table of some length.
+    let count_of = |other: bool| if other { count } else { 0 };
+    abbreviations.extend([14, 0x2e, 0]);
+    abbreviations.extend([0x3f, 0x19].repeat(count_of(matches!(shared, Shared::Abbreviation))));
+    abbreviations.extend([0, 0, 15, 0x41, 0, 0, 0, 16, 0x0b, 1, 0x11, 0x01, 0x12, 0x06, 0, 0]);
+    for code in (17..).take(count_of(matches!(shared, Shared::Table))) {
+        abbreviations.extend([&build::leb(code)[..], &[0x24, 0, 0, 0]].concat());
+    }
     abbreviations.push(0);
     const CPP: u8 = 4;
     const C99: u8 = 12;
@@ -561,11 +575,19 @@ fn sharing(shared: Shared, count: usize) -> Vec<u8> {
             Shared::Ranges { tag: 0x2e } | Shared::PartsOfRanges { tag: 0x2e } | Shared::Units => Vec::new(),
             Shared::Ranges { .. } | Shared::PartsOfRanges { .. } => [&[12][..], &offset(shared, nth)].concat(),
             Shared::Parameters => [&[8][..], name, ty].concat(),
+            Shared::Abbreviation => vec![14],
+            Shared::Table => Vec::new(),
+            // The number 1.
+            Shared::Blocks => [&[16][..], &addresses, &[3], name, ty, &[2, 0x31, 0x9f]].concat(),
             Shared::Function | Shared::Template | Shared::Name => [&[3][..], name, ty, place].concat(),
         });
     }
+    entries.extend(vec![0; count_of(matches!(shared, Shared::Blocks))]);
     entries.extend([0, 0]);
     let mut info = unit(&entries);
+    // The length, the version, and after the signature where the type is.
+    let type_unit = [&[20, 0, 0, 0, 4, 0, 0, 0, 0, 0, 4][..], &[7; 8], &[23, 0, 0, 0, 15]].concat();
+    let types = type_unit.repeat(count_of(matches!(shared, Shared::Table)));
     if matches!(shared, Shared::Units) {
         (0..count).for_each(|_| info.extend(unit(&[13, 0, 0, 0, 0])));
     }
@@ -584,6 +606,7 @@ fn sharing(shared: Shared, count: usize) -> Vec<u8> {
     with_sections(&[
         (".debug_abbrev", &abbreviations),
         (".debug_info", &info),
+        (".debug_types", &types),
         (".debug_loc", &[locations, vec![0; 8]].concat()),
         (".debug_ranges", &ranges),
     ])
@@ -610,6 +633,7 @@ fn what_many_entries_share_is_read_once() {
         (Shared::Parameters, "    v2: int = "),
         (Shared::Template, "    v2: X<Other> = "),
         (Shared::Function, "    v2: void(void("),
+        (Shared::Blocks, "    v2: int = "),
     ] {
         std::fs::write(&path, sharing(shared, 3)).unwrap();
         let listed = Tool::new("coredump-bt").arg("--locals").arg(&path).run().expect(0);
@@ -630,6 +654,9 @@ fn what_many_entries_share_is_read_once() {
         (Shared::Template, 300),
         (Shared::Parameters, 300),
         (Shared::Name, 1000),
+        (Shared::Abbreviation, 1000),
+        (Shared::Table, 1000),
+        (Shared::Blocks, 500),
     ]
     .into_iter()
     .map(|(shared, count)| (format!("{shared:?}"), count, bt, Box::new(move |count| sharing(shared, count)) as Box<_>))

@@ -229,6 +229,11 @@ impl Binaries {
         self.slots.is_empty()
     }
 
+    /// Allows as much work on their debug info as at first: the dump is the next one of those that share them.
+    pub(crate) fn renew_work(&self) {
+        self.slots.iter().filter_map(|slot| slot.found.as_ref()).for_each(|found| found.binary.renew_work());
+    }
+
     /// All modules.
     pub fn slots(&self) -> &[Slot] {
         &self.slots

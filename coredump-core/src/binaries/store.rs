@@ -262,6 +262,19 @@ impl Binary {
         symbols.with_dependent(|_, loaded| look(loaded))
     }
 
+    /// Allows as much work on its debug info as at first, as another dump is to be read.
+    pub(super) fn renew_work(&self) {
+        if let Some(symbols) = self.symbols.get() {
+            symbols.with_dependent(|_, loaded| loaded.symbols.debug().into_iter().for_each(|debug| debug.renew_work()));
+        }
+    }
+
+    /// Leaves so many steps of work on its debug info.
+    #[cfg(test)]
+    pub(crate) fn leave_work(&self, steps: u64) {
+        self.loaded(|loaded| loaded.symbols.debug().into_iter().for_each(|debug| debug.leave_work(steps)));
+    }
+
     /// The kind of its symbols.
     pub fn symbols_kind(&self) -> SymbolsKind {
         self.loaded(|loaded| loaded.symbols.kind())

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use super::entries::{Bytes, Die, UnitRef, signature};
 use super::outline::Memo;
 use crate::locked::Locked;
-use crate::symbols::{DebugInfo, unit};
+use crate::symbols::DebugInfo;
 
 /// How many type units of one file are read.
 const UNITS: usize = 1 << 20;
@@ -78,7 +78,7 @@ impl<'s> SplitTypes<'s> {
             let mut add = |header: gimli::UnitHeader<Bytes<'s>>| {
                 let number = self.first + numbers.len() as u32;
                 if let Some(known) = signature(number, &header)
-                    && let Some(unit) = unit(dwarf, header)
+                    && let Some(unit) = debug.read_split(dwarf, header)
                 {
                     numbers.push((file, read.units.len() as u32));
                     read.signatures.extend([known]);

@@ -19,7 +19,7 @@ use super::split_types::SplitTypes;
 use super::types::Type;
 use crate::locked::Locked;
 use crate::module::Module;
-use crate::symbols::{DebugInfo, LineRow, Location, attribute_text, demangle, unit};
+use crate::symbols::{DebugInfo, LineRow, Location, attribute_text, demangle};
 
 /// How far a chain of `DW_AT_abstract_origin` and `DW_AT_specification` is followed: real ones have two links.
 const ORIGIN_LINKS: u32 = 16;
@@ -99,7 +99,7 @@ impl<'s> Catalog<'s> {
         let mut type_units = Vec::new();
         let mut headers = debug.dwarf().type_units();
         while let Ok(Some(header)) = headers.next() {
-            type_units.extend(unit(debug.dwarf(), header));
+            type_units.extend(debug.read(header));
         }
         let mut memos = Vec::new();
         memos.resize_with(debug.unit_count() as usize + type_units.len(), Memo::default);
@@ -172,6 +172,11 @@ impl<'s> Catalog<'s> {
     /// The entries of the calls inlined at an address of a function, outermost first.
     pub fn inlined(&self, function: Die, pc: u64) -> Arc<[UnitOffset]> {
         self.debug.inlined(function.unit, UnitOffset(function.offset), pc)
+    }
+
+    /// Whether something of the debug info was left out because there was too much to read.
+    pub fn gave_up(&self) -> bool {
+        self.debug.gave_up()
     }
 
     /// The address at which the prologue of a function with this code ends.

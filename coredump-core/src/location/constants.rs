@@ -6,11 +6,11 @@
 
 #![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
+use gimli::AttributeValue;
 use gimli::constants::*;
-use gimli::{AttributeValue, UnitOffset};
 
 use super::forms::{Worth, worth};
 use super::frame::FrameContext;
@@ -125,21 +125,20 @@ impl<'s> FrameContext<'_, 's> {
         }
     }
 
-    /// The variables of a block, without those of blocks in it.
-    fn variables_of(&self, block: Die) -> Option<Vec<Die>> {
-        let unit = self.units.unit(block.unit)?;
-        let mut tree = unit.entries_tree(Some(UnitOffset(block.offset))).ok()?;
-        let mut children = tree.root().ok()?.children();
-        let mut found = Vec::new();
-        while let Some(child) = children.next().ok()? {
-            if child.entry().tag() == DW_TAG_variable {
-                found.push(Die { unit: block.unit, offset: child.entry().offset().0 });
+    /// The variables of a block around the frame's code address, without those of blocks in it; `None` if there are many.
+    fn variables_of(&self, block: Die) -> Option<&[Die]> {
+        let blocks = self.blocks.get_or_init(|| {
+            let mut blocks: HashMap<Die, Vec<Die>> = HashMap::new();
+            for (die, kind, _) in self.active().iter().flat_map(|function| function.all()) {
+                if kind != VariableKind::Parameter
+                    && let Some(block) = self.units.parent(die)
+                {
+                    blocks.entry(block).or_default().push(die);
+                }
             }
-            if found.len() > VARIABLES {
-                return None;
-            }
-        }
-        Some(found)
+            blocks
+        });
+        blocks.get(&block).map(Vec::as_slice).filter(|found| found.len() <= VARIABLES)
     }
 }
 

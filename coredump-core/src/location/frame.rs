@@ -84,6 +84,8 @@ pub struct FrameContext<'f, 's> {
     pub anothers: OnceCell<HashSet<Die>>,
     /// The memo of the structures that were merged with another.
     pub merged: OnceCell<HashSet<Die>>,
+    /// The variables of each block and function around the code address.
+    pub blocks: OnceCell<HashMap<Die, Vec<Die>>>,
     /// The memo of [`FrameContext::turns`].
     pub turns: OnceCell<Vec<(u64, u64)>>,
     /// The memo of whether the function is optimised.

@@ -29,6 +29,8 @@ pub(super) struct List<'s> {
     pub all: Vec<Listed<'s>>,
     /// The description for all other addresses.
     pub default: Option<Bytes<'s>>,
+    /// The bytes of all descriptions.
+    pub bytes: usize,
     /// The descriptions that hold at the frame's code address, one for each sort of object.
     pub given: [OnceCell<Result<Given<'s>, Missing>>; 3],
     /// The description for the beginning of the frame's function.
@@ -100,6 +102,7 @@ fn read_list<'s>(
             return Err(Missing::Malformed("location: lists of too many entries".into()));
         }
         let Some(entry) = entries.convert_raw(entry)? else { continue };
+        list.bytes = list.bytes.saturating_add(entry.data.0.len());
         match (entry.range.begin, entry.range.end) {
             (0, u64::MAX) => list.default = Some(entry.data.0),
             (begin, end) => list.all.push((begin..end, entry.data.0)),

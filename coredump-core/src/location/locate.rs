@@ -17,11 +17,25 @@ use crate::model;
 use crate::unwind::operands;
 use crate::unwind::writes::Writes;
 
+/// Bytes of a description that count as one step of work.
+const BYTES_A_STEP: usize = 16;
+
 impl<'s> FrameContext<'_, 's> {
     /// Finds the object that `die` describes, at this frame's code address.
     ///
     /// `None` when the entry gives no location at all and no constant: a declaration.
     pub fn locate(&self, die: Die) -> Option<(Location, String)> {
+        match self.find(die) {
+            // The reasons to doubt it may not have been seen.
+            Some(_) if self.units.gave_up() || self.steps.are_spent() => {
+                let why = "location: the debug info asks for more work than is sound".to_owned();
+                Some((Location::whole(Place::Missing(Missing::Malformed(why))), String::new()))
+            }
+            found => found,
+        }
+    }
+
+    fn find(&self, die: Die) -> Option<(Location, String)> {
         if self.owner(die).is_some_and(|(_, function)| function.doubtful.contains(&die)) {
             let why = "another of this name may be meant, whose block of the source a tool lost".to_owned();
             return Some((Location::whole(Place::Missing(Missing::NotCaptured(why))), String::new()));
@@ -34,6 +48,11 @@ impl<'s> FrameContext<'_, 's> {
             return Some((Location::whole(Place::of_value(value)), format!("global {index}")));
         }
         if let Some((unit, value)) = self.units.inherited(die, DW_AT_location) {
+            // Many entries may share a long description.
+            self.steps.spend(self.size_of_description(unit, value) / BYTES_A_STEP);
+            if self.steps.are_spent() {
+                return Some((Location::whole(Place::Missing(Missing::not_captured())), String::new()));
+            }
             if let Some(doubt) = self.doubt(die, unit, value) {
                 return Some((Location::whole(Place::Missing(doubt)), String::new()));
             }
@@ -85,6 +104,18 @@ impl<'s> FrameContext<'_, 's> {
         };
         let given = assigned && (given() || self.copied(die).is_some());
         given.then(|| (Location::whole(Place::Missing(Missing::OptimizedOut)), String::new()))
+    }
+
+    /// The bytes of a location description, or of those in a list.
+    fn size_of_description(&self, number: u32, value: Attr<'s>) -> usize {
+        match value {
+            AttributeValue::Exprloc(expression) => expression.0.len(),
+            AttributeValue::Block(bytes) => bytes.len(),
+            list => {
+                let list = self.units.unit(number).and_then(|unit| self.lists.list(unit, list).ok());
+                list.map_or(0, |list| list.bytes)
+            }
+        }
     }
 
     fn locate_attribute(&self, number: u32, value: Attr<'s>, object: Object, wide: bool) -> (Location, String) {

@@ -6,14 +6,15 @@ use std::sync::{Arc, OnceLock};
 
 use gimli::{DebugInfoOffset, Section, UnitOffset};
 
+use super::abbreviations::Tables;
 use super::extent::Extent;
 use super::functions::{self, FunctionRange};
 use super::inlined::{self, InlinedCall};
 use super::lines::{self, LineLookup, LineRow, Lines, Row};
 use super::seek;
-use super::split::{SplitFinder, SplitUnit};
+use super::split::{SplitFinder, SplitUnit, split_unit};
 use super::unit::unit_with;
-use super::units::{UnitIndex, table_size};
+use super::units::UnitIndex;
 use super::work::Work;
 use super::{Dwarf, EmbeddedSource, Location, Slice, SourceFrame, UnitRef};
 use crate::locate::body::Instructions;
@@ -36,7 +37,7 @@ pub struct DebugInfo<'s> {
     units: Vec<OnceLock<Option<Box<Unit<'s>>>>>,
     split: SplitFinder<'s>,
     work: Work,
-    abbreviations: Locked<HashMap<usize, Arc<gimli::Abbreviations>>>,
+    tables: Tables,
     /// Memo of [`DebugInfo::agrees`], by the beginning of a function's body and the displacement in bytes.
     agreeing: Locked<HashMap<(u64, i64), bool>>,
     /// The memo of [`DebugInfo::inlined`].
@@ -77,8 +78,9 @@ impl<'s> DebugInfo<'s> {
         let index = UnitIndex::build(&dwarf, code_size, &work, split.neighbours());
         let mut units = Vec::new();
         units.resize_with(index.offsets.len(), OnceLock::new);
-        let (abbreviations, agreeing, calls) = (Locked::default(), Locked::default(), Locked::default());
-        DebugInfo { dwarf, index, units, split, work, abbreviations, agreeing, calls, displaced: OnceLock::new() }
+        let (agreeing, calls) = (Locked::default(), Locked::default());
+        let tables = Tables::default();
+        DebugInfo { dwarf, index, units, split, work, tables, agreeing, calls, displaced: OnceLock::new() }
     }
 
     /// The displacement: by how many bytes all addresses in the debug info are too low. It is negative if they are too
@@ -224,27 +226,38 @@ impl<'s> DebugInfo<'s> {
         let parsed = self.units.get(index as usize)?.get_or_init(|| {
             let offset = DebugInfoOffset(*self.index.offsets.get(index as usize)?);
             let header = self.dwarf.unit_header(offset).ok()?;
-            let unit = self.parse(header)?;
-            let split = self.split.load(&self.dwarf, &unit);
+            let unit = self.read(header)?;
+            let split = self.split.load(&self.dwarf, &unit, &self.tables, &self.work);
             let (functions, lines, doubtful) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
             Some(Box::new(Unit { unit, split, functions, sought: Locked::default(), lines, doubtful }))
         });
         parsed.as_deref()
     }
 
-    fn parse(&self, header: gimli::UnitHeader<Slice<'s>>) -> Option<gimli::Unit<Slice<'s>>> {
-        let offset = header.debug_abbrev_offset();
-        let known = self.abbreviations.lock().get(&offset.0).cloned();
-        let table = match known {
-            Some(table) => table,
-            None => {
-                self.work.keep_abbreviations(table_size(&self.dwarf, offset)?).then_some(())?;
-                let table = Arc::new(header.abbreviations(&self.dwarf.debug_abbrev).ok()?);
-                self.abbreviations.lock().insert(offset.0, table.clone());
-                table
-            }
-        };
+    /// Reads a unit of these sections, a type unit perhaps; `None` where it is damaged.
+    pub fn read(&self, header: gimli::UnitHeader<Slice<'s>>) -> Option<gimli::Unit<Slice<'s>>> {
+        let table = self.tables.of_unit(&self.dwarf, &header, true, &self.work)?;
         unit_with(&self.dwarf, header, table)
+    }
+
+    /// Reads a type unit in the file of a split unit, which has these sections; `None` where it is damaged.
+    pub fn read_split(
+        &self,
+        dwarf: &Dwarf<'s>,
+        header: gimli::UnitHeader<Slice<'s>>,
+    ) -> Option<gimli::Unit<Slice<'s>>> {
+        split_unit(dwarf, header, &self.tables, &self.work)
+    }
+
+    /// Allows as much work as at first, as another dump is to be read.
+    pub fn renew_work(&self) {
+        self.work.renew();
+    }
+
+    /// Leaves so many steps of work.
+    #[cfg(test)]
+    pub fn leave_work(&self, steps: u64) {
+        self.work.leave(steps);
     }
 
     /// Whether something was left out because there was too much to read.

@@ -26,6 +26,8 @@ pub(super) struct Lines<'s> {
     program: Program<'s>,
     /// All of them, by address; none if the table is damaged.
     sequences: OnceLock<Vec<Sequence>>,
+    /// For each of them, the greatest end of all up to it: how far back a search must go.
+    reach: OnceLock<Vec<u64>>,
     /// The sequences that were found before all were read.
     sought: Locked<Vec<Sequence>>,
     files: Locked<HashMap<u64, Option<Arc<str>>>>,
@@ -57,7 +59,8 @@ impl<'s> Lines<'s> {
     /// The unit's table; `None` if it has none or one that is not for WebAssembly.
     pub fn new(unit: UnitRef<'_, 's>) -> Option<Lines<'s>> {
         let program = Program::new(unit.line_program.as_ref()?.header())?;
-        Some(Lines { program, sequences: OnceLock::new(), sought: Locked::default(), files: Locked::default() })
+        let (sequences, reach) = (OnceLock::new(), OnceLock::new());
+        Some(Lines { program, sequences, reach, sought: Locked::default(), files: Locked::default() })
     }
 
     /// The row that covers `pc`, from a sequence `accept` agrees with (it gets the sequence's first address and the one
@@ -147,9 +150,21 @@ impl<'s> Lines<'s> {
         near.next().is_none().then_some(*only)
     }
 
-    /// The sequences that have some of `code`.
+    /// The sequences that have some of `code`, by address.
     fn near(&self, code: &Range<u64>, work: &Work) -> impl Iterator<Item = &Sequence> {
-        self.all(work).iter().filter(move |it| it.begin < code.end && code.start < it.end)
+        let all = self.all(work);
+        let reach = self.reach.get_or_init(|| {
+            let ends = all.iter().scan(0, |reach, sequence| {
+                *reach = sequence.end.max(*reach);
+                Some(*reach)
+            });
+            ends.collect()
+        });
+        let behind = all.partition_point(|it| it.begin < code.end);
+        let reaching = reach[..behind].iter().rev().take_while(|&&reach| code.start < reach);
+        let count = reaching.take_while(|_| work.spend(1)).count();
+        let start = code.start;
+        all[behind - count..behind].iter().filter(move |it| start < it.end)
     }
 
     /// The sequence that begins at an address, as long as that costs less than to read all.

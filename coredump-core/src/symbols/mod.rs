@@ -4,6 +4,7 @@
 //! Everything is lazy: DWARF units, functions and line tables are parsed when an address falls into them. Debug info that
 //! does not agree with the code (a tool rewrote the code afterwards) is not used: no line is better than a wrong one.
 
+mod abbreviations;
 mod debug;
 pub(crate) mod demangle;
 mod extent;
@@ -43,7 +44,6 @@ pub use extent::Extent;
 pub use lines::{LineRow, append_path};
 pub use neighbours::{Neighbours, Twin};
 pub use ranges::{Covered, RangeLists, Ranges};
-pub use unit::unit;
 pub use walk::Walk;
 
 use gimli::{AttributeValue, Section};

@@ -4,10 +4,17 @@ use std::sync::OnceLock;
 
 use gimli::{DwarfPackage, DwoId};
 
-use super::unit::unit;
+use super::abbreviations::Tables;
+use super::unit::unit_with;
+use super::work::Work;
 use super::{Dwarf, Neighbours, Slice, load, text};
 use crate::locked::Locked;
 use crate::module::Module;
+
+/// Bytes of a file that count as one step of work when its sections are found.
+const BYTES_A_STEP: usize = 64;
+/// Steps of work that a unit counts as when its root is read.
+const STEPS_A_UNIT: usize = 8;
 
 /// A unit of a `.dwo` file with that file's sections.
 pub(super) struct SplitUnit<'s> {
@@ -38,11 +45,19 @@ impl<'s> SplitFinder<'s> {
     }
 
     /// The split unit of `skeleton`, if that is a skeleton unit and the split unit can be found and has the same id.
-    pub fn load(&self, main: &Dwarf<'s>, skeleton: &gimli::Unit<Slice<'s>>) -> Option<SplitUnit<'s>> {
+    pub fn load(
+        &self,
+        main: &Dwarf<'s>,
+        skeleton: &gimli::Unit<Slice<'s>>,
+        tables: &Tables,
+        work: &Work,
+    ) -> Option<SplitUnit<'s>> {
         let name = skeleton.dwo_name().ok()??;
         let id = skeleton.dwo_id?;
         let name = text(main.attr_string(skeleton, name).ok()?).into_owned();
-        let found = self.packaged(main, id).or_else(|| self.single(main, &name, skeleton, id));
+        let find = |dwarf| SplitUnit::find(dwarf, id, tables, work);
+        let packaged = || find(self.packaged(main, id)?);
+        let found = packaged().or_else(|| self.single(main, &name, skeleton, work, find));
         let Some(mut found) = found else {
             let mut missing = self.missing.lock();
             if missing.len() < 16 {
@@ -54,7 +69,8 @@ impl<'s> SplitFinder<'s> {
         Some(found)
     }
 
-    fn packaged(&self, main: &Dwarf<'s>, id: DwoId) -> Option<SplitUnit<'s>> {
+    /// The sections of a package that hold the unit with this id.
+    fn packaged(&self, main: &Dwarf<'s>, id: DwoId) -> Option<Dwarf<'s>> {
         let package = self.package.get_or_init(|| {
             let bytes = self.neighbours.package()?;
             let module = Module::parse(bytes).ok()?;
@@ -64,33 +80,48 @@ impl<'s> SplitFinder<'s> {
             };
             DwarfPackage::load(section, Slice::new(&[], gimli::LittleEndian)).ok()
         });
-        let dwarf = package.as_ref()?.find_cu(id, main).ok()??;
-        SplitUnit::find(dwarf, id)
+        package.as_ref()?.find_cu(id, main).ok()?
     }
 
+    /// What `find` finds in the sections of the files that may be the one of this name.
     fn single(
         &self,
         main: &Dwarf<'s>,
         name: &str,
         skeleton: &gimli::Unit<Slice<'s>>,
-        id: DwoId,
+        work: &Work,
+        find: impl Fn(Dwarf<'s>) -> Option<SplitUnit<'s>>,
     ) -> Option<SplitUnit<'s>> {
         let directory = skeleton.comp_dir.map(text);
         self.neighbours.named(name, directory.as_deref()).find_map(|bytes| {
+            // Many skeletons may name one file.
+            work.spend(bytes.len() / BYTES_A_STEP).then_some(())?;
             let module = Module::parse(bytes).ok()?;
             let mut dwarf = load(|section| section.dwo_name().and_then(|name| module.custom_section(name)));
             dwarf.make_dwo(main);
-            SplitUnit::find(dwarf, id)
+            find(dwarf)
         })
     }
 }
 
+/// Reads a unit of a `.dwo` file; `None` where it is damaged.
+pub(super) fn split_unit<'s>(
+    dwarf: &Dwarf<'s>,
+    header: gimli::UnitHeader<Slice<'s>>,
+    tables: &Tables,
+    work: &Work,
+) -> Option<gimli::Unit<Slice<'s>>> {
+    // A file is read again for each skeleton that names it.
+    work.spend(STEPS_A_UNIT).then_some(())?;
+    unit_with(dwarf, header, tables.of_unit(dwarf, &header, false, work)?)
+}
+
 impl<'s> SplitUnit<'s> {
     /// The unit with this id; a file of another build has other ids.
-    fn find(dwarf: Dwarf<'s>, id: DwoId) -> Option<SplitUnit<'s>> {
+    fn find(dwarf: Dwarf<'s>, id: DwoId, tables: &Tables, work: &Work) -> Option<SplitUnit<'s>> {
         let mut units = dwarf.units();
         while let Ok(Some(header)) = units.next() {
-            let Some(unit) = unit(&dwarf, header) else { continue };
+            let Some(unit) = split_unit(&dwarf, header, tables, work) else { continue };
             if unit.dwo_id == Some(id) {
                 return Some(SplitUnit { dwarf, unit });
             }

@@ -6,13 +6,7 @@ use gimli::AttributeValue as Value;
 
 use super::{Dwarf, Slice};
 
-/// Reads the unit of a header; `None` where it is damaged.
-pub fn unit<'s>(dwarf: &Dwarf<'s>, header: gimli::UnitHeader<Slice<'s>>) -> Option<gimli::Unit<Slice<'s>>> {
-    let abbreviations = dwarf.abbreviations(&header).ok()?;
-    unit_with(dwarf, header, abbreviations)
-}
-
-/// Reads the unit of a header whose abbreviations were read before.
+/// Reads the unit of a header whose abbreviations were read before; `None` where it is damaged.
 pub fn unit_with<'s>(
     dwarf: &Dwarf<'s>,
     header: gimli::UnitHeader<Slice<'s>>,
@@ -82,7 +76,7 @@ mod tests {
             let mut dwarf = dwarf_of(module).unwrap();
             dwarf.debug_line = gimli::DebugLine::new(&[], gimli::LittleEndian);
             assert!(gimli::Unit::new(&dwarf, unit.header).is_err() || unit.line_program.is_none());
-            let own = super::unit(&dwarf, unit.header).unwrap();
+            let own = unit_with(&dwarf, unit.header, unit.abbreviations.clone()).unwrap();
             let bases = |unit: &gimli::Unit<Slice<'_>>| {
                 let bases = (unit.str_offsets_base, unit.addr_base, unit.loclists_base, unit.rnglists_base);
                 format!("{:?}", (unit.name, unit.comp_dir, unit.low_pc, bases, unit.dwo_id))

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use gimli::{AttributeValue, DebugAbbrevOffset, DebugInfoOffset, Reader, Section, UnitHeader, UnitType};
 
+use super::abbreviations;
 use super::heads::{Heads, UnitHead};
 use super::ranges::each_range;
 use super::work::Work;
@@ -17,8 +18,6 @@ use crate::limits::Overlap;
 const MAX_ENTRIES: usize = 20_000_000;
 /// How many ranges are looked at for one address; in sound debug info the closest one covers it.
 const MAX_SEARCHED: usize = 1 << 16;
-/// Size in bytes of the longest abbreviation declaration: no compiler writes a longer one.
-const MAX_DECLARATION: usize = 1 << 12;
 /// How many units are tried for one address; in sound debug info there is one.
 const MAX_TRIED: usize = 32;
 
@@ -251,7 +250,7 @@ impl RootAbbreviations {
         let offset = header.debug_abbrev_offset().0;
         if self.offset != Some(offset) {
             let section = dwarf.debug_abbrev.reader().slice();
-            let first = section.get(offset..).and_then(first_declaration);
+            let first = section.get(offset..).and_then(abbreviations::first_declaration);
             let table = first.and_then(|bytes| {
                 let declaration = gimli::DebugAbbrev::new(&bytes, gimli::LittleEndian);
                 declaration.abbreviations(DebugAbbrevOffset(0)).ok()
@@ -259,58 +258,15 @@ impl RootAbbreviations {
             *self =
                 RootAbbreviations { offset: Some(offset), complete: table.is_none(), table: table.unwrap_or_default() };
             if self.complete {
-                self.table = complete(dwarf, header, work)?;
+                self.table = abbreviations::read(dwarf, header, work)?;
             }
         }
         let mut root = header.range_from(header.root_offset()..).ok()?;
         let code = root.read_uleb128().ok()?;
         if self.table.get(code).is_none() && !self.complete {
             self.complete = true;
-            self.table = complete(dwarf, header, work)?;
+            self.table = abbreviations::read(dwarf, header, work)?;
         }
         Some(&self.table)
-    }
-}
-
-/// Reads a whole table, for a unit whose root's abbreviation is not the first.
-fn complete(dwarf: &Dwarf<'_>, header: &UnitHeader<Slice<'_>>, work: &Work) -> Option<gimli::Abbreviations> {
-    work.spend(table_size(dwarf, header.debug_abbrev_offset())?).then_some(())?;
-    header.abbreviations(&dwarf.debug_abbrev).ok()
-}
-
-/// Size in bytes of the table of abbreviations at an offset.
-pub(super) fn table_size(dwarf: &Dwarf<'_>, offset: DebugAbbrevOffset<usize>) -> Option<usize> {
-    let table = dwarf.debug_abbrev.reader().slice().get(offset.0..)?;
-    let mut rest = Slice::new(table, gimli::LittleEndian);
-    while skip_declaration(&mut rest)? {}
-    Some(table.len() - rest.len())
-}
-
-/// The first declaration of an abbreviation table, as a table of its own (DWARF 5, 7.5.3).
-fn first_declaration(table: &[u8]) -> Option<Vec<u8>> {
-    let table = &table[..table.len().min(MAX_DECLARATION)];
-    let mut rest = Slice::new(table, gimli::LittleEndian);
-    skip_declaration(&mut rest)?.then_some(())?;
-    let mut bytes = table[..table.len() - rest.len()].to_vec();
-    bytes.push(0);
-    Some(bytes)
-}
-
-/// Skips one declaration; `false` at the end of the table.
-fn skip_declaration(rest: &mut Slice<'_>) -> Option<bool> {
-    if rest.read_uleb128().ok()? == 0 {
-        return Some(false);
-    }
-    rest.read_uleb128().ok()?;
-    rest.read_u8().ok()?;
-    loop {
-        let name = rest.read_uleb128().ok()?;
-        let form = rest.read_uleb128().ok()?;
-        if form == u64::from(gimli::DW_FORM_implicit_const.0) {
-            rest.read_sleb128().ok()?;
-        }
-        if (name, form) == (0, 0) {
-            return Some(true);
-        }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Sound debug info is read once, in pieces. Hostile debug info makes a small file expensive: a million units that
 //! share one table of abbreviations, functions that all refer to one long list of ranges, line programs that are read
-//! again for each unit. So every step is counted. When the limit is reached, whatever is not known yet stays unknown.
+//! again for each unit. So every step is counted, for each of the dumps that share the module. When the limit is reached,
+//! whatever is not known yet stays unknown.
 
 use crate::limits::{MAX_ABBREVIATIONS, MAX_DEBUG_STEPS, Steps};
 
@@ -10,14 +11,28 @@ use crate::limits::{MAX_ABBREVIATIONS, MAX_DEBUG_STEPS, Steps};
 #[derive(Debug)]
 pub(super) struct Work {
     steps: Steps,
+    /// The steps for each dump.
+    allowed: u64,
     abbreviations: Steps,
 }
 
 impl Work {
     /// For debug info of `size` bytes.
     pub fn new(size: usize) -> Work {
-        let steps = MAX_DEBUG_STEPS.saturating_add(4 * size as u64);
-        Work { steps: Steps::new(steps), abbreviations: Steps::new(MAX_ABBREVIATIONS as u64) }
+        let allowed = MAX_DEBUG_STEPS.saturating_add(4 * size as u64);
+        Work { steps: Steps::new(allowed), allowed, abbreviations: Steps::new(MAX_ABBREVIATIONS as u64) }
+    }
+
+    /// Allows as much work as at first, as another dump of the same module is to be read: most of what one dump asks for is
+    /// kept for the next ones, but not all. Does nothing once the limit was reached.
+    pub fn renew(&self) {
+        self.steps.renew(self.allowed);
+    }
+
+    /// Leaves so many steps.
+    #[cfg(test)]
+    pub fn leave(&self, steps: u64) {
+        self.steps.renew(steps);
     }
 
     /// Counts some entries, rows or ranges; returns whether the limit allows them.
@@ -33,5 +48,22 @@ impl Work {
     /// Whether the limit was reached, so that something was left out.
     pub fn is_spent(&self) -> bool {
         self.steps.are_spent() || self.abbreviations.are_spent()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_dump_may_cause_as_much_work_until_one_causes_too_much() {
+        let work = Work::new(0);
+        for _ in 0..3 {
+            assert!(work.spend(MAX_DEBUG_STEPS as usize - 1) && !work.is_spent());
+            work.renew();
+        }
+        assert!(!work.spend(MAX_DEBUG_STEPS as usize + 1));
+        work.renew();
+        assert!(work.is_spent() && !work.spend(1));
     }
 }

@@ -263,6 +263,7 @@ impl<'c> Inspector<'c> {
                 before: OnceCell::new(),
                 anothers: OnceCell::new(),
                 merged: OnceCell::new(),
+                blocks: OnceCell::new(),
                 turns: OnceCell::new(),
                 optimised: OnceCell::new(),
                 base: OnceCell::new(),
