@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use coredump_tests::{Outcome, Tool, fixture, scratch};
 use tempfile::TempDir;
@@ -102,17 +102,19 @@ fn module(name: &str) -> PathBuf {
 /// The output of a guest: a word, an address and a number on each line.
 pub type Lines = Vec<(String, u64, u64)>;
 
-/// The dump of a guest that ran to its end, and what it said. Each runs once for all tests.
+/// Returns the dump of a guest that ran to its end, and what it said. Each guest runs once for all tests.
 pub fn died(name: &'static str) -> (PathBuf, Lines) {
-    static GUESTS: Mutex<BTreeMap<&str, (PathBuf, Lines)>> = Mutex::new(BTreeMap::new());
+    type Once = Arc<OnceLock<(PathBuf, Lines)>>;
+    static GUESTS: Mutex<BTreeMap<&str, Once>> = Mutex::new(BTreeMap::new());
     static FOLDER: OnceLock<TempDir> = OnceLock::new();
-    let mut guests = GUESTS.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = FOLDER.get_or_init(scratch).path().join(name);
-    let guest = guests.entry(name).or_insert_with(|| {
+    let guest = GUESTS.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default().clone();
+    // The list is free meanwhile: who wants a guest that ran already does not wait for this one.
+    let run = || {
+        let folder = FOLDER.get_or_init(scratch).path().join(name);
         std::fs::create_dir(&folder).expect("the folder can be made");
         die(&folder, name, "")
-    });
-    guest.clone()
+    };
+    guest.get_or_init(run).clone()
 }
 
 /// Runs a guest to its end; `how` is a word for it, `s` and a number for other allocations. Its dump, and the lines that it
