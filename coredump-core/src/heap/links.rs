@@ -16,9 +16,6 @@ pub fn with_faults<'v>(
     }))
 }
 
-/// Free blocks of a list that are followed.
-const FOLLOWED: usize = 1 << 16;
-
 /// A link of a free block, as offsets in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Link {
@@ -98,8 +95,30 @@ pub fn broken_link(
     Some(if is_head(record) { damage } else { damage.about(record + header) })
 }
 
-/// Whether the links at this offset lead from one free block to another one, which links to the first.
+/// Returns true if the links at this offset lead from one free block to another one, which links to the first. Of all lists of a
+/// memory only so many links are followed.
 fn comes_back(view: &View<'_>, from: u64, offset: u64, to: u64) -> bool {
     let next = |record: &u64| view.word(record.checked_add(offset)?);
-    std::iter::successors(Some(from), next).take(FOLLOWED).any(|record| record == to)
+    std::iter::successors(Some(from), next).take_while(|_| view.may_follow()).any(|record| record == to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{Memory, Segment};
+
+    #[test]
+    fn of_lists_that_never_come_back_so_many_links_are_followed() {
+        // Eight bytes that lead to each other, and a word that leads to itself.
+        let mut memory = Memory::new(64);
+        memory.set_contents(
+            vec![Segment { address: 0, bytes: &[4, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0] }],
+            Default::default(),
+        );
+        let view = View::new(&memory);
+        assert!(comes_back(&view, 0, 0, 4));
+        assert!(!comes_back(&view, 8, 0, 4));
+        // That took all that may be followed.
+        assert!(!comes_back(&view, 0, 0, 4));
+    }
 }

@@ -3,13 +3,18 @@
 use std::cell::Cell;
 use std::ops::Range;
 
+use crate::limits::Steps;
 use crate::memory::{Chunk, Memory};
+
+/// Links between free blocks that are followed to see where a list leads, in one memory.
+const FOLLOWED: u64 = 1 << 20;
 
 /// A memory whose words are read in any order. It remembers the stretch that was read last, for the next word is most
 /// often near.
 pub struct View<'m> {
     memory: &'m Memory<'m>,
     last: Cell<Stretch>,
+    following: Steps,
 }
 
 /// A stretch of memory whose bytes are known.
@@ -24,12 +29,18 @@ struct Stretch {
 impl<'m> View<'m> {
     /// A view of `memory`.
     pub fn new(memory: &'m Memory<'m>) -> View<'m> {
-        View { memory, last: Cell::new(Stretch { start: 0, end: 0, segment: None }) }
+        let last = Cell::new(Stretch { start: 0, end: 0, segment: None });
+        View { memory, last, following: Steps::new(FOLLOWED) }
     }
 
     /// The memory.
     pub fn memory(&self) -> &'m Memory<'m> {
         self.memory
+    }
+
+    /// Counts a link that is followed; returns false once there were too many.
+    pub fn may_follow(&self) -> bool {
+        self.following.spend(1)
     }
 
     /// Bytes in an address: 4 or 8.
