@@ -196,7 +196,14 @@ impl DumpWriter {
                 Ok((stack, thrown)) => self.dump(ending, thrown, store, |_| stack),
                 Err(error) => Dumped { capture: None, reason: self.reason(ending, None), place: Err(error) },
             },
-            None => Dumped { capture: None, reason: self.reason(ending, None), place: Err(needs_detail()) },
+            None => {
+                let error = match ending {
+                    // Growth while it runs is noted by the engine.
+                    Ending::MemoryLimit(_) => Error::new(ErrorKind::Usage, "the program has not started"),
+                    _ => needs_detail(),
+                };
+                Dumped { capture: None, reason: self.reason(ending, None), place: Err(error) }
+            }
         };
         self.last.keep(dumped);
     }

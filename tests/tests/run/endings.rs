@@ -301,6 +301,19 @@ fn a_memory_beyond_its_limit_is_an_ending() {
     Run::wat(&["--max-memory", "2m"], two).expect(0);
 }
 
+#[test]
+fn a_program_that_is_too_large_to_start_has_no_dump_and_no_hint_that_would_not_help() {
+    for declared in ["(memory 100)", "(table 1000000 funcref)"] {
+        for mode in [&[][..], &["--fast"]] {
+            let text = format!("(module {declared} (func (export \"_start\") unreachable))");
+            let run = Run::wat(&[&["--max-memory", "1m"], mode].concat(), &text).expect(134);
+            let told = &run.outcome.stderr;
+            assert!(told.contains("no core dump: the program has not started"), "{mode:?}: {told}");
+            assert!(!told.contains("hint"), "{mode:?}: {told}");
+        }
+    }
+}
+
 /// A request that the engine refuses by itself costs nothing, and gives nothing back either: each such request used to
 /// make room for the growth before it.
 #[test]
