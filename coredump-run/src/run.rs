@@ -75,6 +75,8 @@ pub async fn run(
         _ if mode != Mode::Live => waits.writer.after_trap(&ending, &error, &mut store),
         Ending::Exception(_) => waits.writer.uncaught(&ending, &mut store),
         Ending::Interrupted(interruption) => waits.writer.idle(&Ending::Waiting(interruption), &mut store),
+        // Its memories and tables were too large to begin with: the engine stopped nowhere in the program.
+        Ending::MemoryLimit(_) => waits.writer.after_trap(&ending, &error, &mut store),
         _ => {}
     }
     Ok(ending)

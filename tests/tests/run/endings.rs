@@ -304,7 +304,7 @@ fn a_memory_beyond_its_limit_is_an_ending() {
 #[test]
 fn a_program_that_is_too_large_to_start_has_no_dump_and_no_hint_that_would_not_help() {
     for declared in ["(memory 100)", "(table 1000000 funcref)"] {
-        for mode in [&[][..], &["--fast"]] {
+        for mode in [&[][..], &["--fast"], &["--live"]] {
             let text = format!("(module {declared} (func (export \"_start\") unreachable))");
             let run = Run::wat(&[&["--max-memory", "1m"], mode].concat(), &text).expect(134);
             let told = &run.outcome.stderr;
