@@ -158,29 +158,27 @@ pub fn one(inspection: &Inspection<'_>, id: Id) -> Result<Exit> {
 
 /// The elements of a list or the entries of a map, as many as are in its form, with the ids of the objects that they are.
 fn contents(view: &ObjectView<'_>, form: ObjectForm, limits: Limits) -> Option<Records> {
-    let left = |shown: usize, len: u64| {
-        let left = len.saturating_sub(shown as u64);
-        (left > 0).then(|| ["…".to_owned(), format!("{left} more: --elements N")])
-    };
-    match form {
-        ObjectForm::Elements { parts, len, .. } if !parts.is_empty() => {
+    let (mut table, shown, len) = match form {
+        ObjectForm::Elements { parts, len, .. } => {
             let mut table = Records::new("Elements", "element", &["", "value"]);
             for (index, part) in parts.iter().enumerate() {
                 table.row([format!("[{index}]"), view.text_with_id(*part, limits)]);
             }
-            left(parts.len(), len).into_iter().for_each(|row| table.row(row));
-            Some(table)
+            (table, parts.len() as u64, len)
         }
-        ObjectForm::Entries { parts, len, .. } if !parts.is_empty() => {
+        ObjectForm::Entries { parts, len, .. } => {
             let mut table = Records::new("Entries", "entry", &["key", "value"]);
             for (key, value) in &parts {
                 table.row([view.text_with_id(*key, limits), view.text_with_id(*value, limits)]);
             }
-            left(parts.len(), len).into_iter().for_each(|row| table.row(row));
-            Some(table)
+            (table, parts.len() as u64, len)
         }
-        _ => None,
+        _ => return None,
+    };
+    if len > shown {
+        table.row(["…".to_owned(), format!("{} more: --elements N", len - shown)]);
     }
+    (shown > 0).then_some(table)
 }
 
 /// Shows a shortest chain of references from a root to an object.

@@ -266,12 +266,10 @@ impl<'s> Evaluator<'_, '_, '_, 's> {
     /// Converts a number to a floating-point type; `None` if one of the types is not numeric, or both are the same
     /// float.
     fn as_float(&self, column: usize, value: &Value, ty: Option<Die>) -> Result<Option<Value>, ExpressionError> {
-        let encoding = |ty| match self.frame.units.peeled(ty)?.1.kind {
-            Kind::Base(encoding) => Some(encoding),
-            _ => None,
-        };
         let size = self.frame.units.size_of(ty);
-        let (Some(gimli::DW_ATE_float), Some(from)) = (encoding(ty), encoding(value.ty)) else { return Ok(None) };
+        let (Some(gimli::DW_ATE_float), Some(from)) = (self.encoding(ty), self.encoding(value.ty)) else {
+            return Ok(None);
+        };
         if from == gimli::DW_ATE_float && self.frame.units.size_of(value.ty) == size {
             return Ok(None);
         }
@@ -295,6 +293,14 @@ impl<'s> Evaluator<'_, '_, '_, 's> {
         Ok(Some(Value { ty, source: Source::bytes(bytes) }))
     }
 
+    /// Returns the encoding of a type of numbers (DWARF 5, 7.8); `None` of another type.
+    fn encoding(&self, ty: Option<Die>) -> Option<gimli::DwAte> {
+        match self.frame.units.peeled(ty)?.1.kind {
+            Kind::Base(encoding) => Some(encoding),
+            _ => None,
+        }
+    }
+
     /// The double nearest to a floating-point value, and whether it is the same number.
     fn double(&self, column: usize, value: &Value) -> Result<Option<(f64, bool)>, ExpressionError> {
         let Some(size) = self.frame.units.size_of(value.ty).filter(|&size| size <= 16) else { return Ok(None) };
@@ -305,12 +311,8 @@ impl<'s> Evaluator<'_, '_, '_, 's> {
     /// Converts a floating-point value to an integer, as C does: towards zero. `None` if the types are others. A number that does
     /// not fit is an error: C leaves open what it becomes.
     fn truncated(&self, column: usize, value: &Value, ty: Option<Die>) -> Result<Option<i128>, ExpressionError> {
-        let encoding = |ty| match self.frame.units.peeled(ty)?.1.kind {
-            Kind::Base(encoding) => Some(encoding),
-            _ => None,
-        };
-        let integer = encoding(ty).is_some_and(|to| is_integral(to) && to != gimli::DW_ATE_boolean);
-        if !integer || encoding(value.ty) != Some(gimli::DW_ATE_float) {
+        let integer = self.encoding(ty).is_some_and(|to| is_integral(to) && to != gimli::DW_ATE_boolean);
+        if !integer || self.encoding(value.ty) != Some(gimli::DW_ATE_float) {
             return Ok(None);
         }
         let Some((number, true)) = self.double(column, value)? else { return Err(not_computed(column)) };

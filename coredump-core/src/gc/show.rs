@@ -49,9 +49,7 @@ impl ObjectView<'_> {
 
     /// An object in one line.
     pub fn object_text(&self, object: &Object<'_>, limits: Limits) -> String {
-        let mut line = LineWriter { view: self, limits, text: String::new(), open: Vec::new() };
-        line.field(Field::Ref(Link::Object(object.id)), limits.depth);
-        line.text
+        self.text(Link::Object(object.id), limits)
     }
 
     /// An object's kind and type, without its contents: `struct $Order`.

@@ -85,6 +85,12 @@ impl Damage {
         Damage { missing: true, ..Damage::new(address, "the dump does not hold it") }
     }
 
+    /// The link at `address` leads back to a block that its list had already.
+    pub fn freed_twice(address: u64, block: u64) -> Damage {
+        let message = format!("a list of free blocks comes back to {block:#x}: it was freed twice");
+        Damage::new(address, message).about(block)
+    }
+
     /// It is about the block that the program has at this address.
     pub fn about(self, block: u64) -> Damage {
         Damage { block: Some(block), ..self }

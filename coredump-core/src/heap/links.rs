@@ -81,9 +81,7 @@ pub fn broken_link(
                     Some(match (is_known || is_free(link)) && !is_pair {
                         true => (link, wrong(returned, other, back, if inside(back) { one_way } else { leads_out })?),
                         false if is_pair && !is_head(link) && comes_back(view, link, offset, record) => {
-                            let block = link + header;
-                            let message = format!("a list of free blocks comes back to {block:#x}: it was freed twice");
-                            (link, Damage::new(at, message))
+                            (link, Damage::freed_twice(at, link + header))
                         }
                         false => (record, wrong(at, to, link, if is_pair { elsewhere } else { one_way })?),
                     })

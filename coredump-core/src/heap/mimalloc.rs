@@ -331,8 +331,7 @@ impl Page {
                 let index = offset / self.size;
                 let (word, bit) = (&mut free[(index / 64) as usize], 1 << (index % 64));
                 if *word & bit != 0 {
-                    let message = format!("a list of free blocks comes back to {block:#x}: it was freed twice");
-                    return (free, Some(Damage::new(link, message).about(block)));
+                    return (free, Some(Damage::freed_twice(link, block)));
                 }
                 *word |= bit;
                 *count += 1;

@@ -326,8 +326,7 @@ impl Allocator for Wee {
         let (listed, again) = self.listed(view)?;
         let circle = again.map(|cell| {
             let block = cell + 2 * self.width;
-            let message = format!("a list of free blocks comes back to {block:#x}: it was freed twice");
-            Damage::new(block, message).about(block)
+            Damage::freed_twice(block, block)
         });
         circle.or_else(|| self.astray(view, &listed))
     }

@@ -3,10 +3,10 @@
 //! LLVM says of a value in an operand of the stack that it is there to the end of the block or function, also after the
 //! instruction that took it off. Such a location is believed as long as nothing took what it names.
 
-use wasmparser::{BlockType, Operator};
+use wasmparser::Operator;
 
 use crate::module::Module;
-use crate::unwind::symbolic::arity;
+use crate::unwind::symbolic::{arity, block_arity};
 
 /// An open block: the height below its parameters, how many those are, and its results.
 struct OperandBlock {
@@ -63,17 +63,6 @@ pub fn since(module: &Module<'_>, function: u32, at: u64) -> Option<Vec<u64>> {
         operands.resize(stay + come, offset);
     }
     None
-}
-
-fn block_arity(module: &Module<'_>, ty: BlockType) -> Option<(usize, usize)> {
-    Some(match ty {
-        BlockType::Empty => (0, 0),
-        BlockType::Type(_) => (0, 1),
-        BlockType::FuncType(index) => {
-            let signature = module.signature_of_type(index)?;
-            (signature.params.len(), signature.results.len())
-        }
-    })
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::class::{RTTI, unnumbered};
 use super::layout::{HEADER, with_superclasses};
 use crate::module::Module;
 use crate::objects::{Field, Storage};
-use crate::unwind::arity;
+use crate::unwind::{arity, block_arity};
 
 /// The value class of the library that can hold any value.
 const RESULT: &str = "kotlin.Result";
@@ -445,14 +445,7 @@ impl Stack {
     }
 
     fn begin(&mut self, module: &Module<'_>, ty: BlockType) -> Option<()> {
-        let (takes, gives) = match ty {
-            BlockType::Empty => (0, 0),
-            BlockType::Type(_) => (0, 1),
-            BlockType::FuncType(ty) => {
-                let signature = module.signature_of_type(ty)?;
-                (signature.params.len(), signature.results.len())
-            }
-        };
+        let (takes, gives) = block_arity(module, ty)?;
         let height = self.operands.len().saturating_sub(takes).max(self.height());
         self.blocks.push(Block { height, takes, gives });
         (self.blocks.len() <= OPERANDS).then_some(())

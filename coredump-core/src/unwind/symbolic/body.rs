@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use wasmparser::{BlockType, Operator, OperatorsReader};
 
-use super::{Abstract, AbstractState, Question, Sum, SymbolicBase};
+use super::{Abstract, AbstractState, Question, Sum, SymbolicBase, block_arity};
 use crate::module::Module;
 
 /// Work for one function: instructions and values copied where paths part. A body of 1 MB takes a tenth of it.
@@ -187,19 +187,8 @@ impl<'m, 's> Body<'m, 's> {
         Some(())
     }
 
-    pub(super) fn block_arity(&self, ty: BlockType) -> Option<(usize, usize)> {
-        Some(match ty {
-            BlockType::Empty => (0, 0),
-            BlockType::Type(_) => (0, 1),
-            BlockType::FuncType(index) => {
-                let signature = self.module.signature_of_type(index)?;
-                (signature.params.len(), signature.results.len())
-            }
-        })
-    }
-
     pub(super) fn open(&mut self, ty: BlockType) -> Option<&mut Control<'s>> {
-        let (params, results) = self.block_arity(ty)?;
+        let (params, results) = block_arity(self.module, ty)?;
         if self.controls.len() >= DEPTH {
             return None;
         }

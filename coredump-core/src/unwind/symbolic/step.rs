@@ -40,7 +40,7 @@ impl Body<'_, '_> {
         match *operator {
             Operator::Block { blockty } => drop(self.open(blockty)?),
             Operator::Loop { blockty } => {
-                let params = self.block_arity(blockty)?.0;
+                let params = block_arity(self.module, blockty)?.0;
                 let operators = self.operators.clone();
                 let control = self.open(blockty)?;
                 control.head = Some(LoopHead { offset, operators, changed: false });
@@ -254,6 +254,18 @@ pub fn arity(module: &Module<'_>, operator: &Operator<'_>) -> Option<(usize, usi
             Some((takes as usize, gives as usize))
         }
     }
+}
+
+/// Returns the numbers of operands with which a block begins and ends; `None` if the module has no such type.
+pub fn block_arity(module: &Module<'_>, ty: BlockType) -> Option<(usize, usize)> {
+    Some(match ty {
+        BlockType::Empty => (0, 0),
+        BlockType::Type(_) => (0, 1),
+        BlockType::FuncType(index) => {
+            let signature = module.signature_of_type(index)?;
+            (signature.params.len(), signature.results.len())
+        }
+    })
 }
 
 /// For instructions whose arity does not depend on the module's types: the others are handled above or not followed.
