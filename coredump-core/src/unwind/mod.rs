@@ -5,6 +5,7 @@
 //! its callee's at entry, and the youngest frame's is the dump's value of the global. A function that takes a variable
 //! amount of stack breaks that chain; the frames after it are counted from the stack's other end where that is certain.
 
+mod arity;
 mod indirect;
 pub mod moved;
 mod oldest;
@@ -21,13 +22,14 @@ use std::sync::Arc;
 
 use wasmparser::Operator;
 
+pub use self::arity::{arity, block_arity};
 pub use self::recovered::Recovered;
 use crate::locked::Locked;
 use crate::model::{CoreDump, Frame, Value};
 use crate::module::Module;
 use stack_pointer::{global_named, infer, wrap};
 use symbolic::{AbstractState, Question};
-pub use symbolic::{Read, Stores, arity, beside, block_arity, write_at};
+pub use symbolic::{Read, Stores, beside, write_at};
 
 /// The place at which a frame stands in its module.
 #[derive(Clone, Copy)]

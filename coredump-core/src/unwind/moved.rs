@@ -2,7 +2,7 @@
 
 use wasmparser::{BinaryReader, Operator, OperatorsReader};
 
-use super::symbolic::arity;
+use super::arity::arity;
 use crate::module::Module;
 
 /// Instructions between two places.

@@ -6,7 +6,7 @@
 use wasmparser::Operator;
 
 use crate::module::Module;
-use crate::unwind::symbolic::{arity, block_arity};
+use crate::unwind::arity::{arity, block_arity};
 
 /// An open block: the height below its parameters, how many those are, and its results.
 struct OperandBlock {

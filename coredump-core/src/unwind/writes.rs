@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use wasmparser::Operator;
 
+use super::arity::arity;
 use super::moved::bounds_straight_code;
-use super::symbolic::arity;
 use crate::module::Module;
 
 /// The writes of one function. Offsets are file offsets in the module.

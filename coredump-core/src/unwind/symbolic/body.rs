@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use wasmparser::{BlockType, Operator, OperatorsReader};
 
-use super::{Abstract, AbstractState, Question, Sum, SymbolicBase, block_arity};
+use super::{Abstract, AbstractState, Question, Sum, SymbolicBase};
 use crate::module::Module;
+use crate::unwind::arity::block_arity;
 
 /// Work for one function: instructions and values copied where paths part. A body of 1 MB takes a tenth of it.
 const EFFORT: u64 = 40_000_000;

@@ -12,7 +12,6 @@ mod stores;
 
 pub use self::balance::restores;
 use self::body::Body;
-pub use self::step::{arity, block_arity};
 pub use self::stores::{Read, Stores, beside, write_at};
 use crate::module::{Module, ValueType};
 

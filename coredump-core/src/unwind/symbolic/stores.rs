@@ -9,8 +9,9 @@ use std::collections::{HashMap, HashSet};
 use wasmparser::{MemArg, Operator};
 
 use super::body::{Body, Watch};
-use super::{Abstract, AbstractState, Question, Sum, SymbolicBase, arity, entry, restores};
+use super::{Abstract, AbstractState, Question, Sum, SymbolicBase, entry, restores};
 use crate::module::{Module, ValueType};
+use crate::unwind::arity::arity;
 
 /// Ranges and pointers that are kept: a function with more is taken to write everything.
 const KEPT: usize = 100_000;
