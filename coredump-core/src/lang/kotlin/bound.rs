@@ -8,12 +8,12 @@ use crate::gc::meaning::Reading;
 pub const BOUND: &str = "_bound";
 /// The most values that a class name stands for.
 const MOST: usize = 64;
-/// How many steps are tried to read a name.
+/// The most steps that are tried to read a name.
 const TRIES: usize = 1 << 12;
 
-/// How to read the captured values of a class's objects, in order; `None` for a value that is no number. `values` are
-/// the names of the program's value classes, each with the reading of its values. The result is `None` if the class is
-/// no such class, or its name can be read in several ways.
+/// Returns the readings of the values that a lambda class's objects captured, in order; `None` for a value that is no
+/// number. `values` are the names of the program's value classes, each with the reading of its values. The result is
+/// `None` if the class is no such class, or its name can be read in several ways.
 pub fn readings(class: &str, values: &[(&str, Reading)]) -> Option<Vec<Option<Reading>>> {
     let (_, shape) = class.rsplit('.').next()?.split_once("Function")?;
     let (arity, shape) = shape.split_once(BOUND)?;
@@ -32,7 +32,7 @@ pub fn readings(class: &str, values: &[(&str, Reading)]) -> Option<Vec<Option<Re
 struct Spellings<'v> {
     /// The value classes by name.
     values: &'v [(&'v str, Reading)],
-    /// How many steps were taken so far, at most [`TRIES`].
+    /// The number of steps taken so far, at most [`TRIES`].
     tries: usize,
     /// The values that were read on the way to this step.
     so_far: Vec<Option<Reading>>,

@@ -1,9 +1,9 @@
 //! The classes of Kotlin's objects.
 //!
 //! Every object begins with its vtable, its interface tables, its runtime type information and its identity hash. That
-//! information (`RTTI`: interfaces, the superclass's information, the numbers of package and simple name in the pool of strings,
-//! a number and flags, and the functions that load the two strings) is an object, too: so a class has its name also where the
-//! name section is lost, and where an optimiser made one type of several classes. Seen in Kotlin 2.4.20.
+//! information (`RTTI`: interfaces, the superclass's information, the numbers of package and simple name in the pool of
+//! strings, a number and flags, and the functions that load the two strings) is an object, too: so a class has its name
+//! also where the name section is lost, and where an optimiser made one type of several classes. Seen in Kotlin 2.4.20.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use super::{Kotlin, Named};
 use crate::module::{Module, ValueType};
 use crate::objects::{Field, Id, Link, Object, ObjectKind, Storage};
 
-/// How the first four fields of each object are stored, by which an object is known where fields have no names.
+/// The storage of the first four fields of each object. Where fields have no names, an object is recognised by it.
 const HEADER: [Storage; 4] = [Storage::Ref, Storage::Ref, Storage::Ref, Storage::I32];
 /// The index of the field with the runtime type information.
 pub const RTTI: usize = 2;
-/// How the fields of that information are stored, likewise.
+/// The storage of the fields of runtime type information, which is recognised in the same way.
 const INFORMATION: [Storage; 8] =
     [Storage::Ref, Storage::Ref, Storage::I32, Storage::I32, Storage::I64, Storage::I32, Storage::Ref, Storage::Ref];
 /// Fields of that information, by name and by index.
@@ -38,7 +38,7 @@ const LONGEST: usize = 1024;
 pub struct Class {
     /// Its name, then those of its superclasses, with their packages.
     names: Vec<String>,
-    /// How many of its objects' fields, from the first on, have the names that it gives them.
+    /// The number of fields of its objects, from the first on, that have the names which this class gives them.
     named_fields: usize,
 }
 
@@ -47,10 +47,11 @@ impl Class {
         Class { names, named_fields: usize::MAX }
     }
 
-    /// A class with the name that its runtime type information has and the superclasses that its type has. An optimiser may have made
-    /// one type of those of several classes that have fields of the same types, with the names that one of them has for itself and its
-    /// fields. It makes subtypes for the objects that single places make, and cuts supertypes off that nothing needs.
-    /// `has_function_of` says whether the objects' methods are, some of them, another class's, which is a superclass then.
+    /// A class with the name that its runtime type information has and the superclasses that its type has. An optimiser
+    /// may have made one type of those of several classes that have fields of the same types, with the names that one
+    /// of them has for itself and its fields. It makes subtypes for the objects that single places make, and cuts
+    /// supertypes off that nothing needs. `has_function_of` says whether the objects' methods are, some of them,
+    /// another class's, which is a superclass then.
     fn from_both(own: &str, module: &Module<'_>, ty: u32, has_function_of: impl Fn(&str) -> bool) -> Class {
         let mut class = Class::new(vec![own.to_owned()]);
         let simple = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
@@ -68,7 +69,7 @@ impl Class {
         class
     }
 
-    /// Whether the name that its objects' type has for a field is that of the class.
+    /// Returns true if the name that its objects' type has for this field is the name that the class gives it.
     pub fn names_field(&self, index: usize) -> bool {
         index < self.named_fields
     }
@@ -88,14 +89,14 @@ impl Class {
         self.names.iter().map(String::as_str)
     }
 
-    /// Whether it is that class or a subclass of it.
+    /// Returns true if this is the class of that name or a subclass of it.
     pub fn is(&self, name: &str) -> bool {
         self.names().any(|own| own == name)
     }
 }
 
-/// Whether objects of the type with this index are runtime type information: by the layout, or by the names of the fields that an
-/// optimiser has left.
+/// Returns true if objects of the type with this index are runtime type information. It is recognised by the layout, or
+/// by the names of the fields that an optimiser has left.
 pub fn is_information(view: &Named<'_>, index: usize) -> bool {
     let Some(ty) = view.objects().and_then(|objects| objects.types().get(index)) else { return false };
     let has = |wanted: (&str, usize)| {
@@ -104,7 +105,7 @@ pub fn is_information(view: &Named<'_>, index: usize) -> bool {
     ty.kind == ObjectKind::Struct && (ty.fields == INFORMATION || has(NAME[0]) && has(PACKAGE[0]))
 }
 
-/// Whether a dump holds runtime type information, for a module if one is given.
+/// Returns true if a dump holds runtime type information; if a module is given, only types of that module count.
 pub fn has_information(view: &Named<'_>, module: Option<u32>) -> bool {
     let types = view.objects().map_or(&[][..], |objects| objects.types());
     types.iter().enumerate().any(|(index, ty)| {
@@ -117,7 +118,7 @@ pub fn has_information(view: &Named<'_>, module: Option<u32>) -> bool {
 pub struct Pool {
     text: Box<[u8]>,
     places: Box<[u8]>,
-    /// Whether a character takes two bytes.
+    /// True if a character takes two bytes.
     wide: bool,
 }
 
@@ -152,8 +153,8 @@ impl Pool {
         Some(Pool { text: text.into(), places: places.into(), wide })
     }
 
-    /// The pool of strings whose units are bytes. Where all strings of the runtime type information are in it, optimisers take the
-    /// functions out of that, as they are all the same.
+    /// The pool of strings whose units are bytes. Where all strings of the runtime type information are in it,
+    /// optimisers take the functions out of that, as they are all the same.
     fn of_bytes(module: &Module<'_>) -> Option<Pool> {
         let loads = |function: &u32| {
             module
@@ -208,7 +209,7 @@ impl Kotlin {
         let of_type = || object.ty.places.iter().find_map(|place| self.class_of_type(view, place));
         let Field::Ref(Link::Object(information)) = field else { return of_type() };
         let Some(class) = self.class_of_information(view, information) else { return of_type() };
-        // Where an optimiser took the superclasses out of that, types have them.
+        // If an optimiser took the superclasses out of the runtime type information, they are taken from the types.
         match &class.names[..] {
             [own] if own != "kotlin.Any" => {
                 let key = (information, object.type_index);
@@ -237,8 +238,8 @@ impl Kotlin {
         }
     }
 
-    /// An array of the library, from which an optimiser took the fields that all objects begin with. It alone refers to an array of
-    /// Wasm, so its type has been made one with no other.
+    /// An array of the library, from which an optimiser took the fields that all objects begin with. It alone refers to
+    /// an array of Wasm, so its type has been made one with no other.
     fn class_of_array(&self, view: &Named<'_>, object: &Object<'_>) -> Option<Arc<Class>> {
         let name = view.type_name(object.type_index)?;
         let is_array = name.starts_with("kotlin.") && name.ends_with("Array") && !name.contains(" | ");
@@ -250,14 +251,14 @@ impl Kotlin {
             .then(|| Arc::new(Class::new(vec![name.to_owned()])))
     }
 
-    /// Whether one of an object's methods is a function of this class.
+    /// Returns true if one of an object's methods is a function of this class.
     fn has_function_of(&self, view: &Named<'_>, object: &Object<'_>, class: &str) -> bool {
         let named = |(module, index): (u32, u32)| view.module(module)?.function_name(index)?.rsplit_once('.');
         methods(view, object).any(|method| named(method).is_some_and(|(of, _)| of == class))
     }
 
-    /// Whether an object is a `data object`: the compiler writes for it a `toString` that returns the name of its class and a
-    /// `hashCode` that returns a constant.
+    /// Returns true if an object is a `data object`, for which the compiler writes a `toString` that returns the name
+    /// of its class and a `hashCode` that returns a constant.
     pub(super) fn is_data_object(&self, view: &Named<'_>, object: &Object<'_>, class: &Class) -> bool {
         let Some(Field::Ref(Link::Object(vtable))) = object.get(0) else { return false };
         if let Some(known) = self.data_objects.lock().get(&vtable) {
@@ -394,7 +395,8 @@ fn field(view: &Named<'_>, information: &Object<'_>, (name, place): (&str, usize
     information.get(named.or_else(|| nameless().then_some(place))?)
 }
 
-/// The name of a type without the numbers that an optimiser appends, as it makes further types for the objects of single places.
+/// The name of a type without the numbers that an optimiser appends, as it makes further types for the objects of
+/// single places.
 pub fn unnumbered(name: &str) -> &str {
     match name.rsplit_once('_') {
         Some((start, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {

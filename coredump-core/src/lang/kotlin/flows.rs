@@ -17,15 +17,15 @@ use crate::unwind::arity;
 
 /// Stands for the function index in code outside of functions, such as initialisers of globals.
 const NO_FUNCTION: u32 = u32::MAX;
-/// How many moves are kept for one module.
+/// The most moves between slots that are kept for one module.
 const MAX_MOVES: usize = 1 << 23;
-/// How many locals, of all functions of a module together, are looked at.
+/// The most locals that are analysed, of all functions of a module together.
 const MAX_LOCALS: usize = 1 << 24;
-/// How many fields are remembered in which a function stores one of its parameters.
+/// The most fields that are remembered in which a function stores one of its parameters.
 const KEPT: usize = 16;
-/// How many operands may be on a function's stack, and how many blocks open, before the rest of it is not looked at.
+/// The most operands on a function's stack, and the most open blocks. The rest of a function that has more is not read.
 const MAX_DEPTH: usize = 1 << 16;
-/// How many operands are followed in one module: a call of two bytes may pop and push a thousand.
+/// The most operands that are followed in one module: a call of two bytes may pop and push a thousand.
 const MAX_OPERANDS: usize = 1 << 26;
 
 /// A slot: something in a module that holds values of one static type.
@@ -47,7 +47,7 @@ pub enum Slot {
     Given(u32, u32),
 }
 
-/// How to read the numbers and unboxed value classes in a module's slots, as far as its code tells.
+/// The readings of a module's slots that hold numbers or unboxed value classes, as far as its code shows them.
 #[derive(Debug, Default)]
 pub struct Flows(HashMap<Slot, Reading>);
 
@@ -148,7 +148,7 @@ struct SlotGraph<'m, 's> {
     handed: Vec<(u32, u32, u32)>,
     /// The fields in which a function stores each of its parameters; `None` for a parameter that is assigned to.
     kept: HashMap<Parameter, Option<Vec<Member>>>,
-    /// How many operands may still be taken from stacks.
+    /// The number of operands that may still be taken from stacks.
     operands_left: usize,
 }
 
@@ -295,7 +295,7 @@ struct OpenBlock {
     /// The slot of its result: the outer `None` if it has no result, the inner if the result is no number.
     result: Option<Option<u32>>,
     is_loop: bool,
-    /// Whether the code here is unreachable, and whether the code around the block is.
+    /// `dead` is true if the code here is unreachable, `dead_around` if the code around the block is.
     dead: bool,
     dead_around: bool,
 }
@@ -304,7 +304,7 @@ struct OpenBlock {
 struct OperandWalk<'g, 'm, 's> {
     graph: &'g mut SlotGraph<'m, 's>,
     function: u32,
-    /// Whether the function is a method of a value class, whose first parameter is the unboxed value.
+    /// True if the function is a method of a value class, whose first parameter is the unboxed value.
     of_value: bool,
     /// The types of its locals.
     locals: Vec<ValueType>,
@@ -373,8 +373,8 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
         if self.stack.len() > height { self.stack.pop() } else { None }
     }
 
-    /// Whether a slot holds numbers. The types of globals and blocks are not looked up: what a number is moved to or
-    /// from is a number too.
+    /// Returns true if a slot holds numbers. The types of globals and blocks are not looked up, since a slot to which a
+    /// number is moved, or from which one comes, holds numbers too.
     fn is_number(&self, slot: Slot) -> bool {
         let module = self.graph.module;
         let ty = match slot {
@@ -658,14 +658,14 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
     }
 }
 
-/// How an operator reads both its operands, if these are numbers of 64 bits with a sign: functions of their class compare and
-/// divide unsigned ones.
+/// Returns the reading of both operands of an operator that compares or divides numbers of 64 bits with a sign.
+/// Unsigned numbers are compared and divided by functions of their class instead.
 fn compared(operator: &Operator<'_>) -> Option<Reading> {
     use Operator::*;
     matches!(operator, I64LtS | I64GtS | I64LeS | I64GeS | I64DivS | I64RemS).then_some(Reading::Signed)
 }
 
-/// How to read the result of an arithmetic operator, whose operands are numbers of no value class.
+/// Returns the reading of an arithmetic operator's result, if its operands are numbers and not of a value class.
 fn arithmetic(operator: &Operator<'_>) -> Option<Reading> {
     use Operator::*;
     let computes = matches!(

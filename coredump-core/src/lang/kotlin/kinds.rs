@@ -16,20 +16,21 @@ use crate::unwind::{arity, block_arity};
 
 /// The value class of the library that can hold any value.
 const RESULT: &str = "kotlin.Result";
-/// How many operands and open blocks of a function are followed, and how many results of one operator.
+/// The most operands and open blocks of a function that are followed, and the most results of one operator.
 const OPERANDS: usize = 1 << 10;
 const RESULTS: usize = 16;
-/// How many operators of a value class's method are looked at: it has a few.
+/// The most operators of a value class's method that are read; such a method has only a few.
 const HANDED_ON: usize = 16;
-/// How many functions are checked for names of locals.
+/// The most functions that are checked for names of locals.
 const NAMED: usize = 1 << 12;
 /// The end of the name of a global with runtime type information, which begins with the class's name.
 const INFORMATION: &str = "_rtti";
 /// The library's numbers with a sign.
 const SIGNED: [&str; 4] = ["Byte", "Short", "Int", "Long"];
 
-/// Whether an optimiser wrote the module: it drops the names of locals. It also inlines most functions that tell what a number is,
-/// merges those with the same code, whatever their types are, and makes one type of those of several classes.
+/// Returns true if an optimiser wrote the module, which has no names of locals then. An optimiser also inlines most
+/// functions that show what a number is, merges functions with the same code, whatever their types are, and makes one
+/// type of those of several classes.
 pub fn is_optimised(module: &Module<'_>) -> bool {
     let mut functions = (module.imported_functions()..module.function_count()).take(NAMED);
     !functions.any(|function| module.local_name(function, 0).is_some())
@@ -41,13 +42,13 @@ pub struct Declarations<'m, 's> {
     /// The module's number in the dump.
     number: u32,
     values: &'m HashMap<String, u32>,
-    /// Whether an optimiser wrote the module, as [`is_optimised`] has it.
+    /// True if an optimiser wrote the module, as [`is_optimised`] finds.
     optimised: bool,
 }
 
 impl Declarations<'_, '_> {
-    /// How the only parameter of a function is read: a library function, or a method of a value class that passes it on
-    /// to one.
+    /// Returns the reading that a function's only parameter gets in it, if the function is a function of the library,
+    /// or a method of a value class that passes the parameter on to one. The result is `None` for all others.
     pub fn taken_by(&self, function: u32) -> Option<Reading> {
         let name = self.module.function_name(function)?;
         let lone = self.module.signature(function).is_some_and(|signature| signature.params.len() == 1);
@@ -61,7 +62,8 @@ impl Declarations<'_, '_> {
         }
     }
 
-    /// How the library function reads its parameter to which `function` passes its own only parameter.
+    /// Returns the reading that a library function gives its parameter, where `function` is a method that passes its
+    /// own only parameter to it.
     fn handed_on_by(&self, function: u32) -> Option<Reading> {
         let mut operators = self.module.operators(function)?;
         let mut handed = false;
@@ -77,7 +79,8 @@ impl Declarations<'_, '_> {
         None
     }
 
-    /// How a method of a value class uses its own value, as it was passed or as the class's getter returns it.
+    /// Returns the readings that a method of a value class gives its own value, both where it was passed and where the
+    /// class's getter returned it.
     fn handled_by(&self, function: u32, class: &str) -> Vec<Reading> {
         let mut found = Vec::new();
         let Some(mut operators) = self.module.operators(function) else { return found };
@@ -100,8 +103,8 @@ impl Declarations<'_, '_> {
         found
     }
 
-    /// How a library function that makes the text of its first parameter reads it. No function that does this for another type has
-    /// the same code.
+    /// Returns the reading that a library function gives its first parameter, if it makes the text of it. No function
+    /// that does this for another type has the same code, so an optimiser cannot have merged them.
     fn of_text(name: &str) -> Option<Reading> {
         match name {
             "wasm.internal.utoa32" | "wasm.internal.utoa64" => Some(Reading::Unsigned),
@@ -114,7 +117,7 @@ impl Declarations<'_, '_> {
         }
     }
 
-    /// How a library function reads its first parameter, by the function's name.
+    /// Returns the reading that a library function gives its first parameter, by the function's name.
     fn of_library(name: &str) -> Option<Reading> {
         // A constructor takes the bits as a signed number.
         if let Some(value) = value_class(name).filter(|_| !name.contains("__<init>")) {
@@ -135,8 +138,9 @@ impl Declarations<'_, '_> {
         })
     }
 
-    /// How a function's first parameter is read: that of a library function, or of a method of a value class, whose
-    /// first parameter is the value itself. [`Declarations::taken_by`] is for functions of one parameter.
+    /// Returns the reading that a function gives its first parameter, if it is a library function, or a method of a
+    /// value class, whose first parameter is the value itself. [`Declarations::taken_by`] is for functions of one
+    /// parameter.
     pub fn taken_first_by(&self, function: u32) -> Option<Reading> {
         let name = self.module.function_name(function)?;
         if self.optimised {
@@ -161,7 +165,8 @@ impl Declarations<'_, '_> {
         self.values.get(class).copied()
     }
 
-    /// How to read the captured values of a lambda's class, by its name.
+    /// Returns the readings of the values that a lambda captured, by the name of its class; `None` if the name does not
+    /// say. A value that is no number has no reading.
     pub fn held_by(&self, class: &str) -> Option<Vec<Option<Reading>>> {
         if !class.contains(BOUND) {
             return None;
@@ -169,7 +174,7 @@ impl Declarations<'_, '_> {
         bound::readings(class, &values_of(self.values, self.number))
     }
 
-    /// How a function's result is read, by the function's name.
+    /// Returns the reading of a function's result, by the function's name.
     pub fn given_by(&self, function: u32) -> Option<Reading> {
         let name = self.module.function_name(function).filter(|_| !self.optimised)?;
         let Some(name) = name.strip_prefix("kotlin.") else {
@@ -222,7 +227,7 @@ impl Declarations<'_, '_> {
         }
     }
 
-    /// How an operator reads the operand on top of the stack.
+    /// Returns the reading that an operator gives the operand on top of the stack.
     pub fn taken(&self, operator: &Operator<'_>) -> Option<Reading> {
         match *operator {
             Operator::If { .. } | Operator::BrIf { .. } | Operator::I32Eqz => Some(Reading::Truth),
@@ -232,7 +237,7 @@ impl Declarations<'_, '_> {
         }
     }
 
-    /// How the result that an operator pushes is read.
+    /// Returns the reading of the result that an operator pushes.
     pub fn given(&self, operator: &Operator<'_>) -> Option<Reading> {
         use Operator::*;
         match *operator {
@@ -316,7 +321,7 @@ impl Declarations<'_, '_> {
     }
 }
 
-/// Whether a class of the library holds numbers with a sign: `IntArray`.
+/// Returns true if a class of the library is an array of numbers with a sign, such as `IntArray`.
 fn is_signed_array(class: &str) -> bool {
     class.strip_suffix("Array").is_some_and(|element| SIGNED.contains(&element))
 }
@@ -350,7 +355,8 @@ pub fn class_of_function(function: &str) -> Option<String> {
     })
 }
 
-/// The types of a program's value classes, by their names: they have one field, and functions that take them without their box.
+/// The types of a program's value classes, by their names: they have one field, and functions that take them without
+/// their box.
 fn value_classes(module: &Module<'_>) -> HashMap<String, u32> {
     let named: HashSet<String> = module
         .function_names()
@@ -374,7 +380,7 @@ fn values_of(values: &HashMap<String, u32>, module: u32) -> Vec<(&str, Reading)>
     values.iter().map(|(name, ty)| (&name[simple(name)..], Reading::Value { module, ty: *ty })).collect()
 }
 
-/// Whether objects of a type begin with the fields that all objects have.
+/// Returns true if objects of a type begin with the fields that all objects have.
 fn begins_as_object(module: &Module<'_>, ty: u32) -> bool {
     let named = (0..).zip(HEADER).all(|(index, (name, _))| module.field_name(ty, index) == Some(name));
     // Without names they are known by their shape: three references and a number of 32 bits.
@@ -384,7 +390,7 @@ fn begins_as_object(module: &Module<'_>, ty: u32) -> bool {
     module.field_count(ty).is_some_and(|count| count as usize >= HEADER.len()) && (named || nameless() && shaped())
 }
 
-/// Where an operand was read from.
+/// The place from which an operand was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     Local(u32),
@@ -414,14 +420,14 @@ struct Stack {
 
 /// A block that is open.
 struct Block {
-    /// How many operands are below its own.
+    /// The number of operands that are below the block's own.
     height: usize,
     takes: usize,
     gives: usize,
 }
 
 impl Stack {
-    /// How many operands the innermost block cannot take.
+    /// The number of operands below those of the innermost block, which the code in it cannot pop.
     fn height(&self) -> usize {
         self.blocks.last().map_or(0, |block| block.height)
     }
@@ -466,8 +472,8 @@ impl Stack {
     }
 }
 
-/// Calls `each` with every operation that says what an operand is, and the origin of that operand, wherever the code between
-/// them leaves it on the stack.
+/// Calls `each` with every operation that says what an operand is, and the origin of that operand, wherever the code
+/// between them leaves it on the stack.
 fn operands<'s>(module: &Module<'_>, mut operators: OperatorsReader<'s>, mut each: impl FnMut(Taker, Origin)) {
     let mut stack = Stack::default();
     while let Ok(operator) = operators.read()
@@ -491,7 +497,7 @@ fn operand(
             stack.pop(1);
             return stack.begin(module, blockty);
         }
-        // What a `catch` pushes is not followed.
+        // The values that a `catch` pushes are not followed.
         Operator::Else | Operator::Catch { .. } | Operator::CatchAll => return stack.other_branch(),
         Operator::End | Operator::Delegate { .. } => return stack.end(),
         Operator::BrIf { .. } | Operator::BrOnNonNull { .. } => {
@@ -626,12 +632,13 @@ impl Classes {
 pub struct Fields {
     known: HashMap<(u32, u32), Evidence>,
     unsigned: HashMap<(u32, u32), bool>,
-    /// Whether an optimiser wrote the module.
+    /// True if an optimiser wrote the module.
     optimised: bool,
-    /// Whether the program has arrays of unsigned numbers, which without their boxes are those of numbers with a sign.
+    /// True if the program has arrays of unsigned numbers. Without their boxes these have the same type as arrays of
+    /// numbers with a sign.
     unsigned_arrays: bool,
-    /// Types that an optimiser made of those of several classes. What code does with a field of one may be done with the other
-    /// class's.
+    /// Types that an optimiser made of those of several classes. What code does with a field of one may be done with
+    /// the other class's.
     merged: HashSet<u32>,
     /// Types of value classes, by name.
     values: HashMap<String, u32>,
@@ -727,8 +734,8 @@ impl Fields {
         values_of(&self.values, module)
     }
 
-    /// How to read an unboxed value class by its only field: unboxed, a number has at least 32 bits, also where its box
-    /// stores fewer.
+    /// Returns the reading of an unboxed value class, by that of its only field. A number that is not boxed has at
+    /// least 32 bits, even if its box stores fewer.
     pub fn within(
         &self,
         module: &Module<'_>,
@@ -755,13 +762,15 @@ impl Fields {
         Declarations { module, number, values: &self.values, optimised: self.optimised }
     }
 
-    /// How the elements of an array of numbers are read: without its box, an array of unsigned numbers is one of numbers with a sign.
+    /// Returns the reading of the elements of an array of numbers. An array of unsigned numbers that is not in its box
+    /// looks like an array of numbers with a sign.
     pub fn elements(&self) -> Reading {
         if self.optimised || self.unsigned_arrays { Reading::Number } else { Reading::Signed }
     }
 
-    /// How to read an integer field, or the elements of an array in it; evidence for an inherited field counts too. 16 bits
-    /// that the code reads without a sign are a character. `moved` is what data flow tells of a field that code only moves.
+    /// Returns the reading of an integer field, or of the elements of an array in it; evidence for an inherited field
+    /// counts too. 16 bits that the code reads without a sign are a character. `moved` gives the reading that data flow
+    /// shows for a field that code only moves.
     pub fn reading(
         &self,
         module: &Module<'_>,
@@ -772,7 +781,8 @@ impl Fields {
     ) -> Reading {
         let has = |ty: &u32| module.field_count(*ty).is_some_and(|count| field < count);
         let declaring = with_superclasses(module, ty).take_while(has).last();
-        // An optimiser takes the runtime type information out of objects of which nobody asks it, and merges their types, too.
+        // An optimiser takes the runtime type information out of objects of which nobody asks it, and merges their
+        // types, too.
         let is_headless = || self.optimised && !begins_as_object(module, ty);
         let is_merged = declaring.is_some_and(|ty| self.merged.contains(&ty)) || is_headless();
         let types = || with_superclasses(module, ty).map(|ty| (ty, field)).filter(|_| !is_merged);
@@ -796,7 +806,8 @@ impl Fields {
         }
     }
 
-    /// How to read the numbers and unboxed value classes in a function's locals, as far as its code tells.
+    /// Returns the readings of a function's locals that hold numbers or unboxed value classes, by the local's index, as
+    /// far as its code shows them.
     pub fn locals(&self, module: &Module<'_>, number: u32, function: u32) -> HashMap<u32, Reading> {
         let known = self.declarations(module, number).locals(function);
         known.into_iter().map(|(local, evidence)| (local, evidence.0)).collect()
@@ -807,7 +818,8 @@ impl Fields {
 mod tests {
     use super::*;
 
-    /// How field 4 of type 1 is read, of which code makes objects with these runtime type informations.
+    /// Returns the reading of field 4 of type 1, if code makes objects of that type with each of these pieces of
+    /// runtime type information.
     fn field(informations: &[&str]) -> Reading {
         let new = |information: &&str| {
             format!(

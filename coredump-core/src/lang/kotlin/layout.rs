@@ -142,7 +142,7 @@ const LAYOUTS: &[(&str, Fields)] = &[
 
 const STORAGE: Fields = &[("storage", Ref)];
 
-/// How many superclasses are followed.
+/// The most superclasses that are followed.
 pub(super) const ANCESTORS: usize = 64;
 
 /// The type of a class and those of its superclasses, itself first.

@@ -7,9 +7,9 @@ use super::numbers::{instant, part_text, quoted, uuid};
 use super::{FieldReading, Kotlin, MESSAGE, Named, ObjectForm, Reading};
 use crate::objects::{Field, Link, Object, ObjectKind};
 
-/// How many lists that are views of others are followed.
+/// The most lists, each a view of the next, that are followed.
 const VIEWS: u32 = 16;
-/// How many groups of a match are written.
+/// The most groups of a match that are written.
 const GROUPS: u64 = 32;
 /// The class that holds a map's entries.
 const MAP: &str = "collections.HashMap";
@@ -22,7 +22,7 @@ struct Elements<'o> {
     first: i64,
     step: i64,
     len: u64,
-    /// Whether the list wraps from the end of the array to its start.
+    /// True if the list wraps from the end of the array to its start.
     wraps: bool,
     reading: Reading,
 }
@@ -54,7 +54,8 @@ impl Elements<'_> {
     }
 }
 
-/// How the elements of an array are read, as the value that refers to it says, and as it says itself.
+/// Returns the reading of an array's elements. `outer` is the reading of the value that refers to the array, `own` is
+/// the array's own.
 pub fn read_as(outer: Reading, own: Reading) -> Reading {
     match (outer, own) {
         (Reading::Unsigned, _) | (Reading::Signed, Reading::Number) => outer,
@@ -63,7 +64,8 @@ pub fn read_as(outer: Reading, own: Reading) -> Reading {
 }
 
 impl Kotlin {
-    /// How an object of this class or a subclass is written; `None` if as its fields.
+    /// Returns the form in which an object of this class of the library, or of a subclass, is written; `None` if it is
+    /// written as its fields.
     pub(super) fn known(
         &self,
         view: &Named<'_>,
@@ -264,7 +266,8 @@ impl Kotlin {
         let is_bare = || self.own(view, object).len() == object.held();
         Some(match simple {
             "Array" | "FloatArray" | "DoubleArray" => stored(Reading::Signed)?,
-            // Of arrays without runtime type information, an optimiser has made one type of those whose elements are as wide.
+            // Of arrays without runtime type information, an optimiser has made one type of those whose elements are as
+            // wide.
             "ShortArray" | "CharArray" | "ByteArray" | "BooleanArray" if is_bare() => stored(Reading::Unknown)?,
             "IntArray" | "LongArray" | "ShortArray" | "ByteArray" => stored(self.elements_reading(view, object))?,
             "CharArray" => stored(Reading::Character)?,

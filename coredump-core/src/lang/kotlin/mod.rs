@@ -30,12 +30,12 @@ pub use library::read_as;
 pub use numbers::{part_text, quoted};
 pub use suspended::{Held, SuspendPoint, Suspended};
 
-/// How many causes of an exception are followed, and how many suppressed exceptions are listed.
+/// The most causes of an exception that are followed, and the most suppressed exceptions that are listed.
 const CAUSES: u32 = 8;
 const SUPPRESSED: u64 = 16;
 /// The most UTF-16 code units of a message.
 const MESSAGE: u64 = 4096;
-/// How many parts of strings and entries of maps are looked at in one dump: more than a sound dump needs.
+/// The most parts of strings and entries of maps that are read in one dump: more than a sound dump needs.
 const WORK: u64 = 1 << 25;
 
 /// Results of searches; `None` for a key that was not found.
@@ -44,12 +44,12 @@ type Lookups<K, T> = HashMap<K, Option<Arc<T>>>;
 /// The Kotlin program of a dump; empty if the dump has none.
 #[derive(Debug, Default)]
 pub struct Kotlin {
-    /// How many parts of strings and entries of maps were looked at.
+    /// The number of parts of strings and entries of maps that were read.
     work: AtomicU64,
     classes: Locked<Lookups<Id, Class>>,
     /// Classes by module and type index.
     named: Locked<Lookups<(u32, u32), Class>>,
-    /// Whether the objects with a vtable are each a `data object`.
+    /// By the object that is the vtable of a class: true if the class is a `data object`.
     data_objects: Locked<HashMap<Id, bool>>,
     /// By runtime type information and type of the dump.
     typed: Locked<HashMap<(Id, u32), Arc<Class>>>,
@@ -57,7 +57,7 @@ pub struct Kotlin {
     pools: Locked<Lookups<(u32, Option<u32>), Pool>>,
     fields: Locked<HashMap<u32, Arc<Fields>>>,
     flows: Locked<HashMap<u32, Arc<Flows>>>,
-    /// Whether the objects of a module are Kotlin's.
+    /// By module: true if the objects of its types are Kotlin's.
     programs: Locked<HashMap<u32, bool>>,
 }
 
@@ -116,7 +116,7 @@ impl Kotlin {
         fields
     }
 
-    /// How to read the values that a lambda captured, where the name of its class tells.
+    /// Returns the readings of the values that a lambda captured; `None` if the name of its class does not say.
     fn bound(&self, view: &Named<'_>, object: &Object<'_>) -> Option<Vec<Option<Reading>>> {
         let class = self.class(view, object).filter(|class| class.name().contains(bound::BOUND))?;
         let (number, _) = *object.ty.places.first()?;
@@ -157,7 +157,7 @@ impl Kotlin {
         Some(thrown)
     }
 
-    /// How to read the bits of a field. For integers, and the elements of arrays, the code tells.
+    /// Returns the reading of a field's bits. For integers and the elements of arrays, the program's code shows it.
     pub fn reading(&self, view: &Named<'_>, object: &Object<'_>, index: usize) -> Reading {
         use Storage::{I8, I16, I32, I64, Ref};
         let Some(storage) = object.storage(index) else { return Reading::Signed };
@@ -205,7 +205,8 @@ impl Kotlin {
         flows.reading_of(module, slot)
     }
 
-    /// How to read the numbers and unboxed value classes in a function's locals, as far as code tells.
+    /// Returns the readings of a function's locals that hold numbers or unboxed value classes, by the local's index, as
+    /// far as code shows them.
     pub fn locals(&self, view: &Named<'_>, number: u32, function: u32) -> HashMap<u32, Reading> {
         let Some((module, fields)) = view.module(number).zip(self.fields(view, number)) else { return HashMap::new() };
         let mut known = fields.locals(module, number, function);
@@ -219,26 +220,26 @@ impl Kotlin {
         known
     }
 
-    /// How the value of a global is read.
+    /// Returns the reading of a global's value.
     pub fn global(&self, view: &Named<'_>, number: u32, global: u32) -> Reading {
         self.moved(view, number, Slot::Global(global)).unwrap_or(Reading::Number)
     }
 
-    /// How the only field of a value class is read.
+    /// Returns the reading of the only field of a value class.
     pub fn reading_in(&self, view: &Named<'_>, number: u32, ty: u32, field: Field) -> Reading {
         let known = view.module(number).zip(self.fields(view, number));
         let moved = || self.moved(view, number, Slot::Field(ty, layout::HEADER.len() as u32));
         known.map_or(Reading::Unknown, |(module, fields)| fields.within(module, ty, field, moved))
     }
 
-    /// Whether a value is an object of a class, or of a subclass of it.
+    /// Returns true if a value is an object of a class, or of a subclass of it.
     pub fn is_of(&self, view: &Named<'_>, part: FieldReading, class: &str) -> bool {
         let Field::Ref(Link::Object(id)) = part.field else { return false };
         let found = view.get(id).and_then(|object| self.class(view, &object));
         found.is_some_and(|found| found.is(class))
     }
 
-    /// Whether the objects of a dump that are of a module's types are Kotlin's.
+    /// Returns true if the objects of a dump that are of a module's types are Kotlin's.
     pub fn is_program(&self, view: &Named<'_>, module: u32) -> bool {
         let known = self.programs.lock().get(&module).copied();
         known.unwrap_or_else(|| {
@@ -248,7 +249,8 @@ impl Kotlin {
         })
     }
 
-    /// How the elements of an array of numbers are read, which may be one of unsigned numbers without its box.
+    /// Returns the reading of the elements of an array of numbers, which may be an array of unsigned numbers without
+    /// its box.
     fn elements_reading(&self, view: &Named<'_>, array: &Object<'_>) -> Reading {
         let number = array.ty.places.first().map(|(number, _)| *number);
         number.and_then(|number| self.fields(view, number)).map_or(Reading::Number, |fields| fields.elements())

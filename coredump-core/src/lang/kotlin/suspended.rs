@@ -14,11 +14,11 @@ use super::{Class, Kotlin, Named};
 use crate::gc::meaning::FieldReading;
 use crate::objects::{Field, Id, Link, Object, ObjectKind};
 
-/// How many suspended functions are listed.
+/// The most suspended functions that are listed.
 const MOST: usize = 1 << 16;
-/// How many methods of one class are searched.
+/// The most methods of one class that are searched for the one that resumes it.
 const FUNCTIONS: usize = 256;
-/// How many instructions are looked at for the suspension points of all objects.
+/// The most instructions that are read to find the suspension points of all objects together.
 const INSTRUCTIONS: u64 = 1 << 26;
 
 /// A suspend function that waits, or of which it is not known whether it still waits.
@@ -32,7 +32,7 @@ pub struct Suspended {
     pub state: i32,
     /// The object of its caller, which waits for it.
     pub caller: Option<Id>,
-    /// Where it waits.
+    /// The place where it waits; `None` if the code does not show it.
     pub place: Option<SuspendPoint>,
     /// The kind of event that will resume it.
     pub held: Held,
@@ -40,7 +40,7 @@ pub struct Suspended {
     pub variables: Vec<(String, FieldReading)>,
 }
 
-/// Where a suspended function waits.
+/// The place where a suspended function waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SuspendPoint {
     /// The module.
@@ -86,7 +86,7 @@ impl Kotlin {
         }
         // A function whose continuation has been resumed has gone on.
         let gone: HashSet<Id> = holders.iter().filter(|(_, held)| held.is_none()).map(|(id, _)| *id).collect();
-        // Where several objects will resume a function, the first counts.
+        // If several objects will resume a function, the first counts.
         let held = holders.iter().rev().filter_map(|&(id, held)| Some((id, held?)));
         let held: HashMap<Id, Held> = held.collect();
         found.retain(|one: &Suspended| !gone.contains(&one.id));

@@ -11,7 +11,7 @@ use crate::objects::Id;
 use crate::tasks::{AsyncTask, Await, AwaitState, TaskState, VariableBudget};
 use crate::variables::Limits;
 
-/// How many functions that wait for each other are followed, and how many are shown in all tasks together.
+/// The most functions of a chain that are followed, and the most that are shown in all tasks together.
 const LEVELS: usize = 96;
 const MAX_AWAITS: usize = 1 << 18;
 

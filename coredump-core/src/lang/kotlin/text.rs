@@ -8,7 +8,7 @@ use super::class::units;
 use super::{Kotlin, MESSAGE, Named, ObjectText};
 use crate::objects::{Field, Link, Object, Storage};
 
-/// How many parts of a concatenation are followed.
+/// The most parts of a concatenation that are followed.
 const PARTS: usize = 1 << 20;
 
 impl Kotlin {
