@@ -1,8 +1,8 @@
 //! Decides when to believe debug information that gives a variable as a number.
 //!
-//! LLVM puts it where the source has the assignment, and moves the code for what was computed before down past it. Of a counter,
-//! where a loop was unrolled, the number of the last turn is all that is left in the code of all turns, and code that several
-//! turns share has the number of one of them.
+//! LLVM puts it where the source has the assignment, and moves the code for what was computed before down past it. Of a
+//! counter, where a loop was unrolled, the number of the last turn is all that is left in the code of all turns, and
+//! code that several turns share has the number of one of them.
 
 #![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
 
@@ -22,14 +22,14 @@ use crate::scope::VariableKind;
 
 /// Variables of one block that are looked at.
 const VARIABLES: usize = 100;
-/// How many numbers in equal steps make a variable a counter.
+/// The number of constants in equal steps that make a variable a counter.
 const NUMBERS: usize = 3;
 /// Turns of the loops of one function that are looked at.
 const TURNS: usize = 10_000;
 
 impl<'s> FrameContext<'_, 's> {
-    /// Whether a variable may be the counter of a loop, and all that is known of it are numbers. In C and Zig such a variable
-    /// has a block for itself (`for (int i = 0; …)`), in Rust its block is in that of the iterator.
+    /// Returns true if a variable may be the counter of a loop and is described by nothing but constants. In C and Zig
+    /// such a variable has a block for itself (`for (int i = 0; …)`), in Rust its block is in that of the iterator.
     pub(super) fn may_count(&self, die: Die) -> bool {
         let find = || {
             let block = self.units.parent(die).filter(|&block| self.is_block(block))?;
@@ -56,8 +56,8 @@ impl<'s> FrameContext<'_, 's> {
         (worth(&expression, unit.encoding()) == Some(Worth::Constant)).then_some(expression)
     }
 
-    /// Whether the description that begins at this address held in an earlier turn of an unrolled loop: LLVM merges the
-    /// sums of all turns, and describes the first sum as the variable until the loop ends.
+    /// Returns true if the description that begins at this address held in an earlier turn of an unrolled loop. LLVM
+    /// merges the sums of all turns, and describes the first sum as the variable until the loop ends.
     pub(super) fn is_of_another_turn(&self, start: u64) -> bool {
         let turns = self.turns.get_or_init(|| self.turns());
         turns.iter().any(|&(first, turn)| first < start && start < turn && turn <= self.pc)
@@ -106,7 +106,7 @@ impl<'s> FrameContext<'_, 's> {
         ty.is_some_and(|(_, ty)| counts(&ty.kind))
     }
 
-    /// Whether a variable is described only by numbers.
+    /// Returns true if a variable is described only by constants, or by values that are computed from constants.
     fn is_number(&self, die: Die) -> bool {
         let Some((number, value)) = self.units.inherited(die, DW_AT_location) else {
             return self.units.inherited(die, DW_AT_const_value).is_some();
@@ -125,7 +125,8 @@ impl<'s> FrameContext<'_, 's> {
         }
     }
 
-    /// The variables of a block around the frame's code address, without those of blocks in it; `None` if there are many.
+    /// The variables of a block around the frame's code address, without those of blocks in it; `None` if there are
+    /// many.
     fn variables_of(&self, block: Die) -> Option<&[Die]> {
         let blocks = self.blocks.get_or_init(|| {
             let mut blocks: HashMap<Die, Vec<Die>> = HashMap::new();

@@ -17,9 +17,9 @@ use crate::location::Missing;
 use crate::scope::VariableKind;
 use crate::unwind::{Stores, beside};
 
-/// How many variables one is compared with at most.
+/// The most variables with which one variable is compared.
 const OTHERS: usize = 100;
-/// How many parts of one variable are looked at.
+/// The most parts of one variable that are compared.
 const PARTS: usize = 100;
 /// A part's expression of at most so many bytes is a small constant, which many variables have.
 const CONSTANT: usize = 3;
@@ -133,8 +133,9 @@ impl<'s> FrameContext<'_, 's> {
         find().unwrap_or_default()
     }
 
-    /// Whether a variable of this frame's function has a location list, or neither place nor value: without
-    /// optimisation none does, except an array of variable length, whose address is in a local from where it is made.
+    /// Returns true if a variable of this frame's function has a location list, or neither a location nor a value. In
+    /// code that is not optimised, no variable is like that, except an array of variable length, whose address is in a
+    /// local from where it is made.
     fn is_optimised(&self) -> bool {
         let is_made = |die: Die, unit: u32, list: Attr<'s>| {
             let leads = |unit: UnitRef<'_, 's>| {
@@ -156,8 +157,9 @@ impl<'s> FrameContext<'_, 's> {
         })
     }
 
-    /// Whether any variable of this frame's function is in locals or operands, or a constant, for part of the code: only optimised
-    /// code has them there. What is at an address has a list without optimisation, too, if that is in a parameter of Wasm.
+    /// Returns true if any variable of this frame's function is, for part of the code, in locals or operands, or a
+    /// constant. Only optimised code keeps variables there. Code that is not optimised has location lists, too, but
+    /// only for variables in memory whose address is in a parameter of Wasm.
     pub(super) fn moves_variables(&self) -> bool {
         let moves = |die: Die| {
             let (unit, list) = self.units.inherited(die, DW_AT_location)?;
@@ -208,7 +210,7 @@ impl<'s> FrameContext<'_, 's> {
     }
 }
 
-/// Whether each description of a list says that a local holds the address.
+/// Returns true if each description of a list says that a local holds the object's address.
 fn all_lead<'s>(unit: UnitRef<'_, 's>, list: &List<'s>) -> bool {
     let leads = |(_, expression): &Listed<'s>| {
         matches!(form(expression, unit.encoding()), Some(DescriptionForm::AddressInLocal | DescriptionForm::Local))

@@ -98,8 +98,8 @@ impl<'s> FrameContext<'_, 's> {
         meets.then_some((expression, Trust::Kept(vec![local])))
     }
 
-    /// Whether a local holds the object at the frame's instruction on every path. `begin` says what it holds at the
-    /// instructions where the descriptions ended.
+    /// Returns true if a local holds the object at the frame's instruction on every path. `begin` says what it holds at
+    /// the instructions where the descriptions ended.
     fn is_met(&self, local: u32, begin: HashMap<u64, Holds>, between: &Between) -> bool {
         let mut behind = begin;
         for (at, from) in &between.passed {
@@ -119,7 +119,8 @@ impl<'s> FrameContext<'_, 's> {
         between.passed.last().is_some_and(|(at, _)| behind.get(at) == Some(&Holds::It))
     }
 
-    /// Whether a constant begins with these bits of a local.
+    /// Returns true if a constant begins with these bits of a local; false if the width of the local or its bits are
+    /// unknown.
     fn begins_with(&self, local: u32, constant: &[u8], bits: impl FnOnce() -> Option<u64>) -> bool {
         let same = || {
             let own = constant.get(..self.recovered.width(local)?)?;
@@ -128,7 +129,8 @@ impl<'s> FrameContext<'_, 's> {
         same().is_some()
     }
 
-    /// Whether a local still holds at the instruction at `end` the object that the last of these entries describes.
+    /// Returns true if a local still holds, at the instruction at `end`, the object that the last of these entries
+    /// describes.
     fn is_held(&self, unit: UnitRef<'_, 's>, all: &[Listed<'s>], local: u32, end: u64) -> bool {
         let (Some((range, _)), Some(writes)) = (all.last(), self.writes()) else { return false };
         let code = self.binary.module().code_section_start().unwrap_or(0);
@@ -140,8 +142,8 @@ impl<'s> FrameContext<'_, 's> {
         self.writes().is_none_or(|writes| writes.writes(local, at))
     }
 
-    /// Whether all the code from where a description of a variable ended up to here is that of `owner`, the function which has the
-    /// variable, and of lines of one file that follow each other without a gap.
+    /// Returns true if all the code between the end of a variable's description and this frame's instruction belongs to
+    /// `owner`, the function that has the variable, and to lines of one file that follow each other without a gap.
     fn has_no_gap(&self, owner: &scope::Function, between: &Between, code: u64) -> bool {
         let find = || {
             let offsets = between.stops.iter().map(|(stop, _)| stop).chain(between.passed.iter().map(|(at, _)| at));
@@ -186,11 +188,12 @@ enum Holds {
     Another,
 }
 
-/// Whether a description gives a value of locals, operands and constants only, and no place in memory.
+/// Returns true if a description gives a value that is made of locals, operands and constants only, and no place in
+/// memory.
 fn is_value(expression: &Bytes<'_>, encoding: gimli::Encoding) -> bool {
     use Operation as O;
     let mut rest = *expression;
-    // Whether the operations since the last piece gave a value.
+    // True if the operations since the last piece gave a value.
     let mut told = true;
     while !gimli::Reader::is_empty(&rest) {
         match parse(&mut rest, encoding) {

@@ -6,7 +6,7 @@ use super::{Machine, Missing, Piece, Place, parse};
 use crate::catalog::units::Bytes;
 use crate::model;
 
-/// How many operations one description may execute, with those of the descriptions that it calls.
+/// The most operations that one description may execute, including those of the descriptions that it calls.
 const STEPS: u32 = 10_000;
 /// Values on the machine's stack.
 const STACK: usize = 1_000;
@@ -22,7 +22,7 @@ enum StackEntry {
     Vector([u8; 16]),
 }
 
-/// Whether an operation pushes a constant of the description.
+/// The kind of constant that an operation of a description pushes, if it pushes one.
 #[derive(Clone, Copy, PartialEq)]
 enum Constant {
     No,
@@ -45,9 +45,11 @@ pub struct Evaluation<'m, 's, M> {
     machine: &'m M,
     encoding: Encoding,
     stack: Vec<StackEntry>,
-    /// Whether the object has more than four bytes: what is computed from a number of 32 bits is widened before it is the object.
+    /// True if the object has more than four bytes. A number of 32 bits that the description computes is widened before
+    /// it is such an object.
     wide: bool,
-    /// The bits of the widest value that took part, which are those of arithmetic; 0 as long as there are constants only.
+    /// The bits of the widest value that took part, which are those of arithmetic; 0 as long as there are constants
+    /// only.
     width: u32,
     steps: u32,
     calls: u32,
@@ -56,20 +58,23 @@ pub struct Evaluation<'m, 's, M> {
     /// The place that the next `DW_OP_piece` cuts from, if an operation named one instead of leaving an address on the
     /// stack.
     told: Option<Place>,
-    /// Whether the value on top came from a Wasm value just now and is one that no address can be: it is the object itself.
+    /// True if the value on top of the stack has just come from a Wasm value and cannot be an address: then it is the
+    /// object itself.
     register: bool,
-    /// Whether the value on top is an i32 just taken from the frame: of the object it says 4 bytes and no more.
+    /// True if the value on top of the stack is an i32 that has just come from the frame: it gives 4 bytes of the
+    /// object and no more.
     narrow: bool,
-    /// Whether the value on top is a constant of the description.
+    /// True if the value on top of the stack is a constant of the description.
     literal: bool,
     /// The operation before, if it pushed a constant.
     constant: Constant,
-    /// Whether the value was computed from a Wasm value, in a version of DWARF that writes a value in the same way as
+    /// True if the value was computed from a Wasm value, in a version of DWARF that writes a value in the same way as
     /// its address: `DW_OP_stack_value` came with DWARF 4.
     doubtful: bool,
-    /// Whether a base that is known at run time took part: addresses count from it, and 0 is one of them.
+    /// True if a base that is known only at run time took part. Addresses count from it, and an address of 0 is a valid
+    /// one then.
     based: bool,
-    /// Whether an address of 0 took part to which no base was added.
+    /// True if an address of 0 took part to which no base was added.
     dropped: bool,
     source: std::marker::PhantomData<&'s ()>,
 }
@@ -602,7 +607,8 @@ fn sign_extension<'s>(rest: &Bytes<'s>, encoding: Encoding) -> Option<(u32, Byte
     Some((bits, rest))
 }
 
-/// Whether a number of up to 8 bytes is given by its lowest `bits` bits, with a sign or without.
+/// Returns true if a number of up to 8 bytes, little-endian, fits into its lowest `bits` bits, as a number with or
+/// without a sign.
 fn fits(bytes: &[u8], bits: u64) -> bool {
     let mut wide = [0; 8];
     let len = bytes.len().min(8);

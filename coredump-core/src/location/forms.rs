@@ -30,7 +30,7 @@ pub fn form(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Descrip
     gimli::Reader::is_empty(&rest).then_some(form)
 }
 
-/// How a description of a whole object that is in no memory gets it.
+/// The way in which the description of a whole object that is not in memory gets its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Worth {
     /// It is a constant of the description.
@@ -42,7 +42,8 @@ pub enum Worth {
     Computed,
 }
 
-/// Returns how a description of a whole object computes it; `None` for a value that is taken as it is, for pieces and for places.
+/// Returns how a description of a whole object computes it; `None` for a value that is taken as it is, for pieces and
+/// for places.
 pub fn worth(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Worth> {
     use gimli::Operation as O;
     let (mut rest, mut frame, mut steps, mut products, mut other, mut ended) = (*expression, 0, 0, 0, 0, false);
@@ -100,7 +101,7 @@ pub fn locals_only(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<
     }
 }
 
-/// Whether a description is nothing but an operand of the stack as a value.
+/// Returns true if a description says only that an operand of the stack is the value.
 pub fn is_operand(expression: &Bytes<'_>, encoding: gimli::Encoding) -> bool {
     use gimli::Operation::{StackValue, WasmStack};
     let mut rest = *expression;
@@ -142,7 +143,7 @@ pub fn parts<'s>(expression: &Bytes<'s>, encoding: gimli::Encoding) -> Vec<Piece
     }
 }
 
-/// Whether a description names a value of the operand stack.
+/// Returns true if a description refers to the operand stack.
 pub fn on_stack(expression: &Bytes<'_>, encoding: gimli::Encoding) -> bool {
     operations(expression, encoding).any(|operation| matches!(operation, gimli::Operation::WasmStack { .. }))
 }

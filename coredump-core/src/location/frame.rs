@@ -26,7 +26,8 @@ const VARIABLES: usize = 1 << 10;
 /// The functions that are active at places in code.
 pub type Scopes = HashMap<(Die, u64), Arc<Vec<scope::Function>>>;
 
-/// The context in which DWARF expressions of a frame are evaluated (DWARF 5, 2.5.1): the frame, its binary and its memory.
+/// The context in which DWARF expressions of a frame are evaluated (DWARF 5, 2.5.1): the frame, its binary and its
+/// memory.
 pub struct FrameContext<'f, 's> {
     /// The dump.
     pub dump: &'f CoreDump<'f>,
@@ -42,13 +43,14 @@ pub struct FrameContext<'f, 's> {
     pub pc: u64,
     /// The function's entry; `None` when it has no debug information.
     pub function: Option<Die>,
-    /// Whether a tool rewrote the code: the locals in the debug information are those of other code.
+    /// True if a tool rewrote the code after it was compiled: the locals in the debug information are then those of
+    /// other code.
     pub rewritten: bool,
     /// The frame's state, as the function's body proves it.
     pub recovered: Arc<Recovered>,
-    /// Whether no frame was called from it.
+    /// True if no frame was called from this one.
     pub youngest: bool,
-    /// How many of the functions inlined there are not looked at for names, from the innermost on.
+    /// The number of inlined functions, from the innermost on, in which names are not looked up.
     pub scope: Cell<usize>,
     /// The memo of [`FrameContext::active`].
     pub active: OnceCell<Arc<Vec<scope::Function>>>,
@@ -195,21 +197,24 @@ impl FrameContext<'_, '_> {
         }
     }
 
-    /// The value of a global that LLVM adds to addresses and the linker dropped, since no code needs it: `__tls_base` where
-    /// threads have no storage of their own, `__memory_base` of position-independent objects in a program that is not.
+    /// The value of a global that LLVM adds to addresses and the linker dropped, since no code needs it: `__tls_base`
+    /// where threads have no storage of their own, `__memory_base` of position-independent objects in a program that is
+    /// not.
     fn dropped_base(&self) -> Result<u64, Missing> {
         let module = self.binary.module();
         if module.memories().first().is_some_and(|memory| !memory.shared) {
             return Ok(self.memory_base()?.unwrap_or(0));
         }
-        // Where threads have storage of their own, its global was not dropped.
+        // If threads have storage of their own, the program still has the global `__tls_base`, so that the global
+        // which the linker dropped is another.
         match crate::unwind::stack_pointer::global_named(module, "__tls_base") {
             Some(_) => Ok(self.memory_base()?.unwrap_or(0)),
             None => Err(Missing::NotCaptured("thread-local storage".into())),
         }
     }
 
-    /// Returns the address from which those of position-independent code count (`__memory_base`); `None` for other code.
+    /// Returns the address from which those of position-independent code count (`__memory_base`); `None` for other
+    /// code.
     pub fn memory_base(&self) -> Result<Option<u64>, Missing> {
         let Some(index) = self.binary.module().memory_base() else { return Ok(None) };
         match self.dumped_global(index)? {
@@ -238,7 +243,7 @@ impl FrameContext<'_, '_> {
         if !std::ptr::eq(trapped, self.frame) {
             return None;
         }
-        // How many operands were pushed after it.
+        // The number of operands that were pushed after this one.
         let above = self.recovered.height()?.checked_sub(index as usize + 1)?;
         let module = self.binary.module();
         let at = self.pc.checked_add(module.code_section_start()?)?;

@@ -30,7 +30,7 @@ const LOOPS: usize = 8;
 /// Parts of one description that are compared with others.
 const COUNTED: usize = 20;
 
-/// How many locals of one description are looked at.
+/// The most locals of one description that are followed.
 const LOCALS: usize = 1_000;
 
 impl<'s> FrameContext<'_, 's> {
@@ -107,8 +107,9 @@ impl<'s> FrameContext<'_, 's> {
         *list.beginning.get_or_init(find)
     }
 
-    /// Whether the description of a variable that changes may be ahead of the instruction at which the frame stands: it
-    /// is a constant, or was computed just before by code past which that instruction may have been moved down.
+    /// Returns true if the description of a variable that changes may be ahead of the instruction at which the frame
+    /// stands. Such a description is a constant, or was computed just before by code past which that instruction may
+    /// have been moved down.
     fn is_early(&self, all: &[Listed<'_>], at: usize, encoding: Encoding) -> bool {
         let (range, expression) = &all[at];
         if matches!(form(expression, encoding), Some(DescriptionForm::Number)) {
@@ -126,10 +127,10 @@ impl<'s> FrameContext<'_, 's> {
         computed && self.frame.function.is_some_and(|function| moves_down(module, function, start, at))
     }
 
-    /// Whether the description of a variable that changes computes it from a number that changes in a loop, or from the
-    /// variable's former value: LLVM describes a counter so where the code counts otherwise, from another number or
-    /// once in several turns, and its description does not follow the code's counter. A variable that all descriptions
-    /// compute in the same way was assigned once.
+    /// Returns true if the description of a variable that changes computes it from a number that changes in a loop, or
+    /// from the variable's former value. LLVM describes a counter like that where the code counts otherwise, from
+    /// another number or once in several turns, and its description does not follow the code's counter. A variable that
+    /// all descriptions compute in the same way was assigned once.
     pub(super) fn is_counted(&self, all: &[Listed<'_>], at: usize, encoding: Encoding) -> bool {
         let expression = &all[at].1;
         match worth(expression, encoding) {
@@ -146,10 +147,10 @@ impl<'s> FrameContext<'_, 's> {
         }
     }
 
-    /// Whether the variable's next value was assigned before the instruction at which the frame stands. The next value
-    /// is that of the next entry, or one that is written next to the same local. The code that computes it was moved
-    /// down past that instruction, as LLVM does where nothing needs it before, and belongs to a line above. In a loop
-    /// it is the next turn's, if its line is the one with which the loop begins.
+    /// Returns true if the variable's next value was assigned before the instruction at which the frame stands. The
+    /// next value is that of the next entry, or one that is written next to the same local. The code that computes it
+    /// was moved down past that instruction, as LLVM does where nothing needs it before, and belongs to a line above.
+    /// In a loop it is the next turn's, if its line is the one with which the loop begins.
     fn is_behind(&self, all: &[Listed<'_>], at: usize, encoding: Encoding) -> bool {
         let (range, expression) = &all[at];
         let module = self.binary.module();
@@ -180,10 +181,11 @@ impl<'s> FrameContext<'_, 's> {
         ends.into_iter().any(|end| behind(end).is_some())
     }
 
-    /// Whether a description says of a loop's counter what it is in the next turn: LLVM puts the end of a turn, where nothing is left but
-    /// to count on, before the check with which the turn may leave the loop, and says of the sum that it is the counter there too. The
-    /// line table shows that it is a `for`: the line that counts, the first of the loop, has the test of the counter before it, and the
-    /// instruction at which the frame stands, or the branch out of the loop, is of a line below.
+    /// Returns true if a description gives a loop's counter the value of the next turn. LLVM puts the end of a turn,
+    /// where nothing is left but to count on, before the check with which the turn may leave the loop, and says of the
+    /// sum that it is the counter there too. The line table shows that it is a `for`: the line that counts, the first
+    /// of the loop, has the test of the counter before it, and the instruction at which the frame stands, or the branch
+    /// out of the loop, is of a line below.
     fn is_ahead(&self, (range, expression): &Listed<'_>, since: &Since, encoding: Encoding) -> bool {
         let find = || {
             let DescriptionForm::ValueInLocal = form(expression, encoding)? else { return None };
@@ -225,10 +227,10 @@ impl<'s> FrameContext<'_, 's> {
         find().is_some()
     }
 
-    /// Whether the last of these entries names another value's local: one that nothing wrote where the entry begins,
-    /// and that no entry before it named. LLVM 14 gives values that it no longer has any number. A newer one does so
-    /// for an object that was assigned another's value, and not for one whose value was put on the operand stack just
-    /// before.
+    /// Returns true if the last of these entries names a local that holds another value: a local that nothing wrote
+    /// where the entry begins, and that no entry before it named. LLVM 14 gives values that it no longer has any
+    /// number. A newer one does so for an object that was assigned another's value, and not for one whose value was put
+    /// on the operand stack just before.
     pub(super) fn is_never_given(&self, unit: UnitRef<'_, 's>, all: &[Listed<'s>], since: &Since) -> bool {
         let Some(((range, expression), before)) = all.split_last() else { return false };
         let (Some(writes), encoding) = (self.writes(), unit.encoding()) else { return false };
@@ -280,9 +282,9 @@ impl<'s> FrameContext<'_, 's> {
     }
 }
 
-/// Whether a part of an object is a local plus a number, and in others of these entries a local plus another number: a
-/// pointer into a sequence, which LLVM describes by its distance from the first element in each turn of an unrolled
-/// loop.
+/// Returns true if one of these entries gives a part of an object as a local plus a number, and others of them give it
+/// as a local plus another number. It is a pointer into a sequence, which LLVM describes by its distance from the first
+/// element in each turn of an unrolled loop.
 fn is_counted_in_part<'s>(all: &[Listed<'s>], at: usize, encoding: Encoding) -> bool {
     use gimli::Operation::{PlusConstant, StackValue, WasmLocal};
     let added = |part: &PieceExpression<'s>| match shape(&part.expression, encoding)[..] {

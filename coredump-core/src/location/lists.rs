@@ -37,9 +37,9 @@ pub(super) struct List<'s> {
     pub beginning: OnceCell<Option<Bytes<'s>>>,
     /// The description that is true of all of the function, if parameters of Wasm that nothing writes are in it.
     pub kept: OnceCell<Option<Bytes<'s>>>,
-    /// Whether all descriptions are constants.
+    /// True if all descriptions are constants; computed when it is first needed.
     pub constant: OnceCell<bool>,
-    /// Whether all descriptions say that a local holds the address.
+    /// True if all descriptions say that a local holds the address; computed when it is first needed.
     pub leads: OnceCell<bool>,
     /// The descriptions that held last before the frame's code address, by the active function that has the variable.
     pub ended: RefCell<HashMap<usize, Given<'s>>>,

@@ -138,7 +138,8 @@ impl<'s> FrameContext<'_, 's> {
         let Some((expression, trust)) = found else { return missing(Missing::OptimizedOut) };
         let trust = if self.rewritten { Trust::Nothing } else { trust };
         let machine = At { wide, ..self.machine(number, trust) };
-        // LLVM writes this for a variable that lies exactly at `unnamed_base`; for a removed variable it writes nothing.
+        // LLVM writes this for a variable that lies exactly at `unnamed_base`; for a removed variable it writes
+        // nothing.
         let at_base = || match value {
             AttributeValue::Exprloc(expression) if expression.0.is_empty() && !self.rewritten => {
                 machine.unnamed_base().ok()
@@ -214,7 +215,7 @@ impl<'s> FrameContext<'_, 's> {
         }
     }
 
-    /// Whether a variable keeps the value that it begins with: a reference, `this`, what is declared `const`.
+    /// Returns true if a variable keeps its initial value: it is a reference, `this`, or declared `const`.
     fn is_constant(&self, die: Die) -> bool {
         let mut at = self.units.type_of(die);
         for _ in 0..8 {
@@ -266,8 +267,8 @@ impl<'s> FrameContext<'_, 's> {
         found.0.pieces.iter().all(|piece| matches!(piece.place, Place::Memory(_))).then_some(found)
     }
 
-    /// Whether it is a parameter of the frame's own function: one of an inlined function had other values in other calls, which
-    /// the same entry may describe.
+    /// Returns true if this is a parameter of the frame's own function. A parameter of an inlined function had other
+    /// values in other calls, which the same entry may describe.
     pub(super) fn is_own_parameter(&self, die: Die) -> bool {
         self.active().last().is_some_and(|own| own.has_parameter(die))
     }
@@ -402,14 +403,16 @@ impl<'s> FrameContext<'_, 's> {
         location::parse(&mut first, self.units.unit(number)?.encoding()).ok()
     }
 
-    /// Whether the function wrote a global once before this frame's code address: the stack pointer, when it made its
-    /// frame. A function that makes room a second time has its variables elsewhere.
+    /// Returns true if the function wrote a global exactly once before this frame's code address, as it writes the
+    /// stack pointer when it makes its stack frame. A function that makes room a second time has its variables
+    /// elsewhere.
     fn is_set_once(&self, global: u32) -> bool {
         let code = self.binary.module().code_section_start().unwrap_or(0);
         self.writes().is_some_and(|writes| writes.global_before(global, self.pc.saturating_add(code)) == 1)
     }
 
-    /// Whether an operand is still the one that was there at a code address.
+    /// Returns true if an operand has been on the stack since before the code address `start`, so that a description
+    /// which begins there means it.
     fn keeps_operand(&self, index: u32, start: u64) -> bool {
         let module = self.binary.module();
         let code = module.code_section_start().unwrap_or(0);
@@ -424,7 +427,7 @@ impl<'s> FrameContext<'_, 's> {
         self.writes.get_or_init(|| Writes::from_function(self.binary.module(), function?)).as_ref()
     }
 
-    /// Whether a local still holds what a description says is in it.
+    /// Checks that a local still holds the value which a description says is in it; the error says why it does not.
     fn is_current(&self, local: u32, trust: &Trust) -> Result<(), Missing> {
         let code = self.binary.module().code_section_start().unwrap_or(0);
         let current = match trust {
@@ -468,7 +471,7 @@ struct At<'f, 'g, 's> {
     frame: &'f FrameContext<'g, 's>,
     unit: u32,
     trust: Trust,
-    /// Whether the object has more than four bytes.
+    /// True if the object has more than four bytes.
     wide: bool,
 }
 

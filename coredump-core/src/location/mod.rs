@@ -1,7 +1,7 @@
-//! Where a variable is: DWARF location descriptions, evaluated (DWARF 5, 2.5 and 2.6).
+//! The locations of variables: DWARF location descriptions, evaluated (DWARF 5, 2.5 and 2.6).
 //!
-//! `locate` finds the description that holds for a `frame`, and says how far it can be believed; `statics` are at addresses
-//! that hold for a whole program.
+//! `locate` finds the description that holds for a `frame`, and says to what extent it can be believed; `statics` are
+//! at addresses that hold for a whole program.
 //!
 //! gimli decodes the operations and does the arithmetic; the machine is ours, since gimli's evaluator knows no Wasm
 //! locals, globals and operand stacks (`DW_OP_WASM_location`, 0xED).
@@ -36,7 +36,7 @@ use crate::catalog::units::Bytes;
 use crate::memory::Unreadable;
 use crate::model;
 
-/// Why a value is unknown.
+/// The reason for which a value is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
     /// The compiler kept it nowhere at this point.
@@ -101,7 +101,8 @@ pub trait Machine<'s> {
     fn unnamed_base(&self) -> Result<u64, Missing>;
     /// Bytes of linear memory.
     fn read(&self, address: u64, size: u64) -> Result<u64, Missing>;
-    /// Returns the address from which those of position-independent code count (`__memory_base`); `None` for other code.
+    /// Returns the address from which those of position-independent code count (`__memory_base`); `None` for other
+    /// code.
     fn memory_base(&self) -> Result<Option<u64>, Missing>;
     /// Address of the thread's local storage.
     fn tls_base(&self) -> Result<u64, Missing>;
@@ -109,7 +110,7 @@ pub trait Machine<'s> {
     fn indexed_address(&self, index: gimli::DebugAddrIndex<usize>) -> Result<u64, Missing>;
     /// The type of a base type entry in the expression's unit.
     fn base_type(&self, entry: gimli::UnitOffset<usize>) -> Result<gimli::ValueType, Missing>;
-    /// Whether the object that is described has more than four bytes.
+    /// Returns true if the object that is described has more than four bytes.
     fn is_wide(&self) -> bool {
         false
     }
@@ -157,7 +158,7 @@ pub struct Piece {
     pub bits: Option<u64>,
     /// First bit within the place.
     pub first_bit: u64,
-    /// Where it is.
+    /// The place of the piece.
     pub place: Place,
 }
 

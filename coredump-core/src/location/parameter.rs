@@ -8,7 +8,7 @@ use crate::catalog::units::Die;
 use crate::module::ValueType;
 use crate::unwind::Stores;
 
-/// How a parameter is passed.
+/// The way in which a parameter is passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Passed {
     /// Not at all: it is empty.
@@ -22,7 +22,7 @@ pub(super) enum Passed {
 }
 
 impl Passed {
-    /// How many of Wasm's parameters it takes.
+    /// Returns the number of Wasm's parameters that it takes.
     pub fn width(self) -> u32 {
         match self {
             Passed::Nothing => 0,
@@ -52,17 +52,18 @@ pub(super) struct Parameter {
     pub described: Described,
 }
 
-/// The parameters of a function, by their entries, with the Wasm parameter in which each begins where that follows from the others.
+/// The parameters of a function, by their entries, with the Wasm parameter in which each begins where that follows from
+/// the others.
 pub struct Parameters {
     pub(super) all: Vec<Parameter>,
     pub(super) first: Vec<Option<u32>>,
-    /// Why they are there.
+    /// The reason for which the parameters must begin there, as it is shown to the user.
     pub(super) why: &'static str,
     /// The Wasm locals that the function reads before it writes them.
     pub(super) read_first: HashSet<u32>,
 }
 
-/// What a function does with the objects whose addresses it is given, by the Wasm parameter.
+/// The reads and writes of a function at the addresses that it is given, by the Wasm parameter that holds the address.
 #[derive(Default)]
 pub struct Copies {
     pub(super) known: RefCell<HashMap<u32, Option<Rc<Stores>>>>,

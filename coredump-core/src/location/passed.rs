@@ -233,13 +233,13 @@ impl<'s> FrameContext<'_, 's> {
         Some(found)
     }
 
-    /// Whether a parameter is a number or a pointer.
+    /// Returns true if a parameter is a number or a pointer.
     fn is_single(&self, die: Die) -> bool {
         let ty = self.units.peeled(self.units.type_of(die));
         ty.is_some_and(|(_, ty)| matches!(ty.kind, Kind::Base(_) | Kind::Enum(_) | Kind::Pointer(..)))
     }
 
-    /// Whether a function takes arguments beyond those of its type (`...`).
+    /// Returns true if a function takes arguments beyond those of its type (`...`).
     fn takes_more(&self, function: Die) -> bool {
         let find = || {
             let unit = self.units.unit(function.unit)?;
@@ -258,9 +258,9 @@ impl<'s> FrameContext<'_, 's> {
             })
     }
 
-    /// Whether an optimiser that may change a function's parameters can have passed the target of this one instead of
-    /// the pointer: then the parameter is without a place, too. A Wasm parameter that is used as an address for a type
-    /// that is no pointer is the address of a copy.
+    /// Returns true if an optimiser that may change a function's parameters can have passed the target of this pointer
+    /// instead of the pointer itself: then the parameter is without a place, too. A Wasm parameter that is used as an
+    /// address for a type that is no pointer is the address of a copy.
     fn may_be_replaced(&self, die: Die, passed: Passed, local: u32) -> bool {
         let ty = self.units.type_of(die);
         match passed {
@@ -273,8 +273,8 @@ impl<'s> FrameContext<'_, 's> {
         }
     }
 
-    /// Whether a function's reads at an address are reads of that structure's members, and cannot be those of a target
-    /// of a pointer in it: a read needs an alignment that the target is not known to have.
+    /// Returns true if a function's reads at an address are reads of that structure's members and cannot be reads of
+    /// the target of a pointer in it: a read needs an alignment that the target is not known to have.
     fn is_read_as(&self, ty: Option<Die>, copy: &Stores) -> bool {
         let (mut members, mut targets) = (Vec::new(), Vec::new());
         if self.flatten(ty, 0, LEVELS, &mut members, &mut targets).is_none() {
@@ -450,7 +450,7 @@ impl<'s> FrameContext<'_, 's> {
         let cpp = self.units.language(die.unit).has_constructors();
         match (by_reference, contents.members.as_slice()) {
             (Some(DW_CC_pass_by_reference), _) => Some(Passed::Address),
-            // How C++ passes a class of one member depends on its constructors.
+            // C++ passes a class of one member by value or by address, which depends on its constructors.
             (None, [] | [_]) if cpp => None,
             (_, []) => Some(Passed::Nothing),
             (_, [member]) if member.bits.is_some() => None,
@@ -476,7 +476,8 @@ impl<'s> FrameContext<'_, 's> {
         }
     }
 
-    /// Whether a pointer may be in a value of that type.
+    /// Returns true if a value of that type may contain a pointer. It is also true if the type is unknown or nested too
+    /// deeply.
     fn may_point(&self, ty: Option<Die>, levels: u32) -> bool {
         let (Some((_, ty)), Some(levels)) = (self.units.peeled(ty), levels.checked_sub(1)) else { return true };
         match &ty.kind {

@@ -17,8 +17,8 @@ use crate::unwind::write_at;
 const LONGEST: u64 = 4096;
 
 impl FrameContext<'_, '_> {
-    /// Whether the code address is before the end of the function's prologue (DWARF 5, 6.2.2 `prologue_end`). Only the
-    /// youngest frame can be there: calls come later.
+    /// Returns true if the code address is before the end of the function's prologue (DWARF 5, 6.2.2 `prologue_end`).
+    /// Only the youngest frame can be there: calls come later.
     pub fn in_prologue(&self) -> bool {
         self.youngest && *self.prologue.get_or_init(|| self.prologue_end().is_some_and(|end| self.pc < end))
     }

@@ -117,8 +117,8 @@ impl Fixed {
         if self.base != Base::Nothing || self.is_dropped(false) { None } else { self.offset.checked_add(self.inside) }
     }
 
-    /// Whether the linker dropped the variable: it leaves the highest addresses or nothing. `relocated` says that the
-    /// module is position-independent.
+    /// Returns true if the linker dropped the variable: in place of its address it leaves one of the highest addresses,
+    /// or zero. `relocated` says that the module is position-independent.
     pub fn is_dropped(&self, relocated: bool) -> bool {
         let nothing = self.offset == 0 && !relocated && matches!(self.base, Base::Nothing | Base::Dropped);
         nothing || self.offset >= u64::MAX - 1 || self.offset == 0xffff_ffff || self.offset == 0xffff_fffe

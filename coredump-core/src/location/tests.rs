@@ -11,7 +11,7 @@ const DWARF4: Encoding = Encoding { address_size: 4, format: Format::Dwarf32, ve
 /// The frame: local 0 is 0x1000, local 1 is -5, local 2 is 2.5, local 3 is not known; the frame base is 0x2000, and
 /// memory holds at each address its own lowest byte.
 struct Fake {
-    /// Whether the object has more than four bytes.
+    /// True if the object has more than four bytes.
     wide: bool,
 }
 

@@ -1,4 +1,4 @@
-//! How far a location description can be believed.
+//! The extent to which a location description can be believed.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ pub enum Object {
     Other,
 }
 
-/// When a description's statements about Wasm locals are believed.
+/// The condition under which a description's statements about Wasm locals are believed.
 #[derive(Clone)]
 pub enum Trust {
     /// Always: it was checked elsewhere.
