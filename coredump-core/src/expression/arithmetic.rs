@@ -134,7 +134,8 @@ impl Evaluator<'_, '_, '_, '_> {
         result.map(Worth::Number).ok_or_else(|| fail("too large"))
     }
 
-    /// Whether a condition holds: a truth value, or a pointer that is not null. For a number, languages differ.
+    /// Returns true if a condition holds: a truth value that is true, or a pointer that is not null. A number is an
+    /// error, since languages differ about it.
     pub(super) fn condition(&self, node: &Node) -> Result<bool, ExpressionError> {
         let worth = self.node(node)?;
         let is_condition = match &worth {

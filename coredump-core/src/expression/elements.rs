@@ -10,9 +10,9 @@ use crate::values::{Source, Value, is_signed};
 
 /// The most elements of one slice.
 const SLICE: u64 = 1 << 20;
-/// How many entries of a map are compared with a key.
+/// The most entries of a map that are compared with a key.
 const ENTRIES: u64 = 1 << 16;
-/// How many references and smart pointers are followed to a value that has elements.
+/// The most references and smart pointers that are followed to a value that has elements.
 const FOLLOWED: u32 = 8;
 
 impl Evaluator<'_, '_, '_, '_> {

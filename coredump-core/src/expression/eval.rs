@@ -14,7 +14,7 @@ use crate::values::{
     Source, Status, Value, Variable, When, is_integral, is_signed, pointer_target, value_at_entry, variable_value,
 };
 
-/// How deep pointers and arrays may be nested in the type of a cast.
+/// The most pointers and arrays that may be nested in the type of a cast.
 const NESTED: u32 = 32;
 
 /// The value of a part of an expression.
@@ -308,8 +308,8 @@ impl<'s> Evaluator<'_, '_, '_, 's> {
         Ok(nearest_double(value.unsigned(self.frame, size).map_err(unknown)?, size))
     }
 
-    /// Converts a floating-point value to an integer, as C does: towards zero. `None` if the types are others. A number that does
-    /// not fit is an error: C leaves open what it becomes.
+    /// Converts a floating-point value to an integer, as C does: towards zero. `None` if the types are others. A number
+    /// that does not fit is an error: C leaves open what it becomes.
     fn truncated(&self, column: usize, value: &Value, ty: Option<Die>) -> Result<Option<i128>, ExpressionError> {
         let integer = self.encoding(ty).is_some_and(|to| is_integral(to) && to != gimli::DW_ATE_boolean);
         if !integer || self.encoding(value.ty) != Some(gimli::DW_ATE_float) {
@@ -322,7 +322,8 @@ impl<'s> Evaluator<'_, '_, '_, 's> {
             true => -(1i128 << (bits - 1))..1 << (bits - 1),
             false => 0..1 << bits,
         };
-        // What is too large for this type becomes its largest or smallest number, and no number becomes 0.
+        // Rust's `as` makes the type's largest or smallest number of one that is too large, and 0 of NaN. In C both are
+        // undefined. Here both are errors.
         let whole = Some(number as i128).filter(|whole| !number.is_nan() && range.contains(whole));
         whole.map(Some).ok_or_else(|| ExpressionError::new(column, "the number does not fit into that type"))
     }

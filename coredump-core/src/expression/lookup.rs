@@ -13,7 +13,7 @@ use crate::scope::VariableKind;
 /// The most `*` after a type's name.
 const POINTERS: usize = 16;
 
-/// How deep types may be nested in the name of a type.
+/// The most types that may be nested in the name of a type.
 const TYPES: u32 = 8;
 
 /// The variable of that name that the frame's code sees in its function: the innermost block's.
@@ -97,7 +97,7 @@ pub fn file_static(frame: &FrameContext<'_, '_>, file: &str, name: &str) -> Opti
     })
 }
 
-/// Whether the innermost namespaces of an entry are these.
+/// Returns true if the innermost namespaces of an entry are these.
 fn ends_with(units: &Units<'_>, die: Die, namespaces: &[String]) -> bool {
     if namespaces.is_empty() {
         return true;
@@ -190,7 +190,8 @@ fn member_pointer(frame: &FrameContext<'_, '_>, name: &str, levels: u32) -> Opti
     Some(units.member_pointer_to(Some(method), class, size * 2))
 }
 
-/// Where the class name at the end of a text begins, as a byte index.
+/// Returns the byte index at which the class name at the end of a text begins; `None` if there is nothing before the
+/// name, or if its angle brackets do not match.
 fn class_start(text: &str) -> Option<usize> {
     let mut depth = 0usize;
     for (at, char) in text.char_indices().rev() {

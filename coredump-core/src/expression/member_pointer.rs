@@ -11,10 +11,10 @@ use crate::lang::cpp::classes::Subobject;
 use crate::lang::table;
 use crate::values::{Source, Value};
 
-/// How deep bases and anonymous members are nested in which a member is looked for.
+/// The most levels of bases and anonymous members in which a member is looked for.
 const NESTED: u32 = 16;
 
-/// How many pointers are followed to the object.
+/// The most pointers that are followed to the object.
 const FOLLOWED: u32 = 4;
 
 impl<'s> Evaluator<'_, '_, '_, 's> {
@@ -177,7 +177,8 @@ impl<'s> Evaluator<'_, '_, '_, 's> {
         }
     }
 
-    /// Whether two pointers to members mean the same member; `None` where either is none.
+    /// Returns true if two pointers to members mean the same member; `None` if either value is not a pointer to a
+    /// member.
     pub(super) fn same_member(&self, one: &Value, other: &Value) -> Result<Option<bool>, String> {
         let class = |value: &Value| match self.frame.units.peeled(value.ty)?.1.kind {
             Kind::MemberPointer(target, class) => {

@@ -10,9 +10,9 @@ use crate::catalog::types::{Kind, Member};
 use crate::lang::cpp::classes::Subobject;
 use crate::values::{Source, Value};
 
-/// How deep bases and anonymous members are nested in which a member is looked for.
+/// The most levels of bases and anonymous members in which a member is looked for.
 const NESTED: u32 = 16;
-/// How many objects are searched for one member.
+/// The most objects that are searched for one member.
 const OBJECTS: u32 = 4096;
 
 /// A member that was found, and the object whose own it is.
@@ -116,8 +116,9 @@ impl Evaluator<'_, '_, '_, '_> {
         }
     }
 
-    /// The member that C++ sees where two have one name, if it sees either. A class's own member hides those of its bases,
-    /// and those of a virtual base that is reached in another way too. Two ways to one virtual base lead to the same member.
+    /// The member that C++ sees where two have one name, if it sees either. A class's own member hides those of its
+    /// bases, and those of a virtual base that is reached in another way too. Two ways to one virtual base lead to the
+    /// same member.
     fn visible(&self, one: Owned, other: Owned) -> Option<Owned> {
         let hides = |one: &Owned, other: &Owned| {
             let part = other.owner.ty.map(|class| self.frame.part_of_class(&one.owner, class));

@@ -4,7 +4,7 @@ use super::ExpressionError;
 use super::lexer::{Token, TokenKind, tokens};
 use super::tree::{Binary, Conversion, LEVELS, Node, NodeKind};
 
-/// How deep operators and brackets may be nested: the parser and the evaluation recurse on them.
+/// The most levels of operators and brackets: the parser and the evaluation recurse on them.
 const NESTING: u32 = 100;
 
 /// Parses an expression. `is_type` tells whether the text in brackets names a type, and so makes a cast.
@@ -85,7 +85,8 @@ impl Parser<'_> {
         all.find_map(|(level, (sign, operator))| self.take_operator(sign).then_some((level, *operator)))
     }
 
-    /// Takes the sign of an operator. In names of types the signs `<`, `>`, `&` stand alone, so that `>>` is two tokens.
+    /// Takes the sign of an operator. In names of types the signs `<`, `>`, `&` stand alone, so that `>>` is two
+    /// tokens.
     fn take_operator(&mut self, sign: &str) -> bool {
         let again = |at: usize| {
             let (Some(one), Some(next)) = (self.tokens.get(at), self.tokens.get(at + 1)) else { return false };
@@ -115,7 +116,8 @@ impl Parser<'_> {
         Ok(node)
     }
 
-    /// Whether a pointer to a member follows: Zig's `.*`, which dereferences a pointer, is followed by no name.
+    /// Returns true if the next tokens apply a pointer to a member, as `.*` and `->*` do in C++. Zig's `.*`, which
+    /// dereferences a pointer, is followed by no name.
     fn is_through(&self) -> bool {
         let token = |at: usize| self.tokens.get(self.at + at).map(|token| &token.kind);
         matches!(token(0), Some(TokenKind::Sign("." | "->")))

@@ -10,7 +10,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// Whether it contains `name@entry`, a parameter's value on entry.
+    /// Returns true if the expression contains `name@entry`, a parameter's value on entry.
     pub fn is_of_entry(&self) -> bool {
         match &self.kind {
             NodeKind::AtEntry(_) => true,
@@ -83,7 +83,7 @@ pub enum NodeKind {
     Binary(Binary, Box<Node>, Box<Node>),
 }
 
-/// How a cast makes one value of another.
+/// The way in which a cast makes one value from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conversion {
     /// As C's cast, Rust's `as` and C++'s `static_cast` convert: a pointer to an object moves to the subobject of the
@@ -169,14 +169,14 @@ pub const LEVELS: [&[(&str, Binary)]; 9] = [
 ];
 
 impl Binary {
-    /// Whether it is a comparison.
+    /// Returns true if it is a comparison.
     pub fn compares(self) -> bool {
         use Binary::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual, Unequal};
         matches!(self, Equal | Unequal | Less | LessOrEqual | Greater | GreaterOrEqual)
     }
 
-    /// Whether it combines the bits of two numbers: in C it binds less tightly than a comparison, in Rust and Zig more
-    /// tightly.
+    /// Returns true if it combines the bits of two numbers. In C it binds less tightly than a comparison, in Rust and
+    /// Zig more tightly.
     pub fn combines_bits(self) -> bool {
         matches!(self, Binary::BitOr | Binary::BitXor | Binary::BitAnd)
     }
