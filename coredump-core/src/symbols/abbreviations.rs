@@ -11,8 +11,8 @@ use crate::locked::Locked;
 
 /// The size limit of the first declaration of a table, in bytes. Real ones have at most some forty.
 const MAX_DECLARATION: usize = 4096;
-/// How many attributes an abbreviation may have. Compilers use a dozen or two; as some forms take no bytes in an entry, many
-/// entries of one byte each could have any number of attributes.
+/// The most attributes that an abbreviation may have. Compilers use a dozen or two; as some forms take no bytes in an
+/// entry, many entries of one byte each could have any number of attributes.
 const MAX_ATTRIBUTES: usize = 256;
 
 /// The tables that were read, by where they lie in memory: a package has several sections of them.
@@ -22,7 +22,8 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// The table of a unit. `main` says whether it is one of the main debug info's, of which only so many bytes are kept.
+    /// The table of a unit. `main` says whether it is one of the main debug info's, of which only so many bytes are
+    /// kept.
     pub fn of_unit<'s>(
         &self,
         dwarf: &Dwarf<'s>,

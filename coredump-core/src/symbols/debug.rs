@@ -21,10 +21,10 @@ use crate::locate::body::Instructions;
 use crate::locked::Locked;
 use crate::module::Module;
 
-/// How many address ranges are compared with the code to tell whether the debug info was made for it.
+/// The most address ranges that are compared with the code to find out if the debug info was made for it.
 const SAMPLE: usize = 64;
 
-/// How many places in code have the calls remembered that are inlined there.
+/// The most places in code for which the calls that are inlined there are remembered.
 const MAX_CALLS: usize = 1 << 16;
 
 /// The entries of the calls inlined at an address, by the function's unit, its entry and the address.
@@ -103,8 +103,8 @@ impl<'s> DebugInfo<'s> {
         })
     }
 
-    /// Whether the debug info for a function fits it, displaced by `by` bytes; `None` if the function has no debug
-    /// info.
+    /// Returns true if the debug info for a function fits it, displaced by `by` bytes; `None` if the function has no
+    /// debug info.
     fn fits(&self, module: &Module<'_>, function: u32, by: i64) -> Option<bool> {
         let extent = Extent::from_function(module, function)?;
         let stated = extent.moved_down(by)?;
@@ -116,13 +116,13 @@ impl<'s> DebugInfo<'s> {
         Some(fit.is_some_and(|index| self.rows_fit(index, module, function, by) != Some(false)))
     }
 
-    /// Whether a unit has lines but describes no function.
+    /// Returns true if a unit describes no function; it may have lines all the same.
     fn has_no_functions(&self, index: u32) -> bool {
         self.unit(index).is_some_and(|unit| unit.functions(&self.dwarf, &self.work).is_empty())
     }
 
-    /// Whether all rows of a unit's line table for a function's code stand on instructions, displaced by `by` bytes.
-    /// `None` if that cannot be known.
+    /// Returns true if all rows of a unit's line table for a function's code stand on instructions, displaced by `by`
+    /// bytes; `None` if that cannot be known.
     fn rows_fit(&self, unit: u32, module: &Module<'_>, function: u32, by: i64) -> Option<bool> {
         let code = module.code_section_start()?;
         let instructions = Instructions::decode(module, function)?;
@@ -136,8 +136,8 @@ impl<'s> DebugInfo<'s> {
         lines.all_rows(&(body.checked_sub_signed(by)?..decoded.checked_sub_signed(by)?), &self.work, fits)
     }
 
-    /// Whether the rows for a function's code stand on its instructions; true also if that is not known. Rows always do
-    /// so as compilers write them, but not in debug info of other code that has the same size by chance.
+    /// Returns true if the rows for a function's code stand on its instructions, or if that is not known. Rows that
+    /// compilers write always do so, but not those in debug info of other code that has the same size by chance.
     fn agrees(&self, unit: u32, module: &Module<'_>, extent: &Extent, by: i64) -> bool {
         if let Some(&known) = self.agreeing.lock().get(&(extent.body, by)) {
             return known;
@@ -149,8 +149,8 @@ impl<'s> DebugInfo<'s> {
         agrees
     }
 
-    /// Whether the units' address ranges begin where functions of `module` do. In debug info that was made before a
-    /// tool rewrote the code, only a few do, by chance.
+    /// Returns true if the units' address ranges begin where functions of `module` do. In debug info that was made
+    /// before a tool rewrote the code, only a few do, by chance.
     pub(super) fn was_made_for(&self, module: &Module<'_>) -> bool {
         let fit = |by| {
             let (good, bad) = self.beginnings(module, by);
@@ -160,8 +160,8 @@ impl<'s> DebugInfo<'s> {
         alive && (fit(0) || fit(self.displacement(module)))
     }
 
-    /// Whether more of the described functions are in the code than are not. This decides for units that begin at 0:
-    /// Kotlin writes that for all, and linkers for a unit that was dropped.
+    /// Returns true if more of the described functions are in the code than are not. This decides for units that begin
+    /// at address 0, which Kotlin writes for all units, and a linker for a unit that it dropped.
     fn has_functions_of(&self, module: &Module<'_>) -> bool {
         let Some(code) = module.code_section_start() else { return false };
         let (mut good, mut bad) = (0, 0);
@@ -178,13 +178,14 @@ impl<'s> DebugInfo<'s> {
         good > bad
     }
 
-    /// Whether the units have address ranges, and all that are looked at begin where functions of `module` do.
+    /// Returns true if the units have address ranges, and all of the ranges that are compared begin where functions of
+    /// `module` do.
     pub(super) fn agrees_throughout(&self, module: &Module<'_>) -> bool {
         matches!(self.beginnings(module, 0), (1.., 0))
     }
 
-    /// How many address ranges of units, displaced by `by` bytes, begin where functions of `module` do, and how many do
-    /// not.
+    /// Returns the number of address ranges of units that, displaced by `by` bytes, begin where functions of `module`
+    /// do, and the number of those that do not. At most [`SAMPLE`] are compared.
     fn beginnings(&self, module: &Module<'_>, by: i64) -> (usize, usize) {
         let Some(code) = module.code_section_start() else { return (0, 0) };
         let begins = |at: u64| {
@@ -217,7 +218,7 @@ impl<'s> DebugInfo<'s> {
             .find_map(|unit| lines::first_file(unit.unit.unit_ref(&self.dwarf)))
     }
 
-    /// Whether there is any unit.
+    /// Returns true if there is no unit.
     pub fn is_empty(&self) -> bool {
         self.units.is_empty()
     }
@@ -260,7 +261,7 @@ impl<'s> DebugInfo<'s> {
         self.work.leave(steps);
     }
 
-    /// Whether something was left out because there was too much to read.
+    /// Returns true if something was left out because there was too much to read.
     pub fn gave_up(&self) -> bool {
         self.work.is_spent()
     }
@@ -322,8 +323,8 @@ impl<'s> DebugInfo<'s> {
         functions::name(unit, entry, |offset| if split { None } else { self.entry_at(offset) })
     }
 
-    /// Returns the contents of the source file `file`, which a location in a function of `module` names, if the debug info has
-    /// them.
+    /// Returns the contents of the source file `file`, which a location in a function of `module` names, if the debug
+    /// info has them.
     pub(super) fn source(&self, module: &Module<'_>, function: u32, file: &str) -> Option<EmbeddedSource> {
         let found = self.function_entry(module, function).map(|(unit, _)| unit);
         let unit =
@@ -338,7 +339,8 @@ impl<'s> DebugInfo<'s> {
         self.unit(unit)?.location(&self.dwarf, row)
     }
 
-    /// Where the source declares a function of `module`: the line of its name, not that of its first code.
+    /// Returns the place at which the source declares a function of `module`: the line of its name, not that of its
+    /// first code.
     pub fn declaration(&self, module: &Module<'_>, function: u32) -> Option<Location> {
         let (unit, entry) = self.function_entry(module, function)?;
         functions::declaration(self.unit_ref(unit)?, entry, |file, line| self.declared_at(unit, file, line))
@@ -522,8 +524,8 @@ impl<'s> Unit<'s> {
         self.lines(main).map_or(LineLookup::Nothing, |lines| lines.row(pc, begin, work, accept))
     }
 
-    /// Whether the line table contradicts itself, because a path that it has for a source file is that of a folder.
-    /// Kotlin 2.4 writes such tables, with columns counted from 0 and sequences without an end.
+    /// Returns true if the line table contradicts itself, because the path that it has for a source file is also the
+    /// path of a folder. Kotlin 2.4 writes such tables, with columns counted from 0 and sequences without an end.
     fn is_doubtful(&self, main: &Dwarf<'s>) -> bool {
         *self.doubtful.get_or_init(|| lines::names_folders(self.unit.unit_ref(main)))
     }
@@ -536,7 +538,8 @@ impl<'s> Unit<'s> {
     }
 }
 
-/// Whether a sequence of a line table covers whole functions: it begins where one begins and ends where one ends.
+/// Returns true if a sequence of a line table covers whole functions: it begins where a function begins and ends where
+/// a function ends.
 fn bounds_functions(module: &Module<'_>, begin: u64, end: u64) -> bool {
     let Some(code) = module.code_section_start() else { return false };
     let extent = |at: u64| Extent::from_function(module, module.function_at(code.checked_add(at)?)?);

@@ -1,8 +1,9 @@
 //! Finds the source of an address in a module: in DWARF first, then in a source map, then names. Nothing is fetched
 //! over a network.
 //!
-//! Everything is lazy: DWARF units, functions and line tables are parsed when an address falls into them. Debug info that
-//! does not agree with the code (a tool rewrote the code afterwards) is not used: no line is better than a wrong one.
+//! Everything is lazy: DWARF units, functions and line tables are parsed when an address falls into them. Debug info
+//! that does not agree with the code (a tool rewrote the code afterwards) is not used: no line is better than a wrong
+//! one.
 
 mod abbreviations;
 mod debug;
@@ -62,7 +63,7 @@ pub type Dwarf<'s> = gimli::Dwarf<Slice<'s>>;
 /// A unit with its sections.
 pub type UnitRef<'u, 's> = gimli::UnitRef<'u, Slice<'s>>;
 
-/// How many addresses are remembered with their answer.
+/// The most addresses for which the answer is remembered.
 const MAX_KNOWN: usize = 1 << 20;
 
 /// A place in the source.
@@ -82,7 +83,7 @@ pub struct Location {
 pub struct SourceFrame {
     /// Linkage name, else plain name, as the debug info has it.
     pub name: Option<Arc<str>>,
-    /// Where execution stood; `None` where the line table has no line (line 0).
+    /// The place in the source at which execution stood; `None` if the line table has no line for it (line 0).
     pub location: Option<Location>,
 }
 
@@ -256,7 +257,7 @@ impl<'s> Symbols<'s> {
         self.kind
     }
 
-    /// Where they come from, for a person.
+    /// Returns the origin of the symbols, in words for the user.
     pub fn origin(&self) -> &str {
         &self.origin
     }
@@ -314,8 +315,8 @@ impl<'s> Symbols<'s> {
         frames
     }
 
-    /// Returns the contents of the source file `file` from debug info or source map, which a location in a function of `module`
-    /// names.
+    /// Returns the contents of the source file `file` from debug info or source map, which a location in a function of
+    /// `module` names.
     pub fn embedded_source(&self, module: &Module<'_>, function: u32, file: &str) -> Option<EmbeddedSource> {
         let described = self.debug.as_ref().and_then(|debug| debug.source(module, function, file));
         described.or_else(|| {
@@ -324,7 +325,7 @@ impl<'s> Symbols<'s> {
         })
     }
 
-    /// Where the source declares a function, if its debug info says so.
+    /// Returns the place at which the source declares a function; `None` if its debug info does not say so.
     pub fn declaration(&self, module: &Module<'_>, function: u32) -> Option<Location> {
         self.debug.as_ref()?.declaration(module, function)
     }
@@ -361,8 +362,8 @@ fn text(text: Slice<'_>) -> Cow<'_, str> {
     String::from_utf8_lossy(&text.slice()[..text.len().min(MAX_SYMBOL)])
 }
 
-/// The text of an attribute, or the beginning of one that is longer than any name. Many entries may share a text, so it is not read
-/// to its end for each of them.
+/// The text of an attribute, or the beginning of one that is longer than any name. Many entries may share a text, so it
+/// is not read to its end for each of them.
 pub fn attribute_text<'s>(unit: UnitRef<'_, 's>, value: AttributeValue<Slice<'s>>) -> Option<Slice<'s>> {
     let (texts, offset) = match value {
         AttributeValue::DebugStrRef(offset) => (unit.dwarf.debug_str.reader(), offset.0),

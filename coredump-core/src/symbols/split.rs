@@ -83,7 +83,7 @@ impl<'s> SplitFinder<'s> {
         package.as_ref()?.find_cu(id, main).ok()?
     }
 
-    /// What `find` finds in the sections of the files that may be the one of this name.
+    /// Returns the result of `find` for the first file of this name in whose sections it finds the unit.
     fn single(
         &self,
         main: &Dwarf<'s>,

@@ -16,9 +16,9 @@ use crate::limits::Overlap;
 
 /// Units and ranges that are indexed at most: beyond it a file is hostile.
 const MAX_ENTRIES: usize = 20_000_000;
-/// How many ranges are looked at for one address; in sound debug info the closest one covers it.
+/// The most ranges that are searched for one address; in sound debug info the closest one covers it.
 const MAX_SEARCHED: usize = 1 << 16;
-/// How many units are tried for one address; in sound debug info there is one.
+/// The most units that are tried for one address; in sound debug info there is one.
 const MAX_TRIED: usize = 32;
 
 /// The index.
@@ -126,7 +126,7 @@ impl UnitIndex {
         ranges.map(|range| u64::from(range.begin)).take(count)
     }
 
-    /// Whether all ranges belong to functions that the linker dropped.
+    /// Returns true if all ranges belong to functions that the linker dropped.
     pub fn is_dead(&self, code_size: u64) -> bool {
         // A range from 0 to the end is from an assembler, which describes the section as a whole.
         let live = |range: &UnitRange| range.begin > 0 || u64::from(range.end) == code_size;
@@ -217,13 +217,13 @@ fn root_ranges(
 #[derive(Default)]
 struct Lists {
     overlap: Overlap,
-    /// How many units share a list and what its addresses count from.
+    /// The number of units that share a list, by its offset and the address from which its addresses count.
     shared: HashMap<(usize, u64), usize>,
 }
 
 impl Lists {
-    /// How many ranges are read of the list at an offset, the addresses of which count from `base`. Of units that share all of one,
-    /// no more than these are tried for an address.
+    /// Returns the number of ranges to read of the list at an offset, whose addresses count from `base`. It is 0 if
+    /// [`MAX_TRIED`] units share the list already, since no more units than these are tried for an address.
     fn room(&mut self, offset: usize, base: u64) -> usize {
         let shared = self.shared.entry((offset, base)).or_default();
         *shared += 1;

@@ -2,8 +2,8 @@
 //!
 //! Sound debug info is read once, in pieces. Hostile debug info makes a small file expensive: a million units that
 //! share one table of abbreviations, functions that all refer to one long list of ranges, line programs that are read
-//! again for each unit. So every step is counted, for each of the dumps that share the module. When the limit is reached,
-//! whatever is not known yet stays unknown.
+//! again for each unit. So every step is counted, for each of the dumps that share the module. When the limit is
+//! reached, whatever is not known yet stays unknown.
 
 use crate::limits::{MAX_ABBREVIATIONS, MAX_DEBUG_STEPS, Steps};
 
@@ -23,8 +23,8 @@ impl Work {
         Work { steps: Steps::new(allowed), allowed, abbreviations: Steps::new(MAX_ABBREVIATIONS as u64) }
     }
 
-    /// Allows as much work as at first, as another dump of the same module is to be read: most of what one dump asks for is
-    /// kept for the next ones, but not all. Does nothing once the limit was reached.
+    /// Allows as much work as at first, as another dump of the same module is to be read: most of what one dump asks
+    /// for is kept for the next ones, but not all. Does nothing once the limit was reached.
     pub fn renew(&self) {
         self.steps.renew(self.allowed);
     }
@@ -45,7 +45,7 @@ impl Work {
         self.abbreviations.spend(bytes) && self.spend(bytes)
     }
 
-    /// Whether the limit was reached, so that something was left out.
+    /// Returns true if the limit was reached, so that something was left out.
     pub fn is_spent(&self) -> bool {
         self.steps.are_spent() || self.abbreviations.are_spent()
     }
