@@ -1,5 +1,5 @@
-//! Where pointers are in values of each type of a program, beginning with the types of its variables. With these shapes
-//! heap blocks can be walked without the debug information.
+//! The positions of pointers in values of each type of a program, beginning with the types of its variables. With these
+//! shapes heap blocks can be walked without the debug information.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -14,22 +14,22 @@ use crate::model::{CoreDump, Instance};
 use crate::scope::VariableKind;
 use crate::values::{Source, variable_value};
 
-/// How many types are looked at in all: debug info with more is hostile.
+/// The most types that are read in all: debug info with more is hostile.
 const MAX_SHAPES: usize = (1 << 16) - 1;
 /// The most pointers in one value.
 const MAX_POINTERS: usize = 4096;
-/// How deep types are nested in types.
+/// The most levels of types that are nested in types.
 const LEVELS: u32 = 32;
-/// How many members and elements are visited for one type, and for all types: types may contain each other so often
-/// that the number explodes.
+/// The most members and elements that are visited for one type, and for all types. Types may contain each other so
+/// often that the number explodes.
 const STEPS: usize = 1 << 16;
 const ALL_STEPS: usize = 1 << 24;
-/// Structures in structures in which parts that point to others of their type are looked for; how many such parts of one structure
-/// and of all are.
+/// Structures in structures in which parts that point to others of their type are looked for; how many such parts of
+/// one structure and of all are.
 const HOLDING: u32 = 4;
 const MAX_LINKS: usize = 16;
 const MAX_HOLDERS: usize = 4096;
-/// How many variables are looked at.
+/// The most variables that are read.
 const MAX_ROOTS: usize = 1 << 20;
 
 /// A type, with what a walk over heap blocks needs of it.
@@ -43,13 +43,14 @@ pub struct Shape {
     pub parts: Parts,
     /// The array without a length at its end, if it has one: then a block holds one value, however large the block is.
     pub tail: Option<Tail>,
-    /// Whether it is the base of a container's nodes: anything else that is known of such a value tells more.
+    /// True if it is the base of a container's nodes: any other type that is known for such a value says more.
     pub base: bool,
-    /// Whether a pointer to it leads to one value, which may be the beginning of a larger one: of a derived class.
+    /// True if a pointer to it leads to one value, which may be the beginning of a larger one: an object of a derived
+    /// class.
     pub single: bool,
     /// For a type with `single`, the same type without it: an index into [`Shapes::all`].
     pub several: Option<usize>,
-    /// Whether it begins with the address of a vtable, which tells the class of the complete object
+    /// True if it begins with the address of a vtable, which shows the class of the complete object
     /// ([`Shapes::vtables`]).
     pub object: bool,
     /// The larger node that a block may hold instead, of which this type is the first part.
@@ -63,9 +64,9 @@ pub struct Shape {
 pub struct Members {
     /// Bytes of a value.
     pub size: u64,
-    /// Whether a block holds an array of such values.
+    /// True if a block holds an array of such values.
     pub array: bool,
-    /// Where each member begins in the value, in order, and its name and type for a person.
+    /// For each member, in order, its offset in bytes from the value's start, and its name and type as they are shown.
     pub list: Vec<(u64, String)>,
 }
 
@@ -143,7 +144,7 @@ pub enum Target {
     Erased {
         /// Room for a value, in bytes.
         room: u64,
-        /// How to find out the type. Offsets are in bytes from the value's start.
+        /// The way to find out the type. Offsets are in bytes from the value's start.
         by: ErasedBy,
     },
     /// Several arrays, one for each member of some structures, that follow each other.
@@ -162,7 +163,8 @@ pub enum Target {
 pub struct Handled {
     /// The type of the value: an index into [`Shapes::all`].
     pub shape: usize,
-    /// Whether a pointer leads to the value, where the function tells that.
+    /// True if a pointer leads to the value, false if the value itself is there; `None` if the function does not show
+    /// it.
     pub outside: Option<bool>,
 }
 
@@ -219,16 +221,18 @@ pub struct Shapes {
     pub(crate) all: Vec<Shape>,
     /// The variables: statics, and those of the frames.
     pub(crate) roots: Vec<TypedVariable>,
-    /// The types that vtables are for, by the address that pointers (Rust) or whole objects (C++) hold: indices into `all`.
+    /// The types that vtables are for, by the address that pointers (Rust) or whole objects (C++) hold: indices into
+    /// `all`.
     pub(crate) vtables: HashMap<u64, usize>,
-    /// For each type that ends in a trait object, what it is with that object's type in its place, by the address of the
-    /// object's vtable: indices into `all`.
+    /// For each type that ends in a trait object, what it is with that object's type in its place, by the address of
+    /// the object's vtable: indices into `all`.
     pub(crate) tailed: Vec<HashMap<u64, usize>>,
     /// Blocks whose types the program's runtime says, by address: indices into `all`.
     pub(crate) known: Vec<(u64, usize)>,
     /// The values that functions are for, by the functions' indices in the first table.
     pub(crate) handlers: HashMap<u64, Handled>,
-    /// Structures with a part that lists link to, by the part's type: the index of the whole, and the offset of the part in it.
+    /// Structures with a part that lists link to, by the part's type: the index of the whole, and the offset of the
+    /// part in it.
     pub(crate) holders: HashMap<usize, Vec<(usize, u64)>>,
     /// The blocks that consist of several arrays.
     pub(crate) tables: Vec<BlockArrays>,
@@ -299,7 +303,7 @@ struct Builder {
     unnamed: Vec<(usize, Die)>,
     /// The binaries whose data was searched for vtables.
     searched: HashSet<usize>,
-    /// Whether there are type-erased values.
+    /// True if the program has type-erased values.
     has_erased: bool,
     /// The entries that were not read yet.
     left: VecDeque<(Die, usize)>,
@@ -889,12 +893,12 @@ impl Pointer {
 }
 
 impl Parts {
-    /// Whether there are no pointers.
+    /// Returns true if there are no pointers.
     pub fn is_empty(&self) -> bool {
         self.pointers.is_empty() && self.choices.is_empty()
     }
 
-    /// How many pointers there are, with those in variants.
+    /// Returns the number of pointers, including those in variants.
     fn len(&self) -> usize {
         self.choices
             .iter()
@@ -953,13 +957,14 @@ fn element_size(units: &Units<'_>, array: Option<Die>) -> Option<u64> {
     array.stride.or_else(|| units.size_of(array.element)).filter(|&size| size > 0)
 }
 
-/// Whether a member is a vtable pointer.
+/// Returns true if a member is a vtable pointer.
 fn is_vtable(member: &Member<'_>) -> bool {
     member.name.is_some_and(|name| name.starts_with(b"_vptr"))
 }
 
-/// Whether objects of a class may begin with a vtable pointer, their own or a base's. For a class that is only
-/// declared, such as a base in a library without debug information, it is not known, and counts as true.
+/// Returns true if objects of a class may begin with a vtable pointer, their own or a base's. For a class that is only
+/// declared, such as a base in a library without debug information, this is not known, and the result is true if the
+/// language has base classes.
 fn has_vtable(units: &Units<'_>, ty: Option<Die>, levels: u32) -> bool {
     let (Some((die, ty)), Some(levels)) = (units.peeled(ty), levels.checked_sub(1)) else { return false };
     let Kind::Struct(contents) = &ty.kind else { return false };
