@@ -21,7 +21,7 @@ use crate::module::Body;
 use crate::producers::OffsetBase;
 use find::{Finder, Left};
 
-/// How sure it is that a binary is the one that ran.
+/// The degree of certainty that a binary is the one that ran, from the lowest to the highest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verification {
     /// Nothing could be checked, and nothing spoke against it.
@@ -41,12 +41,12 @@ pub enum Verification {
 }
 
 impl Verification {
-    /// Whether anything was checked.
+    /// Returns true if anything was checked.
     pub fn is_verified(self) -> bool {
         self > Verification::Unchecked
     }
 
-    /// How it was checked, for a person.
+    /// Returns the check that was made, in words for the user.
     pub fn describe(self) -> &'static str {
         match self {
             Verification::Unchecked => "nothing to check it by",
@@ -65,9 +65,9 @@ impl Verification {
 pub struct Found {
     /// The binary.
     pub binary: Arc<Binary>,
-    /// How it was checked.
+    /// The check by which it was found to be the binary that ran.
     pub verification: Verification,
-    /// How the frames fit it: what the dump's code offsets mean in it.
+    /// The way in which the frames fit it: the meaning that the dump's code offsets have in it.
     pub(crate) fit: Fit,
 }
 
@@ -76,7 +76,7 @@ pub struct Found {
 pub struct Refused {
     /// The file; `None` for a module in the dump.
     pub path: Option<PathBuf>,
-    /// Why it was refused.
+    /// The reason for which it was refused, in words for the user.
     pub reason: String,
 }
 
@@ -92,7 +92,7 @@ pub struct Slot {
     pub refused: Vec<Refused>,
 }
 
-/// Where a frame stands in its module. Offsets in bytes.
+/// The place in its module at which a frame stands. Offsets are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CodePlace {
     /// The function's body.
@@ -103,7 +103,7 @@ pub(crate) struct CodePlace {
     pub code_offset: u32,
     /// DWARF address: a byte offset in the code section's contents.
     pub dwarf_pc: u64,
-    /// Whether it stands on a call instruction.
+    /// True if it is a call instruction.
     pub at_call: bool,
     /// The kind of place at which it stopped.
     pub stop: StoppedAt,
@@ -198,7 +198,7 @@ impl Binaries {
             }
             let used =
                 self.slots.iter().filter_map(|slot| slot.found.as_ref()).any(|found| found.binary.path() == Some(path));
-            // Where a module has no binary, what was refused is reported with it.
+            // If a module has no binary, the files that were refused for it are reported with the module.
             let told = self.slots.iter().filter(|slot| slot.found.is_none()).flat_map(|slot| &slot.refused);
             if used || told.filter_map(|refused| refused.path.as_ref()).any(|refused| refused == path) {
                 continue;
@@ -262,8 +262,8 @@ impl Binaries {
         recorded.filter(|&module| (module as usize) < self.slots.len()).or(only)
     }
 
-    /// The instances that have the dump's memory with this index, in order: index of the instance, and of the memory in its
-    /// module. All of them are looked up once: a dump may have a million of both.
+    /// The instances that have the dump's memory with this index, in order: index of the instance, and of the memory in
+    /// its module. All of them are looked up once: a dump may have a million of both.
     pub(crate) fn instances_with(&self, dump: &CoreDump<'_>, memory: u32) -> &[(usize, u32)] {
         let instances = self.instances.get_or_init(|| {
             let mut known = InstancesOfMemories::new();
@@ -281,9 +281,9 @@ impl Binaries {
         instances.get(&memory).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Where a frame stands; `None` if its binary is not known, the dump does not say, or what it says cannot be. If it
-    /// trapped and stands on a branch, the place is the `unreachable` to which the branch leads; if it was interrupted
-    /// at the head of a loop, the first instruction in the loop.
+    /// Returns the place at which a frame stands; `None` if its binary is not known, or if the dump gives no place or
+    /// an impossible one. If it trapped and stands on a branch, the place is the `unreachable` to which the branch
+    /// leads; if it was interrupted at the head of a loop, the first instruction in the loop.
     pub(crate) fn code_place(&self, dump: &CoreDump<'_>, thread: usize, frame: usize) -> Option<CodePlace> {
         let (place, behind) = self.place_and_behind(dump, thread, frame)?;
         match behind {
@@ -292,7 +292,8 @@ impl Binaries {
         }
     }
 
-    /// Where the dump says that a frame stands, and where that branches to if the frame trapped there.
+    /// Returns the place at which the dump says that a frame stands, and the target of the branch there if the frame
+    /// trapped on it.
     fn place_and_behind(&self, dump: &CoreDump<'_>, thread: usize, index: usize) -> Option<(CodePlace, Behind)> {
         let frame = dump.threads.get(thread)?.frames.get(index)?;
         let found = self.found(self.module_of(dump, frame)?)?;
@@ -326,11 +327,11 @@ impl Binaries {
     }
 }
 
-/// Whether a youngest frame without a usable code offset may have been stopped on entry to its function. That is so if
-/// the recorded reason is an interruption or a stack overflow, or if no reason is recorded and the offset is the 0 that
-/// Wasmtime writes on entry. Wasmtime also writes 0 for a trap in a call that it inlined (`-C inlining=y`), and for
-/// every frame of code that was compiled without addresses (`-D address-map=n`): then callers have an offset of 0 too,
-/// where no call can stand.
+/// Returns true if a youngest frame without a usable code offset may have been stopped on entry to its function. That
+/// is so if the recorded reason is an interruption or a stack overflow, or if no reason is recorded and the offset is
+/// the 0 that Wasmtime writes on entry. Wasmtime also writes 0 for a trap in a call that it inlined (`-C inlining=y`),
+/// and for every frame of code that was compiled without addresses (`-D address-map=n`): then callers have an offset of
+/// 0 too, where no call can stand.
 fn only_entered(dump: &CoreDump<'_>, thread: usize, frame: &Frame, reason: Option<&str>) -> bool {
     let callers = dump.threads[thread].frames.iter().skip(1);
     let addresses = callers.filter(|caller| caller.function.is_some()).all(|caller| caller.code_offset != Some(0));
@@ -349,7 +350,8 @@ impl CodePlace {
 }
 
 impl Found {
-    /// Where the dump says that a frame stands in this binary. `caller` says that it is not the youngest of its thread.
+    /// Returns the place in this binary at which the dump says that a frame stands. `caller` is true if the frame is
+    /// not the youngest of its thread.
     fn code_place(&self, frame: &Frame, caller: bool) -> Option<CodePlace> {
         let body = self.binary.module().body(frame.function?)?;
         let code_offset = frame.code_offset;

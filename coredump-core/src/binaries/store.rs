@@ -21,8 +21,8 @@ use crate::module::{self, Module};
 use crate::stamp::Stamp;
 use crate::symbols::{EmbeddedSource, Location, Neighbours, SourceFrame, Symbols, SymbolsKind};
 
-/// The binaries that were opened. Dumps and threads share it: each file is opened once, and each module's symbols are read
-/// once. Nothing is dropped from it before it is dropped itself.
+/// The binaries that were opened. Dumps and threads share it: each file is opened once, and each module's symbols are
+/// read once. Nothing is dropped from it before it is dropped itself.
 #[derive(Default)]
 pub struct BinaryStore {
     folders: Folders,
@@ -177,7 +177,7 @@ impl Binary {
         self.nested
     }
 
-    /// Where in its file the core module begins, in bytes: not at 0 if it is nested in a component.
+    /// Returns the byte offset in its file at which the core module begins: not 0 if it is nested in a component.
     pub fn start(&self) -> u64 {
         self.file.as_ref().and_then(|file| file.offset_of(self.module().bytes())).unwrap_or(0) as u64
     }
@@ -280,7 +280,7 @@ impl Binary {
         self.loaded(|loaded| loaded.symbols.kind())
     }
 
-    /// Where its symbols come from, for a person.
+    /// Returns the origin of its symbols, in words for the user.
     pub fn symbols_origin(&self) -> &str {
         self.loaded(|loaded| loaded.symbols.origin())
     }
@@ -290,7 +290,7 @@ impl Binary {
         self.loaded(|loaded| loaded.symbols.problems())
     }
 
-    /// Whether it has DWARF that was made for its code, in its own file or another.
+    /// Returns true if it has DWARF that was made for its code, in its own file or another.
     pub fn has_dwarf(&self) -> bool {
         self.loaded(|loaded| loaded.symbols.debug().is_some())
     }
@@ -306,7 +306,7 @@ impl Binary {
         self.loaded(|loaded| loaded.symbols.embedded_source(self.module(), function, file))
     }
 
-    /// Where the source declares a function, if its debug info says so.
+    /// Returns the place at which the source declares a function; `None` if its debug info does not say so.
     pub(crate) fn declaration(&self, function: u32) -> Option<Location> {
         self.loaded(|loaded| loaded.symbols.declaration(self.module(), function))
     }
