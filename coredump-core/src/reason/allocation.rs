@@ -18,7 +18,7 @@ pub struct Allocation {
     pub frame: usize,
     /// Name of the allocating function.
     pub function: String,
-    /// How many bytes were asked for.
+    /// The number of bytes that were asked for.
     pub bytes: u64,
 }
 

@@ -1,5 +1,5 @@
-//! Why a program died: as the capturing program recorded it, else as inferred from the trapping instruction and the
-//! functions on top of the stack. Beyond these, nothing is guessed.
+//! The reason for which a program died: as the capturing program recorded it, or else as inferred from the trapping
+//! instruction and the functions on top of the stack. Beyond these, nothing is guessed.
 
 mod access;
 mod allocation;
@@ -28,10 +28,10 @@ pub use exception::Exception;
 use operands::{FrameState, Stopped};
 pub use script::ScriptFrame;
 
-/// How many of the youngest frames are searched for panics and recursion.
+/// The number of youngest frames that are searched for panics and recursion.
 const FRAMES: usize = 64;
 
-/// Why a program died.
+/// The reason for which a program died.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CrashReason {
@@ -42,11 +42,11 @@ pub struct CrashReason {
     /// A detail that code and dump prove: the address of an access, the callee of an indirect call, an overflow of
     /// the shadow stack.
     pub detail: Option<String>,
-    /// Whether the dump records the reason, or it was inferred.
+    /// The origin of the reason: recorded in the dump, or inferred.
     pub source: ReasonSource,
     /// The tail of what the guest wrote to its standard error, if that was recorded.
     pub guest_stderr: Option<String>,
-    /// How the program gave up, if it did so by itself.
+    /// The panic with which the program gave up, if it did so by itself.
     pub panic: Option<Panic>,
     /// The instruction that trapped, in the Wasm text format.
     pub instruction: Option<String>,
@@ -58,7 +58,7 @@ pub struct CrashReason {
     pub allocation: Option<Allocation>,
 }
 
-/// Where a reason comes from.
+/// The origin of a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReasonSource {
     /// The program that captured the dump recorded it.
@@ -85,9 +85,9 @@ pub struct Panic {
     pub language: &'static str,
     /// Its message.
     pub message: Option<String>,
-    /// Where in the source it gave up, as the runtime reports it: `file:line:column` or the like.
+    /// The place in the source at which it gave up, as the runtime reports it: `file:line:column` or the like.
     pub location: Option<String>,
-    /// Where the panic was found.
+    /// The place in the dump where the panic was found.
     pub source: PanicSource,
     /// For an interpreted program, the functions that the exception propagated through, innermost first; else empty.
     pub frames: Vec<ScriptFrame>,
@@ -95,7 +95,7 @@ pub struct Panic {
     pub chain: Vec<Chained>,
 }
 
-/// Where a panic's text was found.
+/// The place in the dump where a panic's text was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PanicSource {
     /// In what the guest wrote to its standard error.
@@ -145,8 +145,8 @@ impl CrashReason {
         }
     }
 
-    /// Whether it is an uncaught exception of an interpreted program, so that place and signature of the crash come
-    /// from its traceback.
+    /// Returns true if it is an uncaught exception of an interpreted program. Then the place and signature of the crash
+    /// come from its traceback.
     pub fn is_script(&self) -> bool {
         self.panic.as_ref().is_some_and(|panic| !panic.frames.is_empty())
     }
@@ -160,8 +160,8 @@ impl CrashReason {
     }
 }
 
-/// Why the program died; `None` if that is not known. The crashed thread is the first that has frames; `signer`
-/// remembers names from dump to dump.
+/// Returns the reason for which the program died; `None` if that is not known. The crashed thread is the first that has
+/// frames; `signer` remembers names from dump to dump.
 #[doc(hidden)]
 pub fn find(
     dump: &CoreDump<'_>,
@@ -238,8 +238,8 @@ pub fn find(
     })
 }
 
-/// The allocation in whose functions the program died, or after whose failure it gave up; `None` if there is none, or its
-/// size is not known for certain.
+/// The allocation in whose functions the program died, or after whose failure it gave up; `None` if there is none, or
+/// its size is not known for certain.
 pub(crate) fn allocation(
     dump: &CoreDump<'_>,
     binaries: &Binaries,
@@ -256,12 +256,12 @@ fn youngest(dump: &CoreDump<'_>, resolver: &Resolver<'_, '_>) -> Vec<ResolvedFra
     (0..FRAMES).map_while(|frame| resolver.frame(thread, frame)).collect()
 }
 
-/// Whether the instruction tells more about a trap of this kind than the engine's message.
+/// Returns true if the instruction says more about a trap of this kind than the engine's message.
 fn says_more(kind: &str) -> bool {
     kind.ends_with("-out-of-bounds") || kind.starts_with("indirect-call-")
 }
 
-/// Whether this kind is a trap of an instruction, and not an end from outside or in the host.
+/// Returns true if this kind is a trap of an instruction, and not an end from outside or in the host.
 fn is_trap(kind: &str) -> bool {
     !matches!(
         kind,
@@ -269,13 +269,13 @@ fn is_trap(kind: &str) -> bool {
     )
 }
 
-/// Whether an instruction is a branch.
+/// Returns true if an instruction is a conditional or unconditional branch.
 fn is_branch(operator: &wasmparser::Operator<'_>) -> bool {
     use wasmparser::Operator as O;
     matches!(operator, O::If { .. } | O::Br { .. } | O::BrIf { .. } | O::BrTable { .. })
 }
 
-/// Whether a program that gives up by itself ends with a reason of this kind.
+/// Returns true if a program that gives up by itself ends with a reason of this kind.
 fn gives_up(kind: &str) -> bool {
     matches!(kind, "unreachable" | "exit" | "host-call" | "host-error" | "exception")
 }
@@ -341,8 +341,8 @@ impl<'c, 'd> Evidence<'c, 'd> {
         }
     }
 
-    /// Whether the program gave up: the stack shows a panic, and the youngest frame's function has an `unreachable`
-    /// that can have ended the program.
+    /// Returns true if the program gave up: the stack shows a panic, and the youngest frame's function has an
+    /// `unreachable` that can have ended the program.
     fn gave_up(&self, signer: &Signer) -> bool {
         let ends = || {
             let mut operators = self.binary(0)?.module().operators(self.frame(0)?.function?)?;
