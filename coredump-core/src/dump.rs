@@ -126,7 +126,7 @@ impl Draft {
 
     /// Finds the binaries of the dump's modules, and settles with their help what the file alone leaves open.
     ///
-    /// Where the file leaves nothing open, they are looked for when something first asks for them.
+    /// If the file leaves nothing open, the binaries are looked for when something first asks for them.
     ///
     /// ```
     /// use coredump_core::{Draft, Options, Store};
@@ -176,7 +176,7 @@ struct Settled {
     located: OnceLock<Located>,
     reason: OnceLock<Option<CrashReason>>,
     crash: OnceLock<Crash>,
-    /// Where an interpreter's structures are in memory, which is searched once.
+    /// The place of an interpreter's structures in memory, which is searched once.
     interpreter: OnceLock<Option<Interpreter>>,
 }
 
@@ -312,7 +312,8 @@ impl Dump {
         &self.located().borrow_dependent().objects
     }
 
-    /// Why the program died, where in its own code, and the key that groups the crash with others like it.
+    /// Returns the crash in short: the reason for which the program died, the place in its own code, and the key that
+    /// groups the crash with others like it.
     ///
     /// ```
     /// # use coredump_core::{Draft, Options, Store};
@@ -332,7 +333,8 @@ impl Dump {
         })
     }
 
-    /// Why the program died; `None` where nothing says so. [`Dump::crash`] has it too, and where.
+    /// Returns the reason for which the program died; `None` if nothing shows it. [`Dump::crash`] has the reason, too,
+    /// together with the place.
     pub fn reason(&self) -> Option<&CrashReason> {
         let signer = &self.0.store.0.signer;
         let known = || {
@@ -342,8 +344,8 @@ impl Dump {
         self.0.reason.get_or_init(known).as_ref()
     }
 
-    /// The allocation in whose functions the program died, or after whose failure it gave up; `None` if there is none, or
-    /// its size is not known for certain.
+    /// The allocation in whose functions the program died, or after whose failure it gave up; `None` if there is none,
+    /// or its size is not known for certain.
     ///
     /// ```
     /// # use coredump_core::Dump;
@@ -356,8 +358,8 @@ impl Dump {
         reason::allocation(self.recorded(), self.binaries(), self.resolver(), &self.0.store.0.signer)
     }
 
-    /// Whether a function belongs to a panic's machinery, a standard library or the code that starts a program, by its
-    /// name or its source file. [`Crash`] passes over such functions to find the program's own code.
+    /// Returns true if a function belongs to a panic's machinery, a standard library or the code that starts a program,
+    /// by its name or its source file. [`Crash`] passes over such functions to find the program's own code.
     pub fn is_machinery(&self, function: &Arc<str>, location: Option<&Location>) -> bool {
         self.0.store.0.signer.classify(function, location.map(|location| &location.file)).1
     }
@@ -402,21 +404,21 @@ impl Dump {
         self.resolver().runtime()
     }
 
-    /// The stack of the program that an interpreter ran; `None` where there is no interpreter that is known. `limits` bound
-    /// the values of its variables, without which they are left out.
+    /// The stack of the program that an interpreter ran; `None` where there is no interpreter that is known. `limits`
+    /// bound the values of its variables, without which they are left out.
     pub fn interpreted(&self, limits: Option<Limits>) -> Option<Interpreted> {
         let limits = limits.map(|limits| python::Limits { depth: limits.depth, elements: limits.elements });
         Interpreted::read(self.recorded(), self.resolver(), self.interpreter()?, limits)
     }
 
-    /// Where the interpreter of the program is in memory, which is searched once.
+    /// Returns the program's interpreter as it is in memory, which is searched once; `None` if there is none.
     fn interpreter(&self) -> Option<&Interpreter> {
         let find = || Interpreter::find(self.recorded(), self.binaries(), self.resolver());
         self.0.interpreter.get_or_init(find).as_ref()
     }
 
-    /// The asynchronous tasks of the program: those of executors that are known, and the futures that frames poll. `limits`
-    /// bound the values of their variables, without which they are left out.
+    /// The asynchronous tasks of the program: those of executors that are known, and the futures that frames poll.
+    /// `limits` bound the values of their variables, without which they are left out.
     ///
     /// ```
     /// # use coredump_core::Dump;
@@ -510,7 +512,7 @@ impl Thread {
         &self.recorded().name
     }
 
-    /// Whether older frames are missing in the dump.
+    /// Returns true if older frames are missing in the dump.
     pub fn is_truncated(&self) -> bool {
         self.recorded().truncated
     }
@@ -538,7 +540,7 @@ impl Thread {
         self.dump.inspector().stack_pointers(self.index)
     }
 
-    /// Whether it is the thread that crashed: the first that has frames.
+    /// Returns true if it is the thread that crashed: the first that has frames.
     pub fn is_crashed(&self) -> bool {
         self.dump.recorded().crashed_thread() == Some(self.index)
     }
@@ -622,7 +624,8 @@ impl Frame {
         self.resolved().function.as_deref()
     }
 
-    /// Where in the source execution stood in the function itself: with inlined calls, the line of the outermost of them.
+    /// Returns the place in the source at which execution stood in the function itself: if calls are inlined there, the
+    /// line of the outermost of them.
     ///
     /// ```
     /// # use coredump_core::{Draft, Options, Store};
@@ -656,8 +659,8 @@ impl Frame {
         &self.resolved().inlines
     }
 
-    /// The functions of the source that were active in the frame: those that were inlined, innermost first, then the Wasm
-    /// function itself. [`Frame::variables`] has a scope for each, in the same order.
+    /// The functions of the source that were active in the frame: those that were inlined, innermost first, then the
+    /// Wasm function itself. [`Frame::variables`] has a scope for each, in the same order.
     ///
     /// ```
     /// # use coredump_core::{Draft, Options, Store};
@@ -825,8 +828,8 @@ mod tests {
         shared::<Store>();
     }
 
-    /// The variables of a function, as text, of a dump that shares what was read of its binary; `leave` gets that binary
-    /// before they are read.
+    /// The variables of a function, as text, of a dump that shares what was read of its binary; `leave` gets that
+    /// binary before they are read.
     fn variables(store: &Store, leave: impl Fn(&binaries::Binary)) -> String {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
         let options = Options::default().symbol_path(fixtures.join("modules"));

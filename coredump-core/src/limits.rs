@@ -23,17 +23,19 @@ pub const MAX_ITEMS: usize = 1 << 20;
 /// Modules of one dump whose binaries are looked for, those that frames run in first.
 pub const MAX_LOCATED: usize = 1000;
 
-/// How many files are tried, found by listing folders, for modules of one dump that no path or name leads to.
+/// The most files, found by listing folders, that are tried for those modules of one dump to which no path or name
+/// leads.
 pub const MAX_TRIED: usize = 1 << 16;
 
-/// How many bytes of large files are hashed, found by listing folders, for modules of one dump that no path or name
-/// leads to.
+/// The most bytes that are hashed of large files, found by listing folders, for those modules of one dump to which no
+/// path or name leads.
 pub const MAX_HASHED: u64 = 4 << 30;
 
 /// Data segments read from one dump.
 pub const MAX_SEGMENTS: usize = 1 << 22;
 
-/// Bytes kept of a name in a dump (thread, module, section, program), and shown of a function's name or a source's path.
+/// Bytes kept of a name in a dump (thread, module, section, program), and shown of a function's name or a source's
+/// path.
 pub const MAX_NAME: usize = 4096;
 
 /// Bytes of one of our sections that hold JSON.
@@ -45,11 +47,12 @@ pub const MAX_PIPED: u64 = 8 << 30;
 /// Bytes of guest memory put together in one read, when they do not lie in one piece in the file.
 pub const MAX_READ: u64 = 1 << 30;
 
-/// Entries, rows and ranges of one module's debug info that are read, in addition to four for each of its bytes. And entries, types
-/// and entries of location lists that are looked at for the variables of one dump.
+/// Entries, rows and ranges of one module's debug info that are read, in addition to four for each of its bytes. And
+/// entries, types and entries of location lists that are looked at for the variables of one dump.
 pub const MAX_DEBUG_STEPS: u64 = 1 << 27;
 
-/// Entries of one list of ranges or locations, in addition to those for which there is room up to the list that comes last.
+/// Entries of one list of ranges or locations, in addition to those for which there is room up to the list that comes
+/// last.
 pub const MAX_LIST: usize = 1 << 20;
 
 /// Bytes of abbreviation tables kept for one module.
@@ -61,8 +64,8 @@ pub const MAX_SYMBOL: usize = 64 << 10;
 /// Bytes of one message on standard error.
 pub const MAX_MESSAGE: usize = 16 << 10;
 
-/// Steps of work that are left. Threads that share them may now and then count two as one: a load and a store are as cheap as with a
-/// plain number, while an atomic exchange is not, and the limit need not be exact.
+/// Steps of work that are left. Threads that share them may now and then count two as one: a load and a store are as
+/// cheap as with a plain number, while an atomic exchange is not, and the limit need not be exact.
 #[derive(Debug)]
 pub struct Steps(AtomicU64);
 
@@ -86,14 +89,15 @@ impl Steps {
         }
     }
 
-    /// Whether none is left.
+    /// Returns true if no step is left.
     pub fn are_spent(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 0
     }
 }
 
-/// The limit on what is read of lists that may overlap: each of many entries of debug info may refer to another part of one long list.
-/// Lists that do not overlap have no more entries than there are bytes from the first of them to the last, and those of the last.
+/// The limit on what is read of lists that may overlap: each of many entries of debug info may refer to another part of
+/// one long list. Lists that do not overlap have no more entries than there are bytes from the first of them to the
+/// last, and those of the last.
 #[derive(Debug, Default)]
 pub struct Overlap {
     lists: Option<(usize, usize)>,
@@ -101,7 +105,7 @@ pub struct Overlap {
 }
 
 impl Overlap {
-    /// How many entries may be read of the list at this offset.
+    /// Returns the number of entries that may be read of the list at this offset.
     pub fn room(&mut self, offset: usize) -> usize {
         let (first, last) = self.lists.unwrap_or((offset, offset));
         let (first, last) = (first.min(offset), last.max(offset));

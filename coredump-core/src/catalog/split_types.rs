@@ -10,7 +10,7 @@ use super::outline::Memo;
 use crate::locked::Locked;
 use crate::symbols::DebugInfo;
 
-/// How many type units of one file are read.
+/// The most type units of one file that are read.
 const UNITS: usize = 1 << 20;
 
 /// The type units of all `.dwo` files that were read so far.

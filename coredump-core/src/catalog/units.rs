@@ -21,10 +21,11 @@ use crate::locked::Locked;
 use crate::module::Module;
 use crate::symbols::{DebugInfo, LineRow, Location, attribute_text, demangle};
 
-/// How far a chain of `DW_AT_abstract_origin` and `DW_AT_specification` is followed: real ones have two links.
+/// The most links of a chain of `DW_AT_abstract_origin` and `DW_AT_specification` that are followed: real chains have
+/// two.
 const ORIGIN_LINKS: u32 = 16;
 
-/// How many entries have their template arguments remembered.
+/// The most entries for which the template arguments are remembered.
 const ARGUMENTS: usize = 1 << 12;
 
 /// Types of one name, by the path to them and by their template arguments where the name leaves these out.
@@ -37,7 +38,7 @@ pub struct Catalog<'s> {
     type_units: Vec<gimli::Unit<Bytes<'s>>>,
     split_types: SplitTypes<'s>,
     signatures: OnceLock<HashMap<u64, Die>>,
-    /// Whether types may be in type units, with an entry in their place that has only the signature.
+    /// True if types may be in type units, with an entry in their place that has only the signature.
     stubs: bool,
     memos: Vec<Memo<'s>>,
     types: Locked<HashMap<Die, Arc<Type<'s>>>>,
@@ -150,7 +151,7 @@ impl<'s> Catalog<'s> {
         }
     }
 
-    /// Whether a unit is in a `.dwo` file. The linker does not relocate these: where LLVM (19 to 22,
+    /// Returns true if a unit is in a `.dwo` file. The linker does not relocate these: where LLVM (19 to 22,
     /// `DwarfCompileUnit`) adds a global to an address there, the global's index is 1 for `__memory_base` and
     /// `__tls_base` alike, and 0 for the stack pointer.
     pub fn is_split(&self, number: u32) -> bool {
@@ -174,7 +175,7 @@ impl<'s> Catalog<'s> {
         self.debug.inlined(function.unit, UnitOffset(function.offset), pc)
     }
 
-    /// Whether something of the debug info was left out because there was too much to read.
+    /// Returns true if something of the debug info was left out because there was too much to read.
     pub fn gave_up(&self) -> bool {
         self.debug.gave_up()
     }
@@ -189,12 +190,13 @@ impl<'s> Catalog<'s> {
         self.debug.rows(unit, code)
     }
 
-    /// Whether states of asynchronous functions of Rust are described: their types have names like `{async_fn_env#0}`.
+    /// Returns true if the debug info describes states of asynchronous functions of Rust, whose types have names like
+    /// `{async_fn_env#0}`.
     pub fn has_asynchronous(&self) -> bool {
         *self.asynchronous.get_or_init(|| self.mentions(b"{async_"))
     }
 
-    /// Whether `.debug_str`, the strings that units share, contains a text.
+    /// Returns true if `.debug_str`, the strings that units share, contains a text.
     fn mentions(&self, text: &[u8]) -> bool {
         memchr::memmem::find(self.debug.dwarf().debug_str.reader().slice(), text).is_some()
     }
@@ -384,8 +386,8 @@ impl<'s> Catalog<'s> {
         found
     }
 
-    /// The complete types of that name, as `sort` puts them in order on the first call; those in the files of split debug info only
-    /// for units that are in one.
+    /// The complete types of that name, as `sort` puts them in order on the first call; those in the files of split
+    /// debug info only for units that are in one.
     pub fn instances(
         &self,
         first: u32,

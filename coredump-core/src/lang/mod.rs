@@ -60,8 +60,8 @@ pub fn table(language: Language) -> &'static dyn Lang {
 pub trait Lang: Sync {
     // The meaning of types.
 
-    /// Returns the contents of a structure of the language's library; `None` for others. Of elements and entries only those
-    /// in `window` are looked for.
+    /// Returns the contents of a structure of the language's library; `None` for others. Of elements and entries only
+    /// those in `window` are looked for.
     fn meaning<'s>(
         &self,
         _renderer: &Renderer<'_, '_, 's>,
@@ -265,7 +265,7 @@ pub trait Lang: Sync {
         None
     }
 
-    // How values are written.
+    // The notation of values.
 
     /// The text of a structure in a notation of its own; `None` for one that is written by its members.
     fn written<'s>(
@@ -339,7 +339,7 @@ pub trait Lang: Sync {
         "\\0"
     }
 
-    // How types are written.
+    // The notation of types.
 
     /// Returns true if a type is written around the name that it declares: `int (*f)(void)`.
     fn has_declarators(&self) -> bool {

@@ -1,4 +1,4 @@
-//! How many operands an instruction takes from the stack and leaves there.
+//! The number of operands that an instruction takes from the stack, and the number that it leaves there.
 
 use wasmparser::{BlockType, ContType, FrameKind, FuncType, ModuleArity, Operator, RefType, SubType};
 
