@@ -15,7 +15,7 @@ const HEAD: u64 = 256 * 1024;
 pub struct Head {
     /// The program, from the `core` section, which our dumps begin with.
     pub executable: Option<String>,
-    /// When it was written, from `coredump.process`.
+    /// The time at which it was written, from the section `coredump.process`.
     pub time: Option<String>,
     /// The file in the same folder that holds its recording, from there as well.
     pub recording: Option<String>,

@@ -78,7 +78,8 @@ fn damage_anywhere_is_told_and_never_a_panic() {
         let bytes = std::fs::read(died(name).0).expect("the dump can be read");
         for round in 0..4 {
             let mut bytes = bytes.clone();
-            // The last sections are the memory's contents; words from elsewhere in it are likely to be sizes and addresses.
+            // The last sections are the memory's contents; words from elsewhere in it are likely to be sizes and
+            // addresses.
             let start = bytes.len() / 4;
             for _ in 0..8 << (3 * round) {
                 let (from, to) = (start + roll(bytes.len() - start - 8), start + roll(bytes.len() - start - 8));
@@ -232,7 +233,8 @@ fn a_block_that_was_freed_twice_is_named() {
     }
 }
 
-/// What Rust's dlmalloc makes of its lists where a small block is freed again, after the one in front of it in its list.
+/// If a small block is freed again after the block in front of it in its list, Rust's dlmalloc leaves it in the list
+/// twice.
 #[test]
 fn a_block_that_is_twice_in_a_list_with_links_to_both_sides_is_named() {
     let folder = scratch();
@@ -393,7 +395,8 @@ fn a_size_that_is_replaced_by_another_one_is_found_in_its_own_header() {
 #[test]
 fn what_a_free_block_keeps_of_itself_is_checked_where_used_ones_keep_nothing() {
     let folder = scratch();
-    // A record of each free block: the link at its start, the tag in front of it, the link in its last word, its header.
+    // A record of each free block: the link at its start, the tag in front of it, the link in its last word, its
+    // header.
     type Record = fn(u64, u64) -> u64;
     let guests: [(&str, Record); 8] = [
         ("heap-mimalloc2", |block, _| block),
@@ -434,8 +437,8 @@ fn what_a_free_block_keeps_of_itself_is_checked_where_used_ones_keep_nothing() {
     }
 }
 
-/// Plants `bytes` (multiples of 4) at an address of a dump and gives the address of the first broken place; `None` if the dump leaves
-/// out what is there.
+/// Plants `bytes` (multiples of 4) at an address of a dump and gives the address of the first broken place; `None` if
+/// the dump leaves out what is there.
 fn broken_at(name: &str, honest: &[u8], address: u64, bytes: &[u8]) -> Option<(u64, Outcome)> {
     let mut broken = honest.to_vec();
     for (index, word) in bytes.chunks(4).enumerate() {
@@ -749,8 +752,8 @@ fn numbers_that_look_like_a_list_of_gos_spans_are_none() {
     let heap = |path: &Path| dump("heap-go", &["--heap"], path).expect(0).text().to_owned();
     let right = heap(&path);
     let planted_path = folder.path().join("planted.coredump");
-    // An address, a length and a capacity, as sizes and times look by chance: a part of the list, what goes on behind its end
-    // with zeros, and whatever else leads to a span.
+    // An address, a length and a capacity, as sizes and times look by chance: a part of the list, what goes on behind
+    // its end with zeros, and whatever else leads to a span.
     let span = span_record(&image, &path);
     let mut planted = bytes.clone();
     let mut tried = 0;

@@ -212,8 +212,8 @@ fn optimised_code_shows_no_wrong_value() {
 
 #[test]
 fn what_a_compiler_described_inexactly_is_not_told() {
-    // Turns of an unrolled loop, a call that was moved past the next turn, a parameter that is said to be in another's place, the
-    // next value of one that changes after the call.
+    // Turns of an unrolled loop, a call that was moved past the next turn, a parameter that is said to be in another's
+    // place, the next value of one that changes after the call.
     let programs = [("globals", [1, 0]), ("ledger", [3, 0]), ("pointers", [5, 0]), ("switches", [5, 0])];
     for (program, at_least) in programs {
         let name = &format!("inexact-{program}")[..];
@@ -278,8 +278,8 @@ fn a_parameter_that_is_gone_is_told_as_it_was_at_entry() {
     }
 }
 
-/// Variables that clang 14 describes up to the branch behind which the program dies, and no further: `op` in the next line, `top` also on
-/// the way round the loop, where it began as a constant.
+/// Variables that clang 14 describes up to the branch behind which the program dies, and no further: `op` in the next
+/// line, `top` also on the way round the loop, where it began as a constant.
 #[test]
 fn a_variable_that_was_told_last_just_before_says_so() {
     let folder = scratch();
@@ -336,8 +336,8 @@ fn what_c_passes_and_does_not_describe_is_told_as_it_was_at_entry() {
     }
 }
 
-/// Structures with pointers in them (byvalue.c): what is read of `line` cannot be what its `name` points to, what is read of `list` can be
-/// what its `first` points to.
+/// Structures with pointers in them (byvalue.c): what is read of `line` cannot be what its `name` points to, what is
+/// read of `list` can be what its `first` points to.
 #[test]
 fn a_structure_with_pointers_is_told_where_no_pointer_can_have_been_passed_instead() {
     for name in ["byvalue", "byvalue-19"] {
@@ -411,8 +411,8 @@ fn what_changes_without_a_trace_has_no_value_of_another_time() {
     }
 }
 
-/// LLVM moves computations down past calls, and goes on to say of what was there before that it is the variable (turns.c, sunk.c).
-/// `made` and `before` are what the program itself keeps.
+/// LLVM moves computations down past calls, and goes on to say of what was there before that it is the variable
+/// (turns.c, sunk.c). `made` and `before` are what the program itself keeps.
 #[test]
 fn what_is_computed_later_than_the_source_has_it_hides_no_assignment() {
     // The last column is the variable whose value is known in each check.
@@ -446,9 +446,9 @@ fn what_is_computed_later_than_the_source_has_it_hides_no_assignment() {
     }
 }
 
-/// LLVM moves what computes a variable's new value down past a call, into the local of the old one (late.c): until that is written,
-/// nothing follows in the list. And it leaves out the stores of elements that nothing reads, also where a computed index is used
-/// later.
+/// LLVM moves what computes a variable's new value down past a call, into the local of the old one (late.c): until that
+/// is written, nothing follows in the list. And it leaves out the stores of elements that nothing reads, also where a
+/// computed index is used later.
 #[test]
 fn what_is_assigned_late_or_never_is_not_shown_as_it_was_before() {
     for name in ["late", "late-22"] {
@@ -476,8 +476,9 @@ fn what_is_assigned_late_or_never_is_not_shown_as_it_was_before() {
     }
 }
 
-/// LLVM makes one block of the end of a turn, where a `for` counts on, and of the check before (ahead.c), and says of the sum that it is
-/// the counter where the check fails. A counter that is tested and counted at once, before the check, is what it says.
+/// LLVM makes one block of the end of a turn, where a `for` counts on, and of the check before (ahead.c), and says of
+/// the sum that it is the counter where the check fails. A counter that is tested and counted at once, before the
+/// check, is what it says.
 #[test]
 fn a_counter_is_not_shown_as_it_is_in_the_next_turn() {
     let module = fixture("modules/ahead-22.wasm");
@@ -523,9 +524,9 @@ fn variables_in_globals_are_not_read_from_memory() {
     assert!(!what.text().contains("counter"), "{what:?}");
 }
 
-/// Of the iterator of a loop that is unrolled, LLVM says in each turn what it was in the one before; of a structure and its changed
-/// copy, it says of both what was assigned to one (later.rs). The numbers are those of the source: `[1, 2, 3, 4, 5, 6]` doubled and
-/// added to 2, and the points (5, 2) and (4, 4).
+/// Of the iterator of a loop that is unrolled, LLVM says in each turn what it was in the one before; of a structure and
+/// its changed copy, it says of both what was assigned to one (later.rs). The numbers are those of the source: `[1, 2,
+/// 3, 4, 5, 6]` doubled and added to 2, and the points (5, 2) and (4, 4).
 #[test]
 fn rusts_unrolled_iterators_and_merged_copies_are_not_shown_as_they_were_before() {
     for name in ["rust-later-O1", "rust-later-O2"] {
@@ -742,8 +743,8 @@ fn a_value_computed_from_constants_is_not_believed_before_it_is_assigned() {
 
 #[test]
 fn operators_of_c_compute_what_gdb_prints_of_the_same_program() {
-    // (vars.c): gdb 13 printed these of it as a native program, but for the sizes of what holds pointers; the guest prints
-    // one of those itself, as `size`.
+    // (vars.c): gdb 13 printed these of it as a native program, but for the sizes of what holds pointers; the guest
+    // prints one of those itself, as `size`.
     let [(_folder, dump), _] = full_and_fast("vars-O0");
     let module = fixture("modules/vars-O0.wasm");
     let computed: [(usize, &[(&str, &str)]); 3] = [
@@ -791,7 +792,7 @@ fn operators_of_c_compute_what_gdb_prints_of_the_same_program() {
             assert_eq!(print(&dump, &module, frame, expression).as_deref(), Some(*value), "{expression}");
         }
     }
-    // What does not fit becomes another number in Rust than in C, where it is undefined.
+    // A number that does not fit becomes another number in Rust than in C, where it is undefined.
     for expression in ["(unsigned)f64", "(int)infinite", "(int)not_a_number"] {
         assert_eq!(print(&dump, &module, 4, expression), None, "{expression}");
     }
@@ -847,7 +848,8 @@ fn an_array_of_variable_length_is_told_without_optimisation() {
 
 #[test]
 fn each_instance_of_a_module_has_statics_of_its_own() {
-    // (node.c): the second instance's `setup` was called with 2, the first's with 1; both then added what they were given.
+    // (node.c): the second instance's `setup` was called with 2, the first's with 1; both then added what they were
+    // given.
     let module = fixture("modules/component-two.wasm");
     let told = |options: &[&str]| {
         let folder = scratch();
@@ -892,8 +894,8 @@ fn a_frame_base_that_is_not_in_the_dump_is_said_to_be_recovered() {
     assert!(!told(&full) && told(&fast));
 }
 
-/// The youngest call of a recursion without an end found no room: its parameter is in Wasm's, and not yet where the debug
-/// information says.
+/// The youngest call of a recursion without an end found no room: its parameter is in Wasm's, and not yet where the
+/// debug information says.
 #[test]
 fn a_parameter_that_is_not_in_its_place_yet_is_what_was_passed() {
     for (options, is_known) in [(&[][..], true), (&["--live"], true), (&["--fast"], false)] {

@@ -326,7 +326,8 @@ const KINDS: &str = "unreachable integer-divide-by-zero integer-overflow invalid
     host-error host-call exit timeout signal snapshot interrupt allocation-too-large null-i31-ref \
     cannot-leave-component cannot-enter-component no-async-result unhandled-tag";
 
-/// The functions of WASI 0.1 (`wasi_snapshot_preview1.witx`), and those of WASI 0.2 for command lines, as its WIT has them.
+/// The functions of WASI 0.1 (`wasi_snapshot_preview1.witx`), and those of WASI 0.2 for command lines, as its WIT has
+/// them.
 const FUNCTIONS: &str = include_str!("functions.txt");
 
 /// Messages of engines for traps that are always the same.
@@ -431,7 +432,7 @@ pub fn time(text: &str) -> Option<&str> {
     humantime::parse_rfc3339(text).is_ok().then_some(text)
 }
 
-/// How a program was run before its dump was made, if it is one of the words for that.
+/// Returns the text if it is one of the words that say how a program was run before its dump was made.
 pub fn detail(text: &str) -> Option<&str> {
     ["live", "replayed", "none"].contains(&text).then_some(text)
 }
@@ -441,8 +442,8 @@ pub fn hash(text: &str) -> Option<&str> {
     (text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(text)
 }
 
-/// A text, if it may be a build id: hexadecimal digits of 8 to 32 bytes. If all of them are decimal, they may as well be
-/// a number of the program's.
+/// A text, if it may be a build id: hexadecimal digits of 8 to 32 bytes. If all of them are decimal, they may as well
+/// be a number of the program's.
 pub fn build_id(text: &str) -> Option<&str> {
     let hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let decimal = text.bytes().all(|byte| byte.is_ascii_digit());

@@ -73,7 +73,7 @@ fn names(scene: &Scene<'_>, begun: &str) -> BTreeSet<String> {
 
 fn chosen(variables: impl IntoIterator<Item = Variable>, begun: &str) -> BTreeSet<String> {
     let names = variables.into_iter().map(|variable| variable.name);
-    // What is typed must be what is seen.
+    // A name must be typed as it is shown, so names that are shown escaped are left out.
     let plain = |name: &String| {
         name.starts_with(|first: char| first.is_alphanumeric() || first == '_') && *escape(name) == **name
     };
