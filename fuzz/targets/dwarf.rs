@@ -16,7 +16,7 @@ use wasm_encoder::{
     MemorySection, MemoryType, Module, TypeSection, ValType,
 };
 
-/// Where the code of the one function begins and ends, from the code section's contents.
+/// The code of the only function, in bytes from the start of the code section's contents.
 const CODE: std::ops::Range<u8> = 2..11;
 /// C, C++14, Rust, Zig.
 const LANGUAGES: [u8; 4] = [0x0c, 0x21, 0x1c, 0x27];
