@@ -1,6 +1,7 @@
-//! Lists the contents of a store: instances, modules, memories, globals and tables, each once, and which instance has which.
+//! Lists the contents of a store: instances, modules, memories, globals and tables, each once, and which instance has
+//! which.
 //!
-//! Needs `Config::guest_debug`: without it the engine tells nothing of what is not exported (see [`super::plain`]).
+//! Needs `Config::guest_debug`: without it the engine shows nothing that is not exported (see [`super::plain`]).
 
 use std::collections::HashMap;
 
@@ -88,7 +89,7 @@ impl Catalog {
         catalog
     }
 
-    /// Says which functions references refer to, where the engine itself does not tell.
+    /// Finds the functions to which references refer, where the engine itself does not give them.
     pub fn set_functions(&mut self, functions: Functions) {
         self.functions = Some(functions);
     }

@@ -1,9 +1,9 @@
-//! Captures from an uninstrumented engine (`--fast`): after a trap it gives a core dump of its own, without locals and operand
-//! stacks.
+//! Captures from an uninstrumented engine (`--fast`): after a trap it gives a core dump of its own, without locals and
+//! operand stacks.
 //!
-//! That dump lists memories and globals, but not whose they are, no tables and no shared memories. Both follow from what
-//! the instances export (under a name, and so with an index that the module's bytes tell), and from the engine's numbers,
-//! which hold the defining instance and the index among what it defines.
+//! That dump lists memories and globals, but not the instances to which they belong. It has no tables and no shared
+//! memories. Both are derived from what the instances export (under a name, and so with an index that the module's
+//! bytes show), and from the engine's numbers, which hold the defining instance and the index among what it defines.
 //!
 //! The engine makes that dump of a guest that traps. [`Noted`] has it make one of a guest that waits, too.
 
@@ -137,15 +137,16 @@ struct Owners<'p> {
 }
 
 impl Owners<'_> {
-    /// Places something at the instance that defines it, by its number: the instance's in the high half, the index among
-    /// what it defines in the low one.
+    /// Places something at the instance that defines it, by its number: the instance's in the high half, the index
+    /// among what it defines in the low one.
     fn defined(&self, kind: ItemKind, number: u64, index: u32, catalog: &mut Catalog) {
         if let Some((position, own)) = self.owner(kind, number) {
             set_index(&mut catalog.instances[position], kind, own, index);
         }
     }
 
-    /// Two kinds of globals of a component share numbers; only those that are of the type declared there are a module's.
+    /// Two kinds of globals of a component share numbers; only those that are of the type declared there are a
+    /// module's.
     fn defined_global(&self, number: u64, ty: (&str, bool), index: u32, catalog: &mut Catalog) {
         let Some((position, own)) = self.owner(ItemKind::Global, number) else { return };
         let declared = self.modules[position].as_ref().and_then(|module| module.globals().get(own));

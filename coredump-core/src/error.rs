@@ -1,4 +1,4 @@
-//! The one error type of the project: what was being done, where, and what to try.
+//! The only error type of the project: it says what was being done, where, and what to try.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Writing files safely in folders that others can write to, too: a file appears under its name whole or not at all, and
-//! nothing that already stands there is opened or followed.
+//! Writing files safely in folders that others can write to, too: a file appears under its name whole or not at all,
+//! and nothing that already stands there is opened or followed.
 //!
 //! Everything is done relative to the folder's descriptor, so that nobody can exchange the folder in between. A name
 //! that was *made*, from a pattern for example, never opens an existing file. A name that a person *spelled out* may
@@ -109,7 +109,7 @@ fn refused(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, why)
 }
 
-/// The user that this process acts as, where `/proc` tells.
+/// The user as which this process acts; `None` if `/proc` does not say.
 pub fn own_user() -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
@@ -152,8 +152,8 @@ impl NewFile {
         NewFile::within(open_folder(folder)?)
     }
 
-    /// As [`NewFile::in_folder`], in a folder the last name of which was made: where a link has that name, whoever put it there chose
-    /// where the file would be.
+    /// As [`NewFile::in_folder`], in a folder the last name of which was made: where a link has that name, whoever put
+    /// it there chose where the file would be.
     ///
     /// # Errors
     ///
@@ -293,8 +293,8 @@ pub fn is_own_file(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && Some(stat.st_uid) == own_user()
 }
 
-/// Opens the file `name` of `folder` to read it, if it is a regular one: it is not followed if it is a link, and does not
-/// block if it is a pipe.
+/// Opens the file `name` of `folder` to read it, if it is a regular one: it is not followed if it is a link, and does
+/// not block if it is a pipe.
 ///
 /// # Errors
 ///

@@ -1,7 +1,7 @@
 //! Asynchronous tasks: what each waits for, followed through the chain of awaited futures.
 //!
 //! A task that waits is on no stack. It is a value in memory: a state, the variables that live across the point at
-//! which it waits, and what it waits for, which is such a value again. The debug information of its type tells where
+//! which it waits, and what it waits for, which is such a value again. The debug information of its type shows where
 //! each of these lies. Tasks are found in the executors that are known, and in frames that poll one.
 
 use std::cell::Cell;
@@ -114,14 +114,14 @@ pub struct Await {
 impl Await {
     fn leaves<'a>(&'a self, around: Option<&'a Await>, leaves: &mut Vec<&'a Await>) {
         self.awaits.iter().for_each(|inner| inner.leaves(Some(self), leaves));
-        // If a function waits for nothing that is known, only the task that waits for it tells.
+        // If a function waits for nothing that is known, only the task that waits for it shows more.
         let is_leaf = match self.state {
             AwaitState::Pending => true,
             AwaitState::Suspended => around.is_some(),
             _ => false,
         };
         if self.awaits.is_empty() && is_leaf {
-            // The name of a function that awaits a `PollFn` tells more than the type of the closure in that.
+            // The name of a function that awaits a `PollFn` says more than the type of the closure in that.
             let closure = self.name.contains("::PollFn<") && !self.is_function;
             leaves.push(around.filter(|around| closure && around.is_function).unwrap_or(self));
         }

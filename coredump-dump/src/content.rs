@@ -22,7 +22,7 @@ pub enum Content {
     Text,
     /// Mostly words that are addresses in this memory.
     Pointers,
-    /// Other bytes; the number tells how many of four parts are not zero (1 to 4).
+    /// Other bytes; the number says how many of four parts are not zero (1 to 4).
     Data(u8),
 }
 

@@ -36,7 +36,7 @@ pub fn image(inspection: &Inspection<'_>) -> Result<()> {
     out.commit()
 }
 
-/// Writes `memory-N.bin` for each memory, `memories.json` (which tells what in them is captured), `globals.json` and
+/// Writes `memory-N.bin` for each memory, `memories.json` (which says what in them is captured), `globals.json` and
 /// `tables.json` into the folder that `-o` names.
 pub fn all(inspection: &Inspection<'_>) -> Result<()> {
     let Some(folder) = &inspection.args.output else {

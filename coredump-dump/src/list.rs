@@ -157,7 +157,7 @@ fn stretches(memory: &Memory<'_>, mut each: impl FnMut(Range<u64>, &'static str,
     found.into_iter().for_each(|(range, contents, stored)| each(range, contents, stored));
 }
 
-/// Writes the regions of each memory, as far as the binaries tell them.
+/// Writes the regions of each memory, as far as the binaries show them.
 fn regions(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
     const COLUMNS: &[&str] =
         &[">memory", "start", "end", ">size", "use", "name", ">captured", ">zero", ">not captured"];

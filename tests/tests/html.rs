@@ -62,8 +62,8 @@ fn plain(text: &str) -> String {
     entities.iter().fold(text.to_owned(), |text, (entity, letter)| text.replace(entity, letter))
 }
 
-/// That a page is made of these elements and attributes and of no others, that it loads nothing, and that nothing in it
-/// runs but what its policy names.
+/// Checks that a page is made of these elements and attributes and of no others, that it loads nothing, and that
+/// nothing in it runs but what its policy names.
 #[track_caller]
 fn is_harmless(page: &str) {
     const ELEMENTS: &str = "!DOCTYPE html head meta title style body a div label input output button main article header \

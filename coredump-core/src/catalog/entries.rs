@@ -1,4 +1,4 @@
-//! Debugging information entries (DWARF 5, 2.1), and what can be told from one entry alone.
+//! Debugging information entries (DWARF 5, 2.1), and what one entry alone shows.
 
 use gimli::constants::*;
 use gimli::{AttributeValue, DebuggingInformationEntry};

@@ -2,7 +2,7 @@
 //!
 //! argh (0.1.19) knows no `--option=value`, no clustered short options, no lone `-`, no arguments that are not UTF-8
 //! and no `--version`, and ends the process itself. So the arguments are rewritten into the form that it does know:
-//! options first, each value on its own, then `--`, then the positional arguments. argh's `ArgsInfo` tells which
+//! options first, each value on its own, then `--`, then the positional arguments. argh's `ArgsInfo` says which
 //! options take a value.
 
 use std::ffi::{OsStr, OsString};

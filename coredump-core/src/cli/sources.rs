@@ -1,4 +1,4 @@
-//! Finds the source files of a program that was built elsewhere, and tells which of them are those that were compiled.
+//! Finds the source files of a program that was built elsewhere, and checks which of them are those that were compiled.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ const MAX_SIZE: u64 = 16 << 20;
 /// The number of files that are tried for one source.
 const MAX_TRIED: usize = 16;
 
-/// Reads the first of these files that was the one compiled, as far as debug info tells: `held` is what it has of the
+/// Reads the first of these files that was the one compiled, as far as debug info shows: `held` is what it has of the
 /// MD5 or the text.
 ///
 /// # Errors

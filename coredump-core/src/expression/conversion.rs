@@ -94,8 +94,8 @@ impl Evaluator<'_, '_, '_, '_> {
         }
     }
 
-    /// The subobject of class `to` in the complete object around `object`, whose class its vtable tells; `None` where
-    /// it has no such subobject.
+    /// The subobject of class `to` in the complete object around `object`, whose class is known by its vtable; `None`
+    /// where it has no such subobject.
     fn turned_out(&self, object: &Value, to: Die) -> Result<Option<Value>, String> {
         let whole = CppValues(self.renderer).dynamic_object(object);
         let whole = whole.ok_or("of which class the object is, and where it begins, is not known for certain")?;

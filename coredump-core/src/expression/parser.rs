@@ -7,7 +7,7 @@ use super::tree::{Binary, Conversion, LEVELS, Node, NodeKind};
 /// The most levels of operators and brackets: the parser and the evaluation recurse on them.
 const NESTING: u32 = 100;
 
-/// Parses an expression. `is_type` tells whether the text in brackets names a type, and so makes a cast.
+/// Parses an expression. `is_type` returns true if the text in brackets names a type, and so makes a cast.
 pub fn parse(text: &str, is_type: &dyn Fn(&str) -> bool) -> Result<Node, ExpressionError> {
     let mut parser = Parser { text, tokens: tokens(text)?, at: 0, nesting: 0, outermost: None, is_type };
     let node = parser.whole()?;

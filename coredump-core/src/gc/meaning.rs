@@ -77,9 +77,9 @@ pub enum Reading {
     Raw,
     /// A number with a sign.
     Signed,
-    /// A number of which the program does not tell whether it has a sign.
+    /// A number with or without a sign: the program does not show which.
     Number,
-    /// A number without.
+    /// A number without a sign.
     Unsigned,
     /// A number of 8 bits without a sign, whatever holds it.
     UnsignedByte,
@@ -98,7 +98,7 @@ pub enum Reading {
     Truth,
     /// A character: a unit of UTF-16.
     Character,
-    /// The program does not tell.
+    /// The program does not show how to read it.
     Unknown,
 }
 

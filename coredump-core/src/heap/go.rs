@@ -1,11 +1,11 @@
 //! Go's spans, as its compiler for WebAssembly lays them out (1.21 to 1.27, wasip1).
 //!
-//! The runtime's data is found from its table of functions, whose magic number is in no other place: the module data holds
-//! its address, and where the variables are. Among those is a slice of all spans. A span is some pages of objects of one
-//! size; objects before its index of the next free one are allocated, later ones where their bit says so. Pointers are 64
-//! bits wide, in a memory of 32. Objects have no header. The layout of spans changes between versions: it is believed
-//! when every span of the slice agrees with it, and each has a record of its own. Three numbers of the runtime's statistics
-//! may look like a slice of anything, even of zeros, which are records that were never used.
+//! The runtime's data is found from its table of functions, whose magic number is in no other place: the module data
+//! holds its address, and where the variables are. Among those is a slice of all spans. A span is some pages of objects
+//! of one size; objects before its index of the next free one are allocated, later ones where their bit says so.
+//! Pointers are 64 bits wide, in a memory of 32. Objects have no header. The layout of spans changes between versions:
+//! it is believed when every span of the slice agrees with it, and each has a record of its own. Three numbers of the
+//! runtime's statistics may look like a slice of anything, even of zeros, which are records that were never used.
 
 use std::ops::Range;
 
@@ -135,8 +135,8 @@ fn first(view: &View<'_>, places: &[Range<u64>], is: impl Fn(u64, u64) -> bool) 
 }
 
 impl Go {
-    /// The heap whose slice of spans is the variable at `at`, if it is one: every element is a sound span. With it, how many of
-    /// them hold objects.
+    /// The heap whose slice of spans is the variable at `at`, if it is one: every element is a sound span. With it, how
+    /// many of them hold objects.
     fn at(
         view: &View<'_>,
         layout: &'static SpanLayout,
@@ -187,7 +187,7 @@ impl Go {
             return None;
         }
         let none = Span { record, start, end, objects: false, free_index: 0, count: 0, bits: 0, size: 0, class: 0 };
-        // One that is not in use has the pages of its last use, or none.
+        // A span that is not in use has the pages of its last use, or none.
         if state == 0 {
             return Some(none);
         }

@@ -1,10 +1,11 @@
-//! Microsoft's mimalloc (1.8.4 to 1.9, 2.0 to 2.4, 3.0 to 3.4): the Rust crate `mimalloc`, emscripten's `-sMALLOC=mimalloc`.
+//! Microsoft's mimalloc (1.8.4 to 1.9, 2.0 to 2.4, 3.0 to 3.4): the Rust crate `mimalloc`, emscripten's
+//! `-sMALLOC=mimalloc`.
 //!
-//! Blocks of one size are in a page: the record of a page says where they begin, how many there are, and where the lists of
-//! free ones begin. The free ones of the blocks that were ever handed out are in these lists, and all others are used. Blocks
-//! have no header. Each thread has a table of queues of its pages, one for each size and one for pages that are full: the row
-//! of 73 sizes in it is what the allocator is found by. From version 3 on, full pages may be in no queue: they have the address
-//! of the arena that they lie in, and all arenas have that of one static.
+//! Blocks of one size are in a page: the record of a page says where they begin, how many there are, and where the
+//! lists of free ones begin. The free ones of the blocks that were ever handed out are in these lists, and all others
+//! are used. Blocks have no header. Each thread has a table of queues of its pages, one for each size and one for pages
+//! that are full: the row of 73 sizes in it is what the allocator is found by. From version 3 on, full pages may be in
+//! no queue: they have the address of the arena that they lie in, and all arenas have that of one static.
 //!
 //! Before 2.1.4, a page does not say where its blocks begin: that follows from the place of its record among those in
 //! its segment. The place where the records begin differs between releases; it is found by the lists of free blocks,
@@ -71,7 +72,8 @@ impl Skipped {
     }
 }
 
-/// Bytes of a segment and of its slices in a 32-bit memory, before 2.1.4, and where in a segment the records of the slices may begin.
+/// Bytes of a segment and of its slices in a 32-bit memory, before 2.1.4, and where in a segment the records of the
+/// slices may begin.
 const SEGMENT: u64 = 4 << 20;
 const SLICE: u64 = 32 << 10;
 const RECORDS_FROM: Range<u64> = 32..512;
@@ -492,7 +494,7 @@ fn older(view: &View<'_>, table: u64) -> Option<(PageLayout, Mimalloc)> {
     let layouts = RECORDS_FROM.step_by(4).flat_map(PageLayout::older).filter(|_| view.width() == 4);
     let doubts = layouts.filter_map(|layout| {
         let heap = read(layout, TELLING);
-        // Only lists tell: they must lead to blocks of the page that they are of.
+        // Only lists show it: they must lead to blocks of the page that they are of.
         let telling = |page: &&Page| page.used < page.capacity && heap.is_sound(view, page);
         let telling = heap.pages.iter().filter(telling).count();
         let unsound = heap.broken.len() + heap.pages.iter().filter(|page| !heap.is_sound(view, page)).count();
@@ -559,8 +561,8 @@ impl Mimalloc {
         page.free(view, &self.layout).1.is_none()
     }
 
-    /// Adds pages that are in no queue: full ones, and those of threads that ended. The records of pages that were given back
-    /// stay as well, but nothing is used in these.
+    /// Adds pages that are in no queue: full ones, and those of threads that ended. The records of pages that were
+    /// given back stay as well, but nothing is used in these.
     fn add(&mut self, view: &View<'_>, mut loose: Vec<Page>) {
         // Lists are gone over as far as there can be links.
         let mut left = 2 * view.memory().size;
@@ -585,8 +587,8 @@ impl Mimalloc {
         self.pages.sort_by_key(|page| page.start);
     }
 
-    /// The parts of the memory that are the allocator's: arenas, segments, or single pages. And those that records of pages are in,
-    /// as far as they are outside.
+    /// The parts of the memory that are the allocator's: arenas, segments, or single pages. And those that records of
+    /// pages are in, as far as they are outside.
     fn places(&self, view: &View<'_>) -> (Vec<Range<u64>>, Vec<Range<u64>>) {
         let mut ranges: Vec<Range<u64>> = Vec::new();
         let mut add = |range: Range<u64>| match ranges.last_mut().filter(|last| last.end >= range.start) {
@@ -613,8 +615,8 @@ impl Mimalloc {
         (base <= arena && arena < end).then_some(base..end)
     }
 
-    /// The segment that a page of version 2 lies in. Its size is the library's usual one: how many slices that makes must stand in
-    /// front of the records.
+    /// The segment that a page of version 2 lies in. Its size is the library's usual one: how many slices that makes
+    /// must stand in front of the records.
     fn segment(&self, view: &View<'_>, page: &Page) -> Option<Range<u64>> {
         let (size, slices) = if self.width == 4 { (4 << 20, 128) } else { (32 << 20, 512) };
         let start = page.record / size * size;

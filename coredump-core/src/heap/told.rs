@@ -1,4 +1,4 @@
-//! The types that blocks tell themselves: a class id in front of them, or a vtable at their start.
+//! The types that blocks show themselves, by a class id in front of them or a vtable at their start.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use super::survey::Count;
 use super::view::View;
 use super::{Heap, vtable};
 
-/// Counts of blocks by what they tell. Most blocks tell the same few things: each is put into words once.
+/// Counts of blocks by the types that they show. Most blocks show the same few types: each is put into words once.
 pub struct Told<'h> {
     heaps: &'h [Heap],
     classes: HashMap<u32, Count>,
@@ -24,7 +24,7 @@ impl<'h> Told<'h> {
         Told { heaps, classes: HashMap::new(), tables: HashMap::new() }
     }
 
-    /// Counts a block, if it tells its type.
+    /// Counts a block if it shows its type, and returns true then.
     pub fn count(&mut self, view: &View<'_>, block: &Block) -> bool {
         if let Some(class) = block.class {
             self.classes.entry(class).or_default().add(block);
@@ -70,7 +70,7 @@ impl<'h> Told<'h> {
         totals
     }
 
-    /// The type that one block tells.
+    /// The type that one block shows; `None` if it shows none.
     pub fn name(&self, view: &View<'_>, block: &Block) -> Option<String> {
         match block.class {
             Some(class) => Some(class_name(class)),

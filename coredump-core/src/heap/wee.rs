@@ -1,9 +1,9 @@
 //! The Rust crate `wee_alloc` (0.4.5, with its size classes and without).
 //!
 //! A cell begins with two words: the address after its end, which is that of the next cell, and the address of the cell
-//! before (0 in the first one). Below the first one are two bits: the cell is used, it is the last one. Cells of a piece of
-//! memory follow each other from the start of a page to the end of one. Blocks of up to 256 words come from cells in a used
-//! cell of at least 8 KiB, which follow each other in the same way.
+//! before (0 in the first one). Below the first one are two bits: the cell is used, it is the last one. Cells of a
+//! piece of memory follow each other from the start of a page to the end of one. Blocks of up to 256 words come from
+//! cells in a used cell of at least 8 KiB, which follow each other in the same way.
 //!
 //! Each piece is found by its cells alone: all of them must agree with their neighbours.
 
@@ -26,7 +26,8 @@ const BITS: u64 = 3;
 const DIVIDED: u64 = 8192;
 /// Cells that agree, of a piece that is broken further on.
 const AGREEING: usize = 2;
-/// Words of the largest cell of one that is divided, and words from its start on at which they are looked for if the first are broken.
+/// Words of the largest cell of one that is divided, and words from its start on at which they are looked for if the
+/// first are broken.
 const LARGEST: u64 = 256 + 2;
 const SEARCHED: usize = 4096;
 
@@ -130,7 +131,8 @@ impl Iterator for Cells<'_> {
             let message = format!("the block's header says that the block before is at {before:#x}; it is at {is:#x}");
             return Some(Err(Damage::new(start + width, message).about(block)));
         }
-        // The last one in a cell that was made to be divided ends there, unless a larger cell was taken for that; others end with a page.
+        // The last one in a cell that was made to be divided ends there, unless a larger cell was taken for that;
+        // others end with a page.
         let others = match self.divided {
             true => self.range.end - self.range.start == DIVIDED && end < self.range.end,
             false => !end.is_multiple_of(PAGE),
@@ -162,13 +164,15 @@ impl Wee {
         {
             return Some(inside);
         }
-        // The second one may be what a program wrote over from the first: it still knows that one. Of two cells, nothing else does.
+        // The second one may be what a program wrote over from the first: it still knows that one. Of two cells,
+        // nothing else does.
         let first = Cells::divided(view, inside.clone()).next().and_then(Result::ok);
         if first.is_some_and(|first| view.word(first.end.saturating_add(width)) == Some(first.start)) {
             return Some(inside);
         }
-        // The first ones may be what a program wrote over. Others of one size, up to one that says that it is the last and ends there,
-        // are left over in no block: cells as small as these are made in divided ones only, which stay what they are.
+        // The first ones may be what a program wrote over. Others of one size, up to one that says that it is the last
+        // and ends there, are left over in no block: cells as small as these are made in divided ones only, which stay
+        // what they are.
         let divided = (inside.start..inside.end).step_by(width as usize).take(SEARCHED).any(|start| {
             let Some(before) = view.word(start + width).filter(|&before| inside.start <= before && before < start)
             else {
@@ -208,15 +212,16 @@ impl Wee {
         heads
     }
 
-    /// The next cell in the list of a free one, which its block's first word tells. That has the lowest bits for itself.
+    /// The next cell in the list of a free one, which the first word of its block gives. The lowest bits of that word
+    /// have another use.
     fn next(&self, view: &View<'_>, start: u64) -> Option<u64> {
         let link = view.word(start.checked_add(2 * self.width)?)? & !BITS;
         (link != 0 && self.is_free(view, link)).then_some(link)
     }
 
-    /// The free cells that are in lists, and the first to which its own list comes back: a program that frees a block twice
-    /// makes such a list. The allocator forgets cells: in sound heaps, too, there are free ones in no list, whose links mean
-    /// nothing.
+    /// The free cells that are in lists, and the first to which its own list comes back: a program that frees a block
+    /// twice makes such a list. The allocator forgets cells: in sound heaps, too, there are free ones in no list, whose
+    /// links mean nothing.
     fn listed(&self, view: &View<'_>) -> Option<(Bits, Option<u64>)> {
         let whole = self.pieces.first()?.start..self.pieces.last()?.end;
         let shift = self.width.trailing_zeros();
@@ -241,7 +246,8 @@ impl Wee {
         Some((reached, again))
     }
 
-    /// The link of a cell that is in a list to no free cell, if all cells are sound: else one that is broken may be meant.
+    /// The link of a cell that is in a list to no free cell, if all cells are sound: else one that is broken may be
+    /// meant.
     fn astray(&self, view: &View<'_>, listed: &Bits) -> Option<Damage> {
         let whole = self.pieces.first()?.start..self.pieces.last()?.end;
         let mut free = Bits::new(whole, self.width.trailing_zeros())?;

@@ -1,10 +1,10 @@
-//! Zig's allocator for WebAssembly, `std.heap.BrkAllocator` (0.17; `wasm_allocator`, `page_allocator`), and the malloc that
-//! the C library of `zig cc` builds on it.
+//! Zig's allocator for WebAssembly, `std.heap.BrkAllocator` (0.17; `wasm_allocator`, `page_allocator`), and the malloc
+//! that the C library of `zig cc` builds on it.
 //!
-//! Slots are powers of two; each class takes 64 KiB at a time by `memory.grow`, and larger blocks take a power of two of
-//! such pages. A free slot holds the address of the next one in its last word; nothing else is kept about a slot, so that
-//! of a full page of a Zig program neither class nor blocks are known. malloc keeps alignment and size of each block in 8
-//! bytes in front of it: then the first slot of a page tells its class.
+//! Slots are powers of two; each class takes 64 KiB at a time by `memory.grow`, and larger blocks take a power of two
+//! of such pages. A free slot holds the address of the next one in its last word; nothing else is kept about a slot, so
+//! that of a full page of a Zig program neither class nor blocks are known. malloc keeps alignment and size of each
+//! block in 8 bytes in front of it: then the first slot of a page shows its class.
 //!
 //! The state is found as a row of words, each a possible address for its place; the pages must agree with it.
 
@@ -126,8 +126,8 @@ pub fn find(view: &View<'_>, hints: &Hints, places: &[Range<u64>]) -> Option<Fou
     states.dedup();
     let mut found: Vec<Zig> =
         states.into_iter().filter_map(|state| Zig::at(view, state, start, hints.uses_zig)).take(BELIEVED).collect();
-    // A state may look like one again some words further on, but not when malloc's headers or lists of free slots of its
-    // classes disagree.
+    // A state may look like one again some words further on, but not when malloc's headers or lists of free slots of
+    // its classes disagree.
     if found.len() > 1 {
         let malloc = found.iter().any(|heap| heap.malloc);
         found.retain(|heap| heap.malloc || !malloc && heap.broken.is_empty());
@@ -274,7 +274,8 @@ impl Zig {
         index.and_then(|index| self.known.get(index)).copied().unwrap_or(PageState::Unknown)
     }
 
-    /// Collects the free slots and runs. A list ends where it leaves its pages or comes back; the slots and runs that one comes back to.
+    /// Collects the free slots and runs. A list ends where it leaves its pages or comes back; the slots and runs that
+    /// one comes back to.
     fn read_free_lists(&mut self, view: &View<'_>) -> Vec<(Damage, u64)> {
         let mut twice = Vec::new();
         let layout = self.layout;
@@ -374,8 +375,8 @@ enum Extent {
     Unknown,
 }
 
-/// Alignment and size in malloc's header, if it is one that fits a slot or run of `slot` bytes at `at`. A block that was made
-/// smaller in its place may be smaller than those of the slot.
+/// Alignment and size in malloc's header, if it is one that fits a slot or run of `slot` bytes at `at`. A block that
+/// was made smaller in its place may be smaller than those of the slot.
 fn header(view: &View<'_>, at: u64, slot: u64) -> Option<(u64, u64)> {
     let mut alignment = HEADER;
     while alignment < slot && alignment <= MAX_ALIGNMENT {

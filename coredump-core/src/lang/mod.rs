@@ -147,7 +147,7 @@ pub trait Lang: Sync {
         None
     }
 
-    /// The size in bits of an integer type, where only its name tells it.
+    /// The size in bits of an integer type, if only its name gives it.
     fn integer_bits(&self, _name: &[u8]) -> Option<u64> {
         None
     }
@@ -370,7 +370,7 @@ pub struct Filled {
     pub arrays: &'static [(&'static [u8], u64)],
 }
 
-/// Parts of a structure of which at most one is there, as a discriminant tells.
+/// Parts of a structure of which at most one is there, as a discriminant says.
 pub struct Chosen {
     /// Offset in the structure, and size, of the discriminant, both in bytes.
     pub discriminant: (u64, u64),
@@ -427,7 +427,7 @@ pub enum ErasedBy {
     Pointer(u64),
     /// At this offset is the index, in the first table, of a function that handles the value.
     Function(u64),
-    /// As for `Function`, and a pointer to a record tells whether the value lies on the heap: then a word of the record
+    /// As for `Function`, and a pointer to a record says if the value is on the heap: then a word of the record
     /// is not zero.
     Record {
         /// Offset of the function's index.

@@ -83,7 +83,7 @@ impl<'s> Renderer<'_, '_, 's> {
         self.recorded_function(index).unwrap_or_else(module).filter(|_| index != 0)
     }
 
-    /// Returns the number of entries that the first table has, as far as the dump or the binary tells.
+    /// Returns the number of entries that the first table has, as far as the dump or the binary shows it.
     pub fn table_len(&self) -> u64 {
         let dump = self.frame.dump;
         let recorded = || {

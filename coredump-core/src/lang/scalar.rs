@@ -236,7 +236,7 @@ fn character(number: i128, byte: u8, lang: &dyn Lang) -> String {
     }
 }
 
-/// A floating-point number in the fewest digits that tell it from its neighbours.
+/// A floating-point number in the fewest digits that distinguish it from its neighbours.
 fn float(bits: u128, size: u64, lang: &dyn Lang) -> Option<String> {
     let approximate = |(value, exact): (f64, bool)| {
         let text = decimal(value, value.abs(), lang);

@@ -1,4 +1,4 @@
-//! Finds the binary that belongs to a dump: where to look, and how to tell that a file fits.
+//! Finds the binary that belongs to a dump: the places to look, and the ways to check that a file fits.
 
 pub mod body;
 pub mod branch;

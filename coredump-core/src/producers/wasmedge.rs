@@ -102,7 +102,7 @@ pub fn repair_old(dump: &mut CoreDump<'_>) {
     if dump.threads.iter().flat_map(|thread| &thread.frames).any(|frame| frame.locals.is_some()) {
         warn(dump, "this producer writes the low 32 bits of every value and calls them i32");
     }
-    // An index of 0 that is right is lost too, because nothing tells it from a wrong one.
+    // An index of 0 that is right is lost too, because nothing distinguishes it from a wrong one.
     let frames = dump.threads.iter_mut().flat_map(|thread| &mut thread.frames);
     frames.filter(|frame| frame.function == Some(0)).for_each(|frame| frame.function = None);
     warn(

@@ -12,12 +12,12 @@ pub type Symbol = Static;
 #[derive(Clone, Debug, Default)]
 pub struct Symbols {
     all: Vec<Symbol>,
-    /// For each symbol the greatest end of all symbols up to it, which tells how far back a search must go.
+    /// For each symbol the greatest end of all symbols up to it, which limits how far back a search must go.
     reach: Vec<u64>,
 }
 
-/// The types of the variables in the dump's memory with this index, and of what these point to. Reads the whole debug info
-/// of all instances that have it.
+/// The types of the variables in the dump's memory with this index, and of what these point to. Reads the whole debug
+/// info of all instances that have it.
 pub fn shapes(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32) -> Shapes {
     let owners = owners(dump, binaries, memory);
     let owners: Vec<_> = owners.into_iter().filter(|owner| owner.memory == 0).collect();

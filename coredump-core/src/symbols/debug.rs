@@ -346,7 +346,7 @@ impl<'s> DebugInfo<'s> {
         functions::declaration(self.unit_ref(unit)?, entry, |file, line| self.declared_at(unit, file, line))
     }
 
-    /// The source frames at `pc` in the function of this extent. `module` tells where functions begin and end.
+    /// The source frames at `pc` in the function of this extent. Functions begin and end as in `module`.
     pub fn lookup(&self, pc: u64, extent: &Extent, module: &Module<'_>) -> Answer {
         match self.lookup_moved(pc, extent, module, 0) {
             Answer::Stale if self.displacement(module) != 0 => {
@@ -442,7 +442,7 @@ impl<'s> DebugInfo<'s> {
         if found.doubtful.is_empty() {
             return Some((calls, true));
         }
-        // The line at the address may tell which of the doubtful calls it is in, or that it is in none of them.
+        // The line at the address may show which of the doubtful calls it is in, or that it is in none of them.
         let Some((row, line)) = row().and_then(|row| Some((row, row.line?))) else { return Some((calls, false)) };
         let file = |index| unit.lines(&self.dwarf)?.file(full, index);
         let Some(path) = file(row.file) else { return Some((calls, false)) };

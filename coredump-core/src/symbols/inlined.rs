@@ -180,7 +180,7 @@ pub(super) fn origins(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>) -> Vec<Un
 }
 
 /// The functions that are declared last before a line of a file: if the line is in a function, it is one of these.
-/// `is_file` tells whether a file number means the file.
+/// `is_file` returns true if a file number means the file.
 pub(super) fn declared_before(
     unit: UnitRef<'_, '_>,
     is_file: impl Fn(u64) -> bool,

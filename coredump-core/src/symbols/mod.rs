@@ -376,7 +376,7 @@ pub fn attribute_text<'s>(unit: UnitRef<'_, 's>, value: AttributeValue<Slice<'s>
     };
     let rest = texts.slice().get(offset..)?;
     let end = memchr::memchr(0, &rest[..rest.len().min(MAX_SYMBOL)]);
-    // One that has no end is damaged.
+    // A text without an end is damaged.
     let end = end.or((rest.len() > MAX_SYMBOL).then_some(MAX_SYMBOL))?;
     Some(Slice::new(&rest[..end], gimli::LittleEndian))
 }

@@ -120,7 +120,7 @@ fn beginnings(unit: UnitRef<'_, '_>, extent: &Extent, form: DwForm, work: &Work)
 }
 
 /// The unit's part of `.debug_addr` (DWARF 5, 7.27), if its addresses have four bytes. `None` before DWARF 5, where no
-/// header tells its size.
+/// header gives its size.
 fn addresses<'s>(unit: UnitRef<'_, 's>, work: &Work) -> Option<&'s [[u8; 4]]> {
     let base = unit.addr_base.0;
     let section = unit.dwarf.debug_addr.reader().slice();

@@ -17,7 +17,7 @@ pub(super) struct Quick {
     pub deeper: i8,
 }
 
-/// The one attribute of variable size.
+/// The only attribute of variable size.
 #[derive(Clone, Copy, Debug)]
 enum Varying {
     None,

@@ -31,7 +31,7 @@ impl<'s> SymbolMap<'s> {
         let text = str::from_utf8(keep(text.into_bytes())).unwrap_or_default();
         let names: HashMap<u32, &str> =
             places.into_iter().filter_map(|(index, place)| Some((index, text.get(place)?))).collect();
-        // Besides the names, only the number of functions tells whether the map is of the same build.
+        // Besides the names, only the number of functions shows that the map is of the same build.
         let count = module.function_count();
         let last = names.keys().max().map_or(0, |last| u64::from(*last) + 1);
         if last != u64::from(count) {
@@ -39,7 +39,7 @@ impl<'s> SymbolMap<'s> {
         }
         let by_name: HashMap<&str, u32> = names.iter().map(|(index, name)| (*name, *index)).collect();
         for export in module.exports().filter(|export| export.kind == ItemKind::Function) {
-            // Names of minified exports tell nothing, and the wrapper of an exported function is named after it.
+            // Names of minified exports mean nothing, and the wrapper of an exported function is named after it.
             let elsewhere = by_name.get(export.name).is_some_and(|&index| index != export.index);
             let here = names.get(&export.index).is_some_and(|name| name.starts_with(export.name));
             if export.name.len() > 3 && elsewhere && !here {

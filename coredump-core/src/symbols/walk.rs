@@ -136,7 +136,7 @@ impl<'u, 's, W: FnMut(&Abbreviation) -> bool> Walk<'u, 's, W> {
         Some(shape)
     }
 
-    /// Works out how to skip entries of an abbreviation; `false` if only the entries themselves tell.
+    /// Works out how to skip entries of an abbreviation; `false` if only the entries themselves show it.
     fn read_steps(&self, abbreviation: &Abbreviation, steps: &mut Vec<AttributeStep>) -> bool {
         let first = steps.len();
         for attribute in abbreviation.attributes() {

@@ -52,9 +52,9 @@ impl<R: Read> TextReader<R> {
         TextReader { reader, encoding: None, ends: Ends::Unknown, returned: false, half, ready, given: 0 }
     }
 
-    /// Reads the beginning of the text, which tells the encoding.
+    /// Reads the beginning of the text, which shows the encoding.
     fn begin(&mut self) -> io::Result<TextEncoding> {
-        // Reads as much as comes at once, and no more than is needed to tell, so that nobody waits for input.
+        // Reads as much as comes at once, and no more than is needed to decide, so that nobody waits for input.
         let mut start = vec![0; CHUNK];
         let mut filled = 0;
         while filled < START {

@@ -210,7 +210,8 @@ impl<'s> Locator<'s> {
         None
     }
 
-    /// Checks that the frames fit a file: its module, or a component's modules together, or one of these. The error says why not.
+    /// Checks that the frames fit a file: its module, or a component's modules together, or one of these. The error
+    /// says why not.
     fn judge_file(&mut self, path: &Path, trace: &Trace, group: &Group) -> Result<Fitting, String> {
         let opened = self.store.open(path);
         let modules = match opened.as_ref() {
@@ -390,7 +391,7 @@ fn decide(modules: &[Arc<Binary>], trace: &Trace, group: &[usize], places: &mut 
 /// The best of the files that fit; none if two different programs fit equally well.
 fn best(mut fitting: Vec<Fitting>, trace: &Trace, refused: &mut Vec<Refused>) -> Option<Fitting> {
     let rank = fitting.iter().map(|found| found.rank).max()?;
-    // The one with symbols shows more names: what counts there is whether the code is another.
+    // A file with symbols shows more names, but here only a difference in the code counts.
     let contents = |found: &Fitting| -> Vec<String> {
         found.modules.iter().map(|module| module.content_sha256().to_owned()).collect()
     };

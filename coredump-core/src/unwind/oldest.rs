@@ -7,8 +7,9 @@ use crate::model::{CoreDump, Frame};
 use crate::module::ItemKind;
 use crate::unwind::stack_pointer::wrap;
 
-/// Fills in what the younger end could not tell, from the oldest frame on: a WASI command's `_start` is called once, on
-/// a fresh instance (WASI application ABI), so its stack pointer at entry is the global's initial value.
+/// Fills in what could not be derived from the younger end, from the oldest frame on: a WASI command's `_start` is
+/// called once, on a fresh instance (WASI application ABI), so its stack pointer at entry is the global's initial
+/// value.
 pub fn from_the_base<'m, 's: 'm>(
     unwinder: &Unwinder,
     dump: &CoreDump<'_>,
@@ -38,7 +39,7 @@ pub fn from_the_base<'m, 's: 'm>(
             Some(_) => continue,
             None => break,
         }
-        // An aligned frame begins at an address that only the entry's tells.
+        // The address of an aligned frame follows only from the stack pointer at the function's entry.
         let aligned = match known.moved() {
             Some(_) => None,
             None => unwinder.aligned(at, pointer, entry).map(Arc::new),

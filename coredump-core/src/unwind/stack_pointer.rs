@@ -34,7 +34,7 @@ pub fn may_use_below(module: &Module<'_>, function: u32, global: u32) -> Option<
     Some(reads && !writes)
 }
 
-/// The one mutable global from which functions take their frames: `global.get G; i32.const N; i32.sub` at the start.
+/// The only mutable global from which functions take their frames: `global.get G; i32.const N; i32.sub` at the start.
 pub fn infer(module: &Module<'_>) -> Option<u32> {
     let mut found = None;
     let first = module.imported_functions();

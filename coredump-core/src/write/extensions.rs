@@ -10,8 +10,8 @@ use crate::error::{Error, ErrorKind};
 use crate::extension::{self, FullValue, MemoryCoverage, ModuleIdentity, Special, Tables, ThreadDetail, ValueSlot};
 use crate::model::{CoreDump, Frame, Layout, Thread, Value};
 
-/// Writes the sections that are not empty, and always [`extension::PROCESS`]: a section of ours tells a reader that the
-/// file follows the standard, so that it need not be told from other layouts by its contents.
+/// Writes the sections that are not empty, and always [`extension::PROCESS`]: a section of ours shows a reader that the
+/// file follows the standard, so that it need not be distinguished from other layouts by its contents.
 pub(super) fn write<W: Write>(dump: &CoreDump<'_>, data: &Plan<'_, '_>, sections: &mut Sections<W>) -> Result<()> {
     json(extension::PROCESS, &dump.process, sections)?;
     if let Some(reason) = &dump.reason {

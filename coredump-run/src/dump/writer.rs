@@ -46,7 +46,7 @@ pub struct DumpWriter {
     pub embed: bool,
     /// The mode in which the guest runs.
     mode: Mode,
-    /// The one of the dumps of a recorded program that is written.
+    /// Says which of the dumps of a recorded program is written.
     pub stage: Stage,
     /// The report of snapshots; `None` with `--quiet`.
     report: Option<Report>,

@@ -6,7 +6,8 @@ use coredump_core::internals::recording::Refusal;
 /// not told apart.
 const REMEMBERED: usize = 1 << 12;
 
-/// The requests since the last event. They place a refusal, as the sizes alone do not tell one memory from another.
+/// The requests since the last event. They place a refusal, as the sizes alone do not distinguish one memory from
+/// another.
 #[derive(Default)]
 pub struct Growth {
     /// The present and the requested size of each request that was allowed, in bytes.

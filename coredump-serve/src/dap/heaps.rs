@@ -76,7 +76,7 @@ fn list(text: &mut String, types: Vec<(&str, u64, u64)>) {
     }
 }
 
-/// A memory's heaps with what is needed to tell what their blocks hold.
+/// A memory's heaps with what is needed to say what their blocks hold.
 struct Heaps<'a> {
     dump: &'a Dump,
     index: u32,

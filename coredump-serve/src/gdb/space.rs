@@ -312,8 +312,8 @@ impl Space {
     }
 
     /// A local, global or operand of the frame with this index, little-endian. LLDB does not say which thread's frame
-    /// it means, and the order of its requests does not tell either. So a value is returned only if it is the same for
-    /// all threads.
+    /// it means, and the order of its requests does not show it either. So a value is returned only if it is the same
+    /// for all threads.
     pub fn register(&self, frame: usize, register: Register) -> std::result::Result<Vec<u8>, String> {
         let threads = self.threads.iter().filter_map(|&thread| self.dump.thread(thread)?.frame(frame));
         let mut values = threads.map(|frame| match frame.register(register) {

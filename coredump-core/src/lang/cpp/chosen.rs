@@ -1,4 +1,4 @@
-//! Finds the active member of the unions in libc++'s classes, if a flag or index beside them tells.
+//! Finds the active member of the unions in libc++'s classes, if a flag or an index beside them says which it is.
 
 use crate::catalog::types::{Kind, Offset, Struct};
 use crate::catalog::units::{Die, Units};

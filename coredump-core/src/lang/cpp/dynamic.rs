@@ -1,4 +1,4 @@
-//! The dynamic class of an object of C++, as its vtable tells it (Itanium C++ ABI, 2.5 and 2.9).
+//! The dynamic class of an object of C++, as its vtable gives it (Itanium C++ ABI, 2.5 and 2.9).
 //!
 //! Three things name the class of a vtable: its variable in the debug information (clang 22 and later), the type
 //! information before it, and the methods in it. Each is believed only if an object of that class has, at the offset to
@@ -29,7 +29,7 @@ const CANDIDATES: u32 = 1 << 16;
 const BEFORE: u64 = 512;
 
 impl<'s> CppValues<'_, '_, '_, 's> {
-    /// The complete object around `object`, with the dynamic class that its vtable tells; `None` where that is not
+    /// The complete object around `object`, with the dynamic class that its vtable gives; `None` where that is not
     /// known for certain.
     pub fn dynamic_object(&self, object: &Value) -> Option<Value> {
         let units = &self.frame.units;
@@ -158,7 +158,8 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         whole.then_some(name)
     }
 
-    /// The class of that name, as the demangler writes it, with or without libc++'s own namespaces; `None` where there are several.
+    /// The class of that name, as the demangler writes it, with or without libc++'s own namespaces; `None` where there
+    /// are several.
     fn class_named(&self, name: &str) -> Option<Die> {
         let units = &self.frame.units;
         let last = *path_parts(name).last()?;

@@ -45,7 +45,7 @@ impl CppValues<'_, '_, '_, '_> {
     }
 
     /// The functions in the first table that an `any`, or a `function` with a policy, calls to handle its value: the
-    /// index, the value's type, and whether the value lies on the heap, where the function tells that.
+    /// index, the value's type, and whether the value lies on the heap, if the function shows that.
     pub(super) fn handlers(&self) -> Vec<(u64, Die, Option<bool>)> {
         let known = |index: u64| {
             let entry = self.entry_in_table(index)?;

@@ -113,7 +113,7 @@ impl<'m, 'a> Goroutines<'m, 'a> {
         self.all.iter()
     }
 
-    /// The one that ran when the program ended.
+    /// The goroutine that ran when the program ended.
     pub fn current(&self, registers: &Registers) -> Option<Current> {
         let current = registers.current?;
         if let Some(own) = self.all.iter().find(|goroutine| goroutine.address == current) {

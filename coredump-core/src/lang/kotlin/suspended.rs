@@ -1,7 +1,7 @@
 //! Suspended functions: the objects that hold the state of suspend functions while they wait.
 //!
 //! Such an object refers to that of its caller, which is resumed when it ends. The function stores the number of the
-//! suspension point in the object just before the call at which it waits, so its code tells where that is. Seen in
+//! suspension point in the object just before the call at which it waits, so its code shows where that is. Seen in
 //! Kotlin 2.4.20.
 
 use std::cell::Cell;

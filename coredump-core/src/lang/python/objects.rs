@@ -310,7 +310,7 @@ impl<'m, 'a> Objects<'m, 'a> {
         Some(self.split(keys()?, values, limit)?.0)
     }
 
-    /// The address of an object's `__dict__` pointer, as its type tells. A negative offset counts from the end of an
+    /// The address of an object's `__dict__` pointer, as its type gives it. A negative offset counts from the end of an
     /// object of variable size, as an integer is.
     fn dictionary_offset(&self, object: u64, kind: &PythonType) -> Option<u64> {
         let field = |offset: u64| self.uint(kind.address + offset, 4).map(|value| i64::from(value as u32 as i32));

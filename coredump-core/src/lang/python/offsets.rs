@@ -1,7 +1,7 @@
 //! `_Py_DebugOffsets`: the table of offsets that CPython 3.13 and later have for external debuggers.
 //!
-//! It begins with the cookie `xdebugpy` and the version. After them come the sizes of the interpreter's structures and the
-//! offsets of their fields, 64 bits each, in an order that changes with each minor version. Layout: CPython's
+//! It begins with the cookie `xdebugpy` and the version. After them come the sizes of the interpreter's structures and
+//! the offsets of their fields, 64 bits each, in an order that changes with each minor version. Layout: CPython's
 //! `Include/internal/pycore_debug_offsets.h`; until 3.13 in `pycore_runtime.h`.
 
 use crate::memory::{Chunk, Memory};
@@ -113,7 +113,7 @@ pub enum Attributes {
     Apart,
 }
 
-/// The mark by which a frame tells that C called the evaluation loop.
+/// The mark of a frame whose evaluation loop was called by C.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LoopEntry {
     /// A frame of its own marks the call, since 3.12.

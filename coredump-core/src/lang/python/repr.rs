@@ -14,8 +14,8 @@ const MAX_WRITTEN: usize = 1 << 16;
 const BLOCK: u64 = 64;
 const MAX_BLOCKS: usize = 1 << 12;
 
-/// Offsets in objects whose layout the table does not tell, in bytes; all from CPython's `Include/cpython/` and the types' own
-/// files, for 32-bit pointers.
+/// Offsets in objects whose layout is not in the table, in bytes; all from CPython's `Include/cpython/` and the types'
+/// own files, for 32-bit pointers.
 const EXCEPTION_ARGS: u64 = 12;
 const COMPLEX: [u64; 2] = [8, 16];
 const BYTEARRAY: (u64, u64) = (8, 20);

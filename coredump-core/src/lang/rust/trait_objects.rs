@@ -41,7 +41,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         };
         let TraitObject { address, vtable } = object;
         let Some(value) = self.trait_object(&object) else {
-            // The names of the vtable's functions still tell the type.
+            // The names of the vtable's functions still show the type.
             let of = self.vtable_functions(vtable).map(|name| format!(" of {name}")).unwrap_or_default();
             return Shown::text(format!("{address:#x} (vtable {vtable:#x}{of})"));
         };

@@ -45,7 +45,7 @@ struct Added {
 }
 
 impl Added {
-    /// Keeps what both know; tells whether anything was lost.
+    /// Keeps what both know; returns true if anything was lost.
     fn join(&mut self, other: &Added) -> bool {
         let mut lost = false;
         let mut meet = |known: &mut Option<u64>, other: Option<u64>| {

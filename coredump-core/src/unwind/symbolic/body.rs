@@ -51,8 +51,8 @@ pub struct LoopHead<'s> {
 
 /// An observer of the evaluation of a body.
 pub trait Watch {
-    /// Notes what an instruction does, before it does it. `next` is the one after it, `carried` the number of values that a
-    /// branch takes along, `at` the file offset.
+    /// Notes what an instruction does, before it does it. `next` is the one after it, `carried` the number of values
+    /// that a branch takes along, `at` the file offset.
     fn note(
         &mut self,
         now: &AbstractState,
@@ -359,7 +359,7 @@ fn join(into: &mut Option<AbstractState>, state: AbstractState) -> Option<()> {
     Some(())
 }
 
-/// Keeps what both states agree on; tells whether anything was lost. `None` for heights that no valid code has.
+/// Keeps what both states agree on; returns true if anything was lost. `None` for heights that no valid code has.
 pub(super) fn join_into(known: &mut AbstractState, state: &AbstractState) -> Option<bool> {
     join_parts(known, &state.locals, state.stack_pointer, state.operands.iter().copied())
 }

@@ -92,7 +92,7 @@ impl<'m, 's> Question<'m, 's> {
     }
 }
 
-/// Evaluates a function. `restores(f)` tells whether a call of `f` leaves the stack pointer as it was.
+/// Evaluates a function. `restores(f)` returns true if a call of `f` leaves the stack pointer as it was.
 ///
 /// `None` when the body is damaged, uses what this evaluation does not follow, or takes too much work.
 pub fn evaluate(question: &Question<'_, '_>, restores: &dyn Fn(u32) -> bool) -> Option<Summary> {

@@ -50,7 +50,7 @@ pub struct Targets {
 }
 
 impl Out {
-    /// Addresses and lengths of all that the function writes, if the arguments alone tell that.
+    /// Addresses and lengths of all that the function writes, if the arguments alone show them.
     #[inline(always)]
     pub fn fixed(self) -> Option<[(u32, u32); 2]> {
         match self {

@@ -118,7 +118,7 @@ fn tables(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> HashMap<u64, Ta
     let width = memory.pointer_size();
     let function = |table: u64, nth: usize| renderer.table_function(word(renderer, table.checked_add(of_table[nth])?)?);
     // The vtables are constants. Several may have the same function that runs the task, whose debug information is for
-    // one future only; their other functions tell whether they are for the same future.
+    // one future only; their other functions show if they are for the same future.
     let mut all: Vec<(u64, u64, u32)> = Vec::new();
     let data = regions.iter().filter(|region| matches!(region.r#use, Use::Data | Use::Unknown));
     for chunk in data.flat_map(|region| memory.chunks(region.range.clone())) {

@@ -427,7 +427,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         found
     }
 
-    /// Returns true if a type is `Copy`, as far as its description tells: numbers, and pointers that own nothing.
+    /// Returns true if a type is `Copy`, as far as its description shows it: numbers, and pointers that own nothing.
     fn is_copied(&self, ty: Option<Die>, budget: TypeBudget<'_>) -> bool {
         let (Some((die, ty)), Some(budget)) = (self.frame().units.peeled(ty), budget.deeper(1)) else {
             return false;
