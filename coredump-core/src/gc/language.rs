@@ -90,7 +90,7 @@ impl ObjectView<'_> {
     }
 
     /// Returns a field of an object that has no meaning in its language. Objects of Kotlin of which an optimiser has made plain
-    /// structs are such, and only code tells whether their numbers have a sign.
+    /// structs are such, and only code shows if their numbers have a sign.
     pub(super) fn plain_part(&self, object: &Object<'_>, index: usize, field: Field) -> FieldReading {
         let is_of_program = |(module, _): &(u32, u32)| self.kotlin.is_program(&self.named, *module);
         match object.kind() {

@@ -177,7 +177,7 @@ impl<'v, R: Fn(u64) -> Option<ObjectRoom>> GoTypeReader<'v, R> {
         };
         let Some((at, known)) = description.and_then(|at| Some((at, self.get(at)?))) else { return };
         let Some(count) = (room.end - room.object()).checked_div(known.size) else { return };
-        // The allocator was told: nothing knows better.
+        // The program gave the allocator this type, so it is certain.
         let name = if count > 1 { known.array } else { known.name };
         self.known.insert(room.start, (u64::MAX, Some(name)));
         self.wait(room.object(), at, count);
@@ -298,7 +298,7 @@ impl<'v, R: Fn(u64) -> Option<ObjectRoom>> GoTypeReader<'v, R> {
         }
     }
 
-    /// The room of an object of a type whose size its description does not tell, if a pointer leads to its beginning.
+    /// The room of an object of a type whose size its description does not give, if a pointer leads to its beginning.
     fn whole(&mut self, at: u64, description: u64) -> Option<ObjectRoom> {
         let name = self.get(description)?.name;
         let room = (self.room)(at).filter(|room| room.object() == at)?;

@@ -2,7 +2,7 @@
 //!
 //! A free chunk begins with two links, the number of its list and its size, and ends with its size. The word at the end of a
 //! used one says only that it is used and whether the chunk above it is free: its size is the program's to know. So the free
-//! blocks are known, and between two of them lie used ones, of which nothing tells where one ends.
+//! blocks are known, and between two of them lie used ones, of which nothing shows where one ends.
 //!
 //! The heads of the lists lie at the start of the first heap; a static holds their address, and beside it which of them are
 //! not empty. Each list must have what its number and the bits say.
@@ -234,7 +234,7 @@ impl Allocator for Talc {
                 at = free.end;
                 let block =
                     (!free.is_empty()).then(|| Block::new(free.start, free.end - free.start - width, State::Free));
-                // The word at the end of the used block in front tells that this one is free.
+                // The word at the end of the used block in front says that this one is free.
                 let tag = free.start - width;
                 let wrong = view.word(tag).filter(|word| block.is_some() && word & !HEAP_BASE != USED | ABOVE_FREE);
                 let damage = wrong.map(|word| {

@@ -21,8 +21,8 @@ const ROUNDING: u64 = 32;
 /// Used blocks and their bytes by type, the most bytes first.
 pub type Totals = Vec<(String, Count)>;
 
-/// The numbers of each heap, and the totals by type; no totals if the heaps are spread too far. Without `shapes` only those
-/// blocks have types that tell them themselves.
+/// The numbers of each heap, and the totals by type; no totals if the heaps are spread too far. Without `shapes`, only
+/// blocks that show their types themselves have types.
 pub fn inventory(heaps: &[Heap], view: &View<'_>, shapes: &Shapes) -> (Vec<Survey>, Option<Totals>) {
     // Each block is looked at once: what its own bytes say is counted on the way.
     if shapes.all.is_empty() {
@@ -40,7 +40,7 @@ pub fn inventory(heaps: &[Heap], view: &View<'_>, shapes: &Shapes) -> (Vec<Surve
     (graph.surveys, Some(in_order(totals)))
 }
 
-/// Blocks that tell their type themselves: in most programs there are none.
+/// Blocks whose contents show their type: in most programs there are none.
 struct Tellers<'h> {
     told: Told<'h>,
     blocks: Option<Bits>,
@@ -763,7 +763,7 @@ impl<'s> Types<'s> {
         }
     }
 
-    /// The type that a block itself tells.
+    /// The type that a block's contents show.
     fn told(&self, graph: &Graph<'_, '_>, block: &Block) -> Option<String> {
         Told::new(graph.heaps()).name(graph.view(), block)
     }

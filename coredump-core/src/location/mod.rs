@@ -162,7 +162,7 @@ pub struct Piece {
     pub place: Place,
 }
 
-/// A location: pieces, and the description of it for a person.
+/// The location of an object: the pieces of which it consists.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Location {
     /// The pieces, first byte first.

@@ -402,7 +402,7 @@ impl Builder {
         Some(found)
     }
 
-    /// Adds the C++ classes of which a module has vtables, so that their objects can be told from those of their bases.
+    /// Adds the C++ classes of which a module has vtables, so that their objects can be distinguished from those of their bases.
     fn classes(&mut self, frame: &FrameContext<'_, '_>) {
         let key = frame.binary.module().bytes().as_ptr() as usize;
         if self.searched.insert(key) {
@@ -675,7 +675,7 @@ impl Builder {
                     self.chosen(units, key, &chosen, offset, levels, found);
                     return;
                 }
-                // Nothing tells which member of any other union is active, unless only one member has a size.
+                // Nothing shows which member of any other union is active, unless only one member has a size.
                 if contents.keyword == "union"
                     && members().filter(|member| units.size_of(member.ty) != Some(0)).count() > 1
                 {

@@ -326,7 +326,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
         let end = Slot::Result(self.function);
         let result = (results.len() == 1).then(|| self.is_number(end).then(|| self.graph.id(end)));
         let name = module.function_name(self.function).unwrap_or_default();
-        // The elements of Kotlin's arrays lie in arrays of Wasm, whose types do not tell what they are.
+        // The elements of Kotlin's arrays lie in arrays of Wasm, whose types do not show what they are.
         let element = match name {
             "kotlin.BooleanArray.set" => Some(Reading::Truth),
             "kotlin.CharArray.set" => Some(Reading::Character),

@@ -1,6 +1,6 @@
 //! The Kotlin types of integers: signed or unsigned number, boolean, character or value class. Wasm's types do not
 //! tell, so they are inferred from what the code does with an integer: it boxes it, branches on it, passes it to a
-//! function of its type, or makes it by a comparison. Where no code tells, the type is not known.
+//! function of its type, or makes it by a comparison. If no code shows it, the type is not known.
 
 use std::collections::{HashMap, HashSet};
 
@@ -841,7 +841,7 @@ mod tests {
         Fields::from_code(&module, 0).reading(&module, 1, 4, Storage::I8, || None)
     }
 
-    /// An optimiser makes one type of those of all boxes; which class a box is of, its runtime type information tells.
+    /// An optimiser makes one type of those of all boxes; the class of a box is in its runtime type information.
     #[test]
     fn a_number_has_the_sign_of_the_boxes_that_code_puts_it_into() {
         let field = |code: &str| {
