@@ -5,7 +5,8 @@ fn main() {
     let locks =
         [concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock"), concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock")];
     let found = locks.iter().find_map(|lock| Some((lock, std::fs::read_to_string(lock).ok()?)));
-    // To cargo a file that is not there has always changed: all that depends on this crate would be compiled again each time.
+    // To cargo a file that is not there has always changed: all that depends on this crate would be compiled again each
+    // time.
     println!("cargo::rerun-if-changed={}", found.as_ref().map_or("build.rs", |(lock, _)| lock));
     let text = found.map(|(_, text)| text).unwrap_or_default();
     let mut lines = text.lines().skip_while(|line| *line != "name = \"wasmtime\"");

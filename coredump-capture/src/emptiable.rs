@@ -1,4 +1,5 @@
-//! Locals that hold nothing until they are assigned to, and an instrumented engine that takes what is in them for objects.
+//! Locals that hold nothing until they are assigned to, and an instrumented engine that takes what is in them for
+//! objects.
 //!
 //! A local whose type is a reference that cannot be null has no value at first. wasmtime 48 with `guest_debug` keeps
 //! the locals of a frame on the stack, for the collector too: there such a local is whatever the stack held before, and
@@ -12,8 +13,8 @@ use wasmparser::{BinaryReader, FuncValidatorAllocations, FunctionBody, Parser, P
 
 use crate::nullable::{REF_NULL, empty_locals, with_nulls_everywhere};
 
-/// The same module with locals that begin as null where its own begin as nothing; none if it has no such locals. If neither that
-/// nor its other types allow it, a function that is valid only as it is stays so.
+/// The same module with locals that begin as null where its own begin as nothing; none if it has no such locals. If
+/// neither that nor its other types allow it, a function that is valid only as it is stays so.
 pub fn with_nulls(module: &[u8]) -> Option<Vec<u8>> {
     let begins_empty = |payload: Result<Payload<'_>, _>| match payload {
         Ok(Payload::CodeSectionEntry(body)) => !empty_locals(&body).is_empty(),

@@ -1,10 +1,10 @@
 //! Remembers the stack from which each exception was first thrown.
 //!
-//! The engine reports each throw, and clean-ups and handlers throw again what they caught. Only at the end is it known that
-//! nothing keeps an exception, and then its stack is gone. So the stack of each is remembered when it is thrown for the first
-//! time, under its identity: the same exception object (`throw_ref`); another object that carries the same references, as
-//! languages with garbage collection throw again; or, of C++, one that carries the same pointer and is thrown again by the
-//! runtime's own account.
+//! The engine reports each throw, and clean-ups and handlers throw again what they caught. Only at the end is it known
+//! that nothing keeps an exception, and then its stack is gone. So the stack of each is remembered when it is thrown
+//! for the first time, under its identity: the same exception object (`throw_ref`); another object that carries the
+//! same references, as languages with garbage collection throw again; or, of C++, one that carries the same pointer and
+//! is thrown again by the runtime's own account.
 
 use std::collections::VecDeque;
 
@@ -23,8 +23,8 @@ const REMEMBERED: usize = 16;
 /// Youngest functions among which those of the C++ runtime are looked for.
 const RUNTIME_FRAMES: usize = 8;
 
-/// `CLNGC++\0`, the class of an exception of libc++abi (`cxa_exception.h`), and that of one that `std::rethrow_exception`
-/// made, which is `CLNGC++\1`.
+/// `CLNGC++\0`, the class of an exception of libc++abi (`cxa_exception.h`), and that of one that
+/// `std::rethrow_exception` made, which is `CLNGC++\1`.
 const CLASS: u64 = 0x434C_4E47_432B_2B00;
 const DEPENDENT_CLASS: u64 = CLASS | 1;
 
@@ -82,8 +82,8 @@ impl Exceptions {
     }
 }
 
-/// Makes the dump's record of an exception, which was thrown by a guest with this stack. The objects that it carries get ids
-/// when the stack is [completed](Stack::complete): see [`Capture::settle`](crate::Capture::settle).
+/// Makes the dump's record of an exception, which was thrown by a guest with this stack. The objects that it carries
+/// get ids when the stack is [completed](Stack::complete): see [`Capture::settle`](crate::Capture::settle).
 pub fn describe<T: 'static>(
     exception: &Rooted<ExnRef>,
     stack: &mut Stack,

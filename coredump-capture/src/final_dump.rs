@@ -90,8 +90,8 @@ impl FinalDump {
         quietly(|| self.state().exceptions.take(pending, store)).ok().flatten()
     }
 
-    /// The stack of an uninstrumented guest that is gone: what the engine noted when it trapped, or threw the exception that
-    /// is `pending`, of whose throws only the last one is known.
+    /// The stack of an uninstrumented guest that is gone: what the engine noted when it trapped, or threw the exception
+    /// that is `pending`, of whose throws only the last one is known.
     ///
     /// # Errors
     ///

@@ -20,8 +20,8 @@ pub const RECORDING: &str = ".recording";
 /// Age of a file that an ended process left unfinished, from which on nobody is writing it.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
-/// Removes the oldest dumps in `folder` beyond `keep` that are of the same program as the one called `new`, which was just
-/// written and stays. `made` says which other names the pattern can have made.
+/// Removes the oldest dumps in `folder` beyond `keep` that are of the same program as the one called `new`, which was
+/// just written and stays. `made` says which other names the pattern can have made.
 pub fn remove_oldest(folder: &OwnedFd, new: &OsStr, keep: usize, made: impl Fn(&OsStr) -> bool) {
     let new = new_file::read_at(folder, new).ok().and_then(|(file, _)| Head::read(file));
     let Some(executable) = new.and_then(|new| new.executable) else { return };
@@ -45,7 +45,8 @@ pub fn remove_oldest(folder: &OwnedFd, new: &OsStr, keep: usize, made: impl Fn(&
     }
 }
 
-/// Removes the file of a dump's recording. The dump alone says which one that is, so it must be our own and have such a name.
+/// Removes the file of a dump's recording. The dump alone says which one that is, so it must be our own and have such a
+/// name.
 fn remove_recording(folder: &OwnedFd, name: &OsStr) {
     let own =
         rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| new_file::is_own_file(&stat));

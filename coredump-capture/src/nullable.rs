@@ -26,8 +26,8 @@ const SOURCE_NULL: u8 = 1;
 /// The longest number of 32 bits, in bytes.
 const NUMBER: usize = 5;
 
-/// The same module with references that may all be null; none if it would not be the same program, or if imports or exports have
-/// references of types of its own or such as cannot be null: others know those as they are.
+/// The same module with references that may all be null; none if it would not be the same program, or if imports or
+/// exports have references of types of its own or such as cannot be null: others know those as they are.
 pub fn with_nulls_everywhere(module: &[u8]) -> Option<Vec<u8>> {
     let before = validated(module)?;
     if !has_simple_borders(module, before.as_ref())? {
@@ -97,7 +97,8 @@ fn has_simple_borders(module: &[u8], types: TypesRef<'_>) -> Option<bool> {
     Some(simple)
 }
 
-/// A module that is being changed. `None` from any of its functions if something is encoded in a way that is not known here.
+/// A module that is being changed. `None` from any of its functions if something is encoded in a way that is not known
+/// here.
 struct Changes<'m> {
     module: &'m [u8],
     types: TypesRef<'m>,
@@ -337,8 +338,8 @@ mod tests {
                     drop unreachable))
                 (drop (select (result (ref $base)) (local.get $held) (local.get $held) (i32.const 1)))
                 (ref.is_null (ref.cast (ref $base) (local.get $held)))))"#;
-        // Two fields, an element, a parameter, a result, and another parameter; global, table, segment; a local, two blocks, two branches
-        // and a choice. One that casts to what cannot be null stays.
+        // Two fields, an element, a parameter, a result, and another parameter; global, table, segment; a local, two
+        // blocks, two branches and a choice. One that casts to what cannot be null stays.
         assert_eq!(changes(text), Some(6 + 3 + 6));
     }
 

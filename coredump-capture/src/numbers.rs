@@ -20,15 +20,16 @@ pub enum Number {
 
 /// The ids of all objects that were found, and those of which nobody has asked yet.
 ///
-/// A table by place: it takes a quarter of the bytes of a heap that is full of objects, and finds neighbours near each other,
-/// where a hash table would take more for each object and look for it anywhere.
+/// A table by place: it takes a quarter of the bytes of a heap that is full of objects, and finds neighbours near each
+/// other, where a hash table would take more for each object and look for it anywhere.
 #[derive(Default)]
 pub struct Numbers {
     pages: Vec<Option<Box<[Id; PLACES as usize]>>>,
     /// The objects at other places; no known engine has any.
     others: HashMap<u32, Id>,
     count: u32,
-    /// The objects that were not taken yet. They are kept by their numbers alone, as there may be as many as an array has elements.
+    /// The objects that were not taken yet. They are kept by their numbers alone, as there may be as many as an array
+    /// has elements.
     left: VecDeque<u32>,
     /// The numbers that are exceptions'; they are few.
     exceptions: HashSet<u32>,

@@ -1,8 +1,8 @@
 //! The walk through all objects that a stopped program can reach, from those that its frames refer to.
 //!
-//! Breadth first, so that what is nearest to the frames comes first where not all is kept. An object's id is its place in
-//! that order. The engine neither moves nor frees an object meanwhile, as nothing is allocated: its number for a reference
-//! tells objects apart.
+//! Breadth first, so that what is nearest to the frames comes first where not all is kept. An object's id is its place
+//! in that order. The engine neither moves nor frees an object meanwhile, as nothing is allocated: its number for a
+//! reference tells objects apart.
 
 use std::collections::HashMap;
 use std::hash::Hasher;
@@ -271,8 +271,8 @@ fn raw<R: GcRef, T: 'static>(reference: &Rooted<R>, store: &StoreContextMut<'_, 
     number.0
 }
 
-/// Takes what the engine hashes of a reference: its number, and nothing else. A version that hashes anything else has no
-/// number here.
+/// Takes what the engine hashes of a reference: its number, and nothing else. A version that hashes anything else has
+/// no number here.
 struct Raw(Option<u32>);
 
 impl Hasher for Raw {

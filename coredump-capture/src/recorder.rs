@@ -30,7 +30,8 @@ pub struct Settings {
     pub output: Arc<Output>,
     /// The part of the guest's memory that goes in.
     pub memory: MemoryChoice,
-    /// Bytes of objects of a garbage-collected program that go in at most, those nearest to the frames first; 3 GiB at most.
+    /// Bytes of objects of a garbage-collected program that go in at most, those nearest to the frames first; 3 GiB at
+    /// most.
     pub heap_limit: u64,
     /// True if the core modules go in, so that a dump needs no other file. Modules that no file holds always go in.
     pub embed_modules: bool,
@@ -160,10 +161,10 @@ impl Recorder {
         self.last.keep(dumped);
     }
 
-    /// Writes the dump of a guest that its host gives up though no error left it: it took too long and the call's future was
-    /// dropped, or it waits for something that does not come. Its stack is gone by then, or it has none, so the dump has no
-    /// frames; the memory shows what the guest was doing. Called from within a function of the host's own, it dumps the frames
-    /// that lead there.
+    /// Writes the dump of a guest that its host gives up though no error left it: it took too long and the call's
+    /// future was dropped, or it waits for something that does not come. Its stack is gone by then, or it has none, so
+    /// the dump has no frames; the memory shows what the guest was doing. Called from within a function of the host's
+    /// own, it dumps the frames that lead there.
     pub async fn idle<T: Send + 'static>(&self, cause: &Cause, store: &mut StoreContextMut<'_, T>) {
         if !self.last.begin() {
             return;
@@ -204,7 +205,8 @@ impl Recorder {
         self.dump(cause, store, |store| Stack::new(Stop::Anywhere, store))
     }
 
-    /// Captures and writes. A panic on the way (of the engine's debugging interface, say) costs the dump, not the process.
+    /// Captures and writes. A panic on the way (of the engine's debugging interface, say) costs the dump, not the
+    /// process.
     fn dump<T: 'static>(
         &self,
         cause: &Cause,

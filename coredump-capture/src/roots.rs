@@ -11,8 +11,8 @@ pub enum Root {
     Exn(OwnedRooted<ExnRef>),
 }
 
-/// All roots in the order in which they were met. Until the objects have ids, [`RefTarget::Object`] holds the place of a
-/// root in this list.
+/// All roots in the order in which they were met. Until the objects have ids, [`RefTarget::Object`] holds the place of
+/// a root in this list.
 #[derive(Default)]
 pub struct Roots(Vec<Root>);
 

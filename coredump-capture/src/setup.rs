@@ -5,20 +5,21 @@ use wasmtime::{Config, Store};
 use crate::recorder::{Recorder, Watcher};
 use std::sync::Arc;
 
-/// Room above the guest's stack for host calls, the debugger's handler and the capture itself, in bytes. Too little ends
-/// the process on a stack overflow of the guest.
+/// Room above the guest's stack for host calls, the debugger's handler and the capture itself, in bytes. Too little
+/// ends the process on a stack overflow of the guest.
 const HOST_STACK: usize = 4 << 20;
 
 /// Frames a backtrace may have: all of them.
 const FRAMES: usize = 1 << 24;
 
-/// An engine that instruments its guests: dumps have every frame's locals and operand stack. Costs 2 to 6 times the guest's
-/// time (`docs/performance.md`). Calls into the guest must be async, and the compiler Cranelift.
+/// An engine that instruments its guests: dumps have every frame's locals and operand stack. Costs 2 to 6 times the
+/// guest's time (`docs/performance.md`). Calls into the guest must be async, and the compiler Cranelift.
 #[derive(Clone, Copy, Debug)]
 pub struct Full(());
 
 impl Full {
-    /// Sets what full detail needs, with a guest's stack of at most `stack` bytes. Settings made afterwards must not undo it.
+    /// Sets what full detail needs, with a guest's stack of at most `stack` bytes. Settings made afterwards must not
+    /// undo it.
     pub fn configure(config: &mut Config, stack: usize) -> Full {
         common(config, stack).guest_debug(true);
         Full(())
@@ -30,8 +31,8 @@ impl Full {
     }
 }
 
-/// An engine that runs its guests at full speed: dumps have frames, memories and globals, but no locals and operand stacks,
-/// and only those tables and shared memories that are exported.
+/// An engine that runs its guests at full speed: dumps have frames, memories and globals, but no locals and operand
+/// stacks, and only those tables and shared memories that are exported.
 #[derive(Clone, Copy, Debug)]
 pub struct Plain(());
 

@@ -1,8 +1,8 @@
 //! Finds the type of an object: its module, and its index there.
 //!
-//! The engine does not say, but it says whether two types are the same. So a second module is compiled beside each of the
-//! guest's: it has the same types, and imports one function for each struct and array type, with a parameter of that type.
-//! The types of its imports are the guest's, by their indices.
+//! The engine does not say, but it says whether two types are the same. So a second module is compiled beside each of
+//! the guest's: it has the same types, and imports one function for each struct and array type, with a parameter of
+//! that type. The types of its imports are the guest's, by their indices.
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
@@ -104,7 +104,8 @@ impl Types {
     pub fn new(catalog: &Catalog, binary: &Binary, engine: &Engine) -> Types {
         let mut declared = Declared::new();
         for (number, module) in (0u32..).zip(&catalog.modules) {
-            // These are the bytes that the engine runs: their types may be others than the program's, but have the same indices.
+            // These are the bytes that the engine runs: their types may be others than the program's, but have the same
+            // indices.
             let bytes = module.debug_bytecode().or_else(|| binary.bytes_of(module));
             let types = bytes.and_then(|bytes| types_of(bytes, engine));
             for (index, ty) in types.into_iter().flatten() {

@@ -1,5 +1,5 @@
-//! Hosts as people write them: many stores at once, a pooling allocator, limits by epochs and fuel, calls that are given up,
-//! components, and several programs in one store.
+//! Hosts as people write them: many stores at once, a pooling allocator, limits by epochs and fuel, calls that are
+//! given up, components, and several programs in one store.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

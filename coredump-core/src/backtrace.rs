@@ -136,8 +136,8 @@ pub struct Resolver<'r, 'a> {
     task: OnceLock<Option<TaskStack>>,
 }
 
-/// The properties that decide how a frame is resolved: module, function, code offset, and whether it is a caller. The crashed thread's
-/// youngest frame is kept apart from those of other threads: it trapped.
+/// The properties that decide how a frame is resolved: module, function, code offset, and whether it is a caller. The
+/// crashed thread's youngest frame is kept apart from those of other threads: it trapped.
 type Key = (Option<u32>, Option<u32>, Option<u32>, Option<usize>);
 
 /// The number of instructions after a loop's head that are searched for one that has a line.
@@ -167,8 +167,8 @@ impl<'r, 'a> Resolver<'r, 'a> {
         recorded + self.task().filter(|task| task.runtime.thread == thread).map_or(0, |task| task.continued.len())
     }
 
-    /// The frames of a thread in the order in which they called each other, youngest first: what a runtime keeps in linear
-    /// memory stands before the frames by which the engine entered that runtime.
+    /// The frames of a thread in the order in which they called each other, youngest first: what a runtime keeps in
+    /// linear memory stands before the frames by which the engine entered that runtime.
     pub fn calls(&self, thread: usize) -> impl Iterator<Item = ResolvedFrame> + '_ {
         let recorded = self.dump.threads.get(thread).map_or(0, |thread| thread.frames.len());
         let count = self.frame_count(thread);
@@ -207,8 +207,8 @@ impl<'r, 'a> Resolver<'r, 'a> {
         Some(resolved)
     }
 
-    /// Number of calls that were inlined where a frame stands. It takes less than the frame itself, so that the frames of a
-    /// deep stack can be counted.
+    /// Number of calls that were inlined where a frame stands. It takes less than the frame itself, so that the frames
+    /// of a deep stack can be counted.
     pub fn inlined(&self, thread: usize, index: usize) -> usize {
         let recorded = self.dump.threads.get(thread).and_then(|thread| thread.frames.get(index));
         let Some(frame) = recorded else { return self.frame(thread, index).map_or(0, |frame| frame.inlines.len()) };

@@ -1,7 +1,7 @@
 //! A digest of a module that is quick to check: its BLAKE3, lower-case hex, as `b3sum` prints it.
 //!
-//! BLAKE3 is quicker than SHA-256, and it is a tree: each MiB is a subtree of its own, which any processor can hash, and the
-//! subtrees are merged to the hash of the whole (`blake3::hazmat`).
+//! BLAKE3 is quicker than SHA-256, and it is a tree: each MiB is a subtree of its own, which any processor can hash,
+//! and the subtrees are merged to the hash of the whole (`blake3::hazmat`).
 
 use std::fs::File;
 use std::num::NonZero;

@@ -1,8 +1,8 @@
 //! Reads, writes and understands WebAssembly core dumps.
 //!
-//! This is the library under the tools of the project: `coredump-run`, `coredump-bt`, `coredump-json`, `coredump-dump` and
-//! `coredump-serve`. [`Dump`] is the way in: it opens a dump, finds the binaries of its modules, and gives out its threads,
-//! frames, variables and memories.
+//! This is the library under the tools of the project: `coredump-run`, `coredump-bt`, `coredump-json`, `coredump-dump`
+//! and `coredump-serve`. [`Dump`] is the way in: it opens a dump, finds the binaries of its modules, and gives out its
+//! threads, frames, variables and memories.
 //!
 //! ```
 //! use coredump_core::{Draft, Limits, Options, Store};

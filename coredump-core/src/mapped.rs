@@ -1,10 +1,10 @@
 //! A file's bytes, mapped where that is possible. The only `unsafe` of this crate.
 //!
 //! A regular file is mapped, so that a dump of gigabytes costs no memory and no time until it is looked at. The price:
-//! if another program *shrinks* the file meanwhile, touching the lost pages raises SIGBUS, which kills the process. Dumps
-//! are written once and renamed into place, so that does not happen to them; a program that reads many files of strangers
-//! calls [`survive_shrinking`]. Pipes are read, and so are small files: that costs less than a mapping, which all threads
-//! of a process must agree on.
+//! if another program *shrinks* the file meanwhile, touching the lost pages raises SIGBUS, which kills the process.
+//! Dumps are written once and renamed into place, so that does not happen to them; a program that reads many files of
+//! strangers calls [`survive_shrinking`]. Pipes are read, and so are small files: that costs less than a mapping, which
+//! all threads of a process must agree on.
 #![allow(unsafe_code)]
 
 use std::fs::{File, Metadata};
@@ -85,8 +85,8 @@ impl Bytes {
         }
     }
 
-    /// The mapped file, to read from: pages that are read do not become resident. `None` if these bytes are not mapped from
-    /// a path, or what stands there is not the same file any more.
+    /// The mapped file, to read from: pages that are read do not become resident. `None` if these bytes are not mapped
+    /// from a path, or what stands there is not the same file any more.
     pub fn reopen(&self) -> Option<File> {
         let Bytes::Mapped(Mapping { path: Some(path), stamp, .. }) = self else { return None };
         let (file, metadata) = unasked::open(path).ok()?;
@@ -107,14 +107,15 @@ impl Bytes {
         (offset.checked_add(part.len())? <= self.len()).then_some(offset)
     }
 
-    /// As [`Bytes::open`]; of a pipe or device no more is read than its first bytes unless `wanted` likes those: an endless
-    /// one ends there.
+    /// As [`Bytes::open`]; of a pipe or device no more is read than its first bytes unless `wanted` likes those: an
+    /// endless one ends there.
     pub fn open_if(path: &Path, wanted: impl Fn(&[u8]) -> bool) -> Result<Bytes> {
         let file = File::open(path).map_err(|error| Error::io("cannot open", error));
         file.and_then(|file| Bytes::from_file_at(file, Some(path), wanted)).map_err(|error| error.in_file(path))
     }
 
-    /// As [`Bytes::open_if`], for one input of many: a named pipe that nobody writes to is an error and holds nothing up.
+    /// As [`Bytes::open_if`], for one input of many: a named pipe that nobody writes to is an error and holds nothing
+    /// up.
     pub fn open_at_once(path: &Path, wanted: impl Fn(&[u8]) -> bool) -> Result<Bytes> {
         let open = || -> Result<Bytes> {
             let opened = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
@@ -123,7 +124,8 @@ impl Bytes {
             if metadata.is_file() || metadata.is_dir() {
                 return Bytes::from_file_at(file, Some(path), wanted);
             }
-            // A pipe has no bytes and is at its end if nobody has it open for writing; one that will be written to blocks.
+            // A pipe has no bytes and is at its end if nobody has it open for writing; one that will be written to
+            // blocks.
             let mut first = [0; 1];
             let read = match file.read(&mut first) {
                 Ok(0) => {
@@ -180,8 +182,8 @@ impl Bytes {
 
 impl Mapping {
     fn new(file: &File, metadata: &Metadata, path: Option<PathBuf>) -> std::io::Result<Mapping> {
-        // SAFETY: the mapping is private and read-only; nothing in this project writes to or truncates a file it maps. If
-        // another program shrinks it meanwhile, its lost pages raise SIGBUS, which `survive_shrinking` is about.
+        // SAFETY: the mapping is private and read-only; nothing in this project writes to or truncates a file it maps.
+        // If another program shrinks it meanwhile, its lost pages raise SIGBUS, which `survive_shrinking` is about.
         let map = unsafe { memmap2::Mmap::map(file) }?;
         let watched = Watched::register(map.as_ptr() as usize, map.len());
         Ok(Mapping { map, path, stamp: Stamp::from_metadata(metadata), watched })
@@ -288,8 +290,8 @@ impl Watched {
 }
 
 /// From now on, a mapped file that another program shrinks does not end this process: its lost pages read as zero and
-/// [`losses`] counts. Whoever calls this looks at that count before anything is shown that was read, because those zeros are
-/// not what the file held.
+/// [`losses`] counts. Whoever calls this looks at that count before anything is shown that was read, because those
+/// zeros are not what the file held.
 ///
 /// Installs a handler for SIGBUS, which calls the previous handler for any other address.
 pub fn survive_shrinking() {
@@ -333,14 +335,15 @@ extern "C" fn page_lost(signal: libc::c_int, info: *mut libc::siginfo_t, context
         let from = address / page * page;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
         LOSSES.fetch_add(1, Ordering::AcqRel);
-        // SAFETY: replaces pages of a mapping of our own, read-only as they were, that are not there any more. The thread
-        // that was interrupted borrows the mapping, so it is not dropped meanwhile.
+        // SAFETY: replaces pages of a mapping of our own, read-only as they were, that are not there any more. The
+        // thread that was interrupted borrows the mapping, so it is not dropped meanwhile.
         let mapped = unsafe { libc::mmap(from as *mut libc::c_void, end - from, libc::PROT_READ, flags, -1, 0) };
         if mapped != libc::MAP_FAILED {
             return;
         }
     }
-    // SAFETY: the handler that was there before, called as the kernel would, or put back: then the access is tried again.
+    // SAFETY: the handler that was there before, called as the kernel would, or put back: then the access is tried
+    // again.
     unsafe {
         match before.sa_sigaction {
             libc::SIG_DFL | libc::SIG_IGN => {

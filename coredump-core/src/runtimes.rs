@@ -1,4 +1,5 @@
-//! Stacks that a language's own runtime keeps in linear memory, as plain data: goroutines, the frames of an interpreter.
+//! Stacks that a language's own runtime keeps in linear memory, as plain data: goroutines, the frames of an
+//! interpreter.
 //!
 //! The frames of a dump are those of the engine. A runtime that switches between tasks by itself, or interprets another
 //! language, has stacks of its own in linear memory. The folder of the language (`lang/go`, `lang/python`, …) reads

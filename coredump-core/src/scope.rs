@@ -67,8 +67,8 @@ struct Unsure {
     before: usize,
 }
 
-/// The functions active at `pc` within `function`, innermost first: the last is `function` itself. Each entry that is looked at is one
-/// of the `steps`.
+/// The functions active at `pc` within `function`, innermost first: the last is `function` itself. Each entry that is
+/// looked at is one of the `steps`.
 pub fn active(units: &Units<'_>, function: Die, pc: u64, steps: &Steps) -> Vec<Function> {
     let mut found = vec![Function::new(function, false)];
     let Some(unit) = units.unit(function.unit) else { return found };

@@ -14,7 +14,8 @@ fn workspace() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The files and folders of the list below a title of the page, from the bottom up, as paths of modules. A row may have several.
+/// The files and folders of the list below a title of the page, from the bottom up, as paths of modules. A row may have
+/// several.
 fn listed(title: &str) -> Vec<Vec<String>> {
     let page = std::fs::read_to_string(workspace().join("docs/architecture.md")).expect("the page is there");
     let (_, part) = page.split_once(&format!("\n## {title}\n")).expect("the title is there");

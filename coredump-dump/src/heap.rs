@@ -105,8 +105,8 @@ fn heap_row(index: u32, heap: &Heap, survey: &Survey) -> [String; HEAP_COLUMNS.l
     ]
 }
 
-/// The bytes that a memory may have: what it declares, and no more than `--max-memory` left to it beside the other memories.
-/// Tables and objects count there too, so it may be less.
+/// The bytes that a memory may have: what it declares, and no more than `--max-memory` left to it beside the other
+/// memories. Tables and objects count there too, so it may be less.
 fn most(inspection: &Inspection<'_>, memory: &Memory<'_>) -> Option<u64> {
     let recorded = inspection.dump;
     let left = recorded.process.memory_limit.map(|limit| {
@@ -117,8 +117,8 @@ fn most(inspection: &Inspection<'_>, memory: &Memory<'_>) -> Option<u64> {
     [memory.most(), left].into_iter().flatten().min()
 }
 
-/// The allocation that the program died in, or after the failure of which it gave up. `largest` are the largest free blocks
-/// of all heaps, and whether any request that is no larger may have them.
+/// The allocation that the program died in, or after the failure of which it gave up. `largest` are the largest free
+/// blocks of all heaps, and whether any request that is no larger may have them.
 fn request(inspection: &Inspection<'_>, largest: &[(u64, bool)]) -> Records {
     let mut table =
         Records::new("Allocation under way", "request", &[">bytes", "function", ">frame", ">thread", "free block"]);

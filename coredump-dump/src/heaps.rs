@@ -55,8 +55,8 @@ impl<'a> Heaps<'a> {
         &self.view
     }
 
-    /// Reports where more of the memory was written to than the heaps hold: then there is another allocator. Returns whether
-    /// that is so.
+    /// Reports where more of the memory was written to than the heaps hold: then there is another allocator. Returns
+    /// whether that is so.
     pub fn complain_of_others(&self, inspection: &Inspection<'_>) -> bool {
         let held: u64 = self.heaps.iter().flat_map(|heap| &heap.ranges).map(|range| range.end - range.start).sum();
         let others = unclaimed(&self.heaps, &self.view, &self.regions);

@@ -1,7 +1,7 @@
 //! `--heapsnapshot`: the objects in the format of V8's heap snapshots, which Chrome's DevTools and other viewers open.
 //!
-//! A snapshot is one JSON document: nodes with their sizes, edges with their names, and at the end all texts. It is written
-//! as a stream, in as many looks at the objects. The fields are those that V8 12 writes
+//! A snapshot is one JSON document: nodes with their sizes, edges with their names, and at the end all texts. It is
+//! written as a stream, in as many looks at the objects. The fields are those that V8 12 writes
 //! (`src/profiler/heap-snapshot-generator.cc`).
 
 use std::collections::HashMap;

@@ -36,7 +36,8 @@ enum Level {
 }
 
 impl Listing {
-    /// Lists the dumps that are named on the command line, then those in `list`. With `walk`, folders stand for the dumps in them.
+    /// Lists the dumps that are named on the command line, then those in `list`. With `walk`, folders stand for the
+    /// dumps in them.
     pub fn new(named: Vec<Input>, list: Option<&Input>, walk: bool) -> Result<Self> {
         let mut open = Vec::new();
         if let Some(list) = list {

@@ -108,8 +108,8 @@ pub struct ComponentFunction {
 const ENCODED: usize = 256;
 
 impl ComponentFunction {
-    /// The function of that name in an interface of WASI 0.2, with its parameters' names and the types of parameters and
-    /// results.
+    /// The function of that name in an interface of WASI 0.2, with its parameters' names and the types of parameters
+    /// and results.
     pub fn new<P: Values, R: Values>(
         interface: &str,
         name: &str,
@@ -137,7 +137,8 @@ impl ComponentFunction {
 
 /// The last calls of the host.
 ///
-/// The program's thread notes them. Another one may look at any time, and is never waited for where a call has numbers only.
+/// The program's thread notes them. Another one may look at any time, and is never waited for where a call has numbers
+/// only.
 pub struct Calls {
     /// In milliseconds.
     started: u64,

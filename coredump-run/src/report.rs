@@ -98,8 +98,8 @@ pub fn frames(dumped: &Dumped, program: &Program, look: &Look) -> String {
 /// The parts of a report of a crash.
 #[derive(Default)]
 struct Told {
-    /// The detail that the engine does not know: the program's own message if it gave up by itself, the address of an access, the
-    /// message of an exception.
+    /// The detail that the engine does not know: the program's own message if it gave up by itself, the address of an
+    /// access, the message of an exception.
     why: Option<String>,
     /// The frames, one line each.
     backtrace: String,

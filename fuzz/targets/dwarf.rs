@@ -1,9 +1,9 @@
 //! Builds debug info from any bytes: location expressions (DWARF 5, sections 2.5 and 2.6) and graphs of types (DWARF 5,
 //! chapter 5).
 //!
-//! Input: the language, the type of the variable, the frame base and the variable's location, each after its length; then
-//! four bytes for each type. Bytes that are noise in the `variables` target, where nearly all make no DWARF, all mean
-//! something here.
+//! Input: the language, the type of the variable, the frame base and the variable's location, each after its length;
+//! then four bytes for each type. Bytes that are noise in the `variables` target, where nearly all make no DWARF, all
+//! mean something here.
 #![no_main]
 
 use coredump_core::internals::binaries::{Binaries, BinaryStore};

@@ -64,8 +64,8 @@ fn what_the_debug_info_holds_of_a_source_is_shown_without_a_file() {
     }
 }
 
-/// clang gives the file that `#line` names the text of the file in which the directive stands, and every file of a preprocessed
-/// source that source's text.
+/// clang gives the file that `#line` names the text of the file in which the directive stands, and every file of a
+/// preprocessed source that source's text.
 #[test]
 fn a_text_that_is_of_another_file_is_not_shown() {
     let folder = scratch();

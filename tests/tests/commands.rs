@@ -1,4 +1,5 @@
-//! Command lines with what they print, as files: `tests/commands/NAME.test`. `COREDUMP_UPDATE=1` writes anew what they print.
+//! Command lines with what they print, as files: `tests/commands/NAME.test`. `COREDUMP_UPDATE=1` writes anew what they
+//! print.
 //!
 //! ```text
 //! # A comment, to the end of the file's head.
@@ -9,10 +10,11 @@
 //! ? 1
 //! ```
 //!
-//! `?` is the exit code, unless that is 0. The current folder is `tests/fixtures`, which commands must not write to; with lines that
-//! begin with `@` in the head it is a folder of their own, in which these are copies of fixtures, and where the commands after `%`
-//! ran first. `PID` stands for a process id or a time in a file's name, `TIME` for a time of its own. They are a shell's, because half of the documented
-//! ones are pipes: that is why no library for command-line tests is used here.
+//! `?` is the exit code, unless that is 0. The current folder is `tests/fixtures`, which commands must not write to;
+//! with lines that begin with `@` in the head it is a folder of their own, in which these are copies of fixtures, and
+//! where the commands after `%` ran first. `PID` stands for a process id or a time in a file's name, `TIME` for a time
+//! of its own. They are a shell's, because half of the documented ones are pipes: that is why no library for
+//! command-line tests is used here.
 //!
 //! Every example of the README, of `docs` and of `--help` is such a command, letter for letter.
 

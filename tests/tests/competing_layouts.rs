@@ -16,8 +16,9 @@ const STANDARD_OR_XTUC_0_2: &[u8] = &[0, 0, 1, 1, 1, 0x7f, 1, 0, 0, 0, 2, 2, 0, 
 const AS_STANDARD: Places = [(1, "0x1"), (2, "0x2")];
 const AS_XTUC_0_2: Places = [(1, "0x1"), (0, "0x2")];
 
-/// The bodies of functions 0, 1 and 2. Function 1 traps at its first instruction and is called by one of the others, where
-/// that has its call at offset 2: in the standard from the body's start, in xtuc's 0.2 from the first instruction.
+/// The bodies of functions 0, 1 and 2. Function 1 traps at its first instruction and is called by one of the others,
+/// where that has its call at offset 2: in the standard from the body's start, in xtuc's 0.2 from the first
+/// instruction.
 const PLAIN: &[u8] = &[0, 1, 1, 1, 1, 0x0b];
 const TRAPS: &[u8] = &[0, 0, 0x0b];
 const CALLS_FROM_BODY: &[u8] = &[0, 1, 0x10, 1, 0x0b];

@@ -1,5 +1,5 @@
-//! `coredump-dump` end to end: what it reads, finds and compares is what xxd, cmp, grep and strings see in the extracted
-//! memory, and what the guests printed before they died.
+//! `coredump-dump` end to end: what it reads, finds and compares is what xxd, cmp, grep and strings see in the
+//! extracted memory, and what the guests printed before they died.
 
 use std::path::{Path, PathBuf};
 

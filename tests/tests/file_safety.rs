@@ -50,7 +50,8 @@ fn a_recorded_path_is_opened_only_if_it_is_a_regular_file() {
     }
 }
 
-/// The stripped `sum` with an `external_debug_info` section that names a file with its lines, and how its dump is shown.
+/// The stripped `sum` with an `external_debug_info` section that names a file with its lines, and how its dump is
+/// shown.
 struct External {
     folder: tempfile::TempDir,
     wasm: PathBuf,

@@ -85,7 +85,8 @@ fn frames_stand_behind_their_calls() {
     let mut client = Client::quiet(&served);
     let stack = unhex(&client.ask("qWasmCallStack:1"));
     let stack: Vec<u64> = stack.chunks(8).map(|at| u64::from_le_bytes(at.try_into().unwrap())).collect();
-    // The trap is at 0x7c2; the calls at 0x761, 0x661, 0x6a7 have six bytes each: an opcode, and an index padded by the linker.
+    // The trap is at 0x7c2; the calls at 0x761, 0x661, 0x6a7 have six bytes each: an opcode, and an index padded by the
+    // linker.
     let expected = [0x7c2, 0x761 + 6, 0x661 + 6, 0x6a7 + 6];
     assert_eq!(stack[..4], expected.map(|offset| 0x4000_0000_0000_0000 + offset));
     assert!(served.said.iter().any(|line| line.contains("recursion")), "{:?}", served.said);

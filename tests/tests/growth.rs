@@ -17,7 +17,8 @@ const SLACK: f64 = 1e6;
 
 /// A list of a dump: the sections that have so many entries of it.
 type List = (&'static str, fn(usize) -> Vec<Vec<u8>>);
-/// A text with so many of something, of which a trace may be made, and how many are counted: a trace costs more than a word.
+/// A text with so many of something, of which a trace may be made, and how many are counted: a trace costs more than a
+/// word.
 type Text = (&'static str, usize, fn(usize) -> String);
 
 fn custom(name: &str, value: &Value) -> Vec<u8> {
@@ -187,8 +188,8 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["coredump-json", "--sentry"], &["frames", "threads", "modules", "annotations"]),
 ];
 
-/// Texts for `--trace`, in which the module of [`module`] is `app.wasm`. Up to 64 traces are open at once, and each looks at each
-/// line: so more than those are counted.
+/// Texts for `--trace`, in which the module of [`module`] is `app.wasm`. Up to 64 traces are open at once, and each
+/// looks at each line: so more than those are counted.
 const TEXTS: &[Text] = &[
     ("frames of a trace", 100, |count| format!("RuntimeError: unreachable\n{}", frame_of_v8().repeat(count))),
     ("frames of different places", 100, |count| {
@@ -241,8 +242,8 @@ fn stripped(tool: &str, folder: &Path) -> std::path::PathBuf {
     path
 }
 
-/// Instructions that a command takes, with the module of [`module`], or another one, and a file of these bytes. Of valgrind's tools
-/// the counter of basic blocks counts them in the least time.
+/// Instructions that a command takes, with the module of [`module`], or another one, and a file of these bytes. Of
+/// valgrind's tools the counter of basic blocks counts them in the least time.
 fn count(command: &[&str], folder: &Path, binary_of: &Path, bytes: &[u8]) -> f64 {
     let file = folder.join("input");
     std::fs::write(&file, bytes).unwrap();
@@ -352,9 +353,9 @@ fn twice_the_threads_take_twice_the_instructions_for_their_variables() {
     grow_as_their_input(Some(&program), &cases);
 }
 
-/// A program that died in a function with so many variables, and its DWARF in the dump. The variables' names are the ends of one
-/// text, of so many letters besides. Their type is an integer, or a function with so many parameters of which each is such a
-/// function, five times.
+/// A program that died in a function with so many variables, and its DWARF in the dump. The variables' names are the
+/// ends of one text, of so many letters besides. Their type is an integer, or a function with so many parameters of
+/// which each is such a function, five times.
 fn described(count: usize, letters: usize, parameters: usize) -> Vec<u8> {
     // A unit and a function with addresses; a variable with name, type and place; a base type.
     const ABBREVIATIONS: &[u8] = &[
@@ -384,11 +385,12 @@ fn described(count: usize, letters: usize, parameters: usize) -> Vec<u8> {
     with_debug_info(ABBREVIATIONS, entries, &[vec![b'v'; count + letters], vec![0]].concat())
 }
 
-/// A program that died in a function, and its DWARF in the dump. It has a variable of an enum of Rust of which nothing says which
-/// variant is there. Each variant holds a structure of so many members, which are such structures, seven times.
+/// A program that died in a function, and its DWARF in the dump. It has a variable of an enum of Rust of which nothing
+/// says which variant is there. Each variant holds a structure of so many members, which are such structures, seven
+/// times.
 fn nested(members: usize) -> Vec<u8> {
-    // A unit with a language and addresses, a function with addresses; a variable with name, type and place; a base type; a
-    // structure, a member, variants, a variant.
+    // A unit with a language and addresses, a function with addresses; a variable with name, type and place; a base
+    // type; a structure, a member, variants, a variant.
     const ABBREVIATIONS: &[u8] = &[
         1, 0x11, 1, 0x03, 0x08, 0x13, 0x0b, 0x11, 0x01, 0x12, 0x06, 0, 0, //
         2, 0x2e, 1, 0x03, 0x08, 0x11, 0x01, 0x12, 0x06, 0, 0, //
@@ -507,8 +509,8 @@ enum Shared {
 
 /// A program that died in a function, and its DWARF, in which so many entries share something.
 fn sharing(shared: Shared, count: usize) -> Vec<u8> {
-    // A unit with a language and addresses, a function with addresses; a variable with name, type and place; a base type; a function
-    // type, a parameter of one; a variable with a list of locations; a parameter without a place.
+    // A unit with a language and addresses, a function with addresses; a variable with name, type and place; a base
+    // type; a function type, a parameter of one; a variable with a list of locations; a parameter without a place.
     let mut abbreviations = vec![
         1, 0x11, 1, 0x03, 0x08, 0x13, 0x0b, 0x11, 0x01, 0x12, 0x06, 0, 0, //
         2, 0x2e, 1, 0x03, 0x08, 0x11, 0x01, 0x12, 0x06, 0, 0, //
@@ -678,7 +680,8 @@ fn a_long_name_of_a_type_is_written_once() {
     assert!(long < 20.0 * short + SLACK, "{long:.2e} instructions, {short:.2e} for a short name");
 }
 
-/// A heap of dlmalloc as the crate for Rust lays it out, with so many segments and as many blocks in the newest of them.
+/// A heap of dlmalloc as the crate for Rust lays it out, with so many segments and as many blocks in the newest of
+/// them.
 fn heap(count: usize) -> Vec<u8> {
     const BINS: u32 = 0x1000;
     const BASE: u32 = 0x10000;
@@ -768,8 +771,8 @@ fn twenty_megabytes_of_standard_error_are_read_at_their_end() {
     assert!(outcome.expect(0).text().contains("#0 "));
 }
 
-/// Four coroutines of which each waits for all others, and one that waits for the first: there are more ways through them than any
-/// tool could go.
+/// Four coroutines of which each waits for all others, and one that waits for the first: there are more ways through
+/// them than any tool could go.
 #[test]
 fn coroutines_that_wait_for_each_other_are_told_once() {
     let folder = scratch();

@@ -181,7 +181,8 @@ fn a_python_tuple_of_sixteen_to_the_thirtieth_is_written_in_bounds() {
     let variables = python_variables(&run("coredump-json", &["--locals"], &bytes).json());
     let of = |name: &str| address(&variables.iter().find(|one| one["name"] == name).unwrap()["address"]);
     let (pair, kind) = (of("pair"), word(&path, of("pair") + 4));
-    // Thirty tuples in memory that nothing else needs, each of sixteen times the next one: references, type, length, hash, elements.
+    // Thirty tuples in memory that nothing else needs, each of sixteen times the next one: references, type, length,
+    // hash, elements.
     let tuple = |nth: u32, next: u32| {
         let words = [1, kind, 16, 0].into_iter().chain([next; 16]);
         (0x400 + 128 * nth, words.flat_map(u32::to_le_bytes).collect::<Vec<u8>>())
@@ -252,8 +253,8 @@ fn read_all_of(dump: &[u8], module: &Path, readers: &[(&str, &[&str])], what: &s
     }
 }
 
-/// Each page of its memory in turn is nothing but the same word: ones, a large length, an address in the page itself. Among the
-/// pages are those of the runtime's lists of goroutines and of the goroutines.
+/// Each page of its memory in turn is nothing but the same word: ones, a large length, an address in the page itself.
+/// Among the pages are those of the runtime's lists of goroutines and of the goroutines.
 #[test]
 fn pages_of_go_that_are_nonsense_are_read_in_bounds() {
     let (path, module) = (fixture("dumps/go-panic.wasmtime.coredump"), fixture("modules/go-panic.wasm"));
@@ -288,8 +289,8 @@ fn damaged_objects_of_kotlin_are_read_in_bounds() {
     }
 }
 
-/// Words among their contents are changed to another reference, another number or an extreme one: circles, wrong types, lengths of
-/// billions.
+/// Words among their contents are changed to another reference, another number or an extreme one: circles, wrong types,
+/// lengths of billions.
 #[test]
 fn objects_of_kotlin_that_refer_to_anything_are_read_in_bounds() {
     const OBJECTS: [(&str, &[&str]); 5] = [

@@ -1,5 +1,5 @@
-//! Inputs that are not what they seem: pipes, devices, files of procfs, links, files that change while they are read. None
-//! of them ends a tool, holds it up, or keeps it from the inputs that follow.
+//! Inputs that are not what they seem: pipes, devices, files of procfs, links, files that change while they are read.
+//! None of them ends a tool, holds it up, or keeps it from the inputs that follow.
 
 use std::io::Write;
 use std::os::unix::fs::symlink;

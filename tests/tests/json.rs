@@ -275,8 +275,9 @@ fn a_file_may_have_any_time() {
     assert!(document["dump"]["modified"].is_null(), "{}", document["dump"]);
 }
 
-/// Wasmtime writes 0 as the place of a trap in a call that it inlined, of each frame of code that it compiled without addresses,
-/// and of a function that was only entered. The last alone is a place, once the binary says where the function begins.
+/// Wasmtime writes 0 as the place of a trap in a call that it inlined, of each frame of code that it compiled without
+/// addresses, and of a function that was only entered. The last alone is a place, once the binary says where the
+/// function begins.
 #[test]
 fn a_place_that_the_engine_does_not_know_is_null() {
     let places = |name: &str, options: &[&str]| {

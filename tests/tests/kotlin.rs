@@ -1,5 +1,5 @@
-//! Kotlin programs: what they print about their own variables before they die is what the tools show, where they died is where
-//! the source says, and an exception is shown with all that it carries.
+//! Kotlin programs: what they print about their own variables before they die is what the tools show, where they died
+//! is where the source says, and an exception is shown with all that it carries.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -146,7 +146,8 @@ fn a_suspend_function_that_was_resumed_is_a_frame_like_others() {
     assert_eq!((&step["file"], &step["line"]), (&json!("src/kotlin/resumed.kt"), &json!(line)));
 }
 
-/// Kotlin describes no inlined functions: the line is that of the inline function's body, in the frame that it was inlined into.
+/// Kotlin describes no inlined functions: the line is that of the inline function's body, in the frame that it was
+/// inlined into.
 #[test]
 fn lambdas_of_inline_functions_have_the_lines_of_the_source() {
     let document = died("kotlin-relay", &[]).json();
@@ -450,8 +451,8 @@ fn objects_are_as_many_as_the_program_kept() {
     }
 }
 
-/// The optimiser makes locals that cannot be null and hands them on as such; the engine takes what the stack holds for them, unless
-/// they begin as null.
+/// The optimiser makes locals that cannot be null and hands them on as such; the engine takes what the stack holds for
+/// them, unless they begin as null.
 #[test]
 fn a_production_build_is_captured_with_its_frames() {
     for (options, detail) in [(&[][..], "replayed"), (&["--live"], "live")] {
@@ -485,7 +486,8 @@ fn objects_of_merged_types_have_their_own_class() {
         let printed: Vec<&str> = held.iter().map(|(.., value)| *value).collect();
         assert_eq!(died.values_in(0, &expressions), printed, "{options:?}");
         assert_eq!((held.len(), delegated.len()), (10, 2));
-        // The second delegate's type is the first one's, whose class has another field: its name is none of the object's class.
+        // The second delegate's type is the first one's, whose class has another field: its name is none of the
+        // object's class.
         let ship = r#"struct $Ship {captain$delegate = NotNullVar(value="Ann"), speed$delegate = object([4]="fast")}"#;
         assert_eq!(died.values_in(0, &["Store.ship"]), [ship], "{options:?}");
     }
@@ -502,8 +504,8 @@ fn may_be(shown: &str, printed: &str) -> bool {
     })
 }
 
-/// The optimiser inlines the functions that tell whether a number has a sign, and makes one type of those of boxes, of arrays and of
-/// classes with the same fields.
+/// The optimiser inlines the functions that tell whether a number has a sign, and makes one type of those of boxes, of
+/// arrays and of classes with the same fields.
 #[test]
 fn a_number_that_may_have_a_sign_is_written_as_both() {
     let died = died_with(&[], &fixture("modules/kotlin-meters-production.wasm"), &[]);

@@ -1,5 +1,5 @@
-//! `coredump-serve --gdb` as LLDB sees it, with its plugin for WebAssembly: what it shows of a dump is what our own tools
-//! show. It is another reader of the same debug info, written by others.
+//! `coredump-serve --gdb` as LLDB sees it, with its plugin for WebAssembly: what it shows of a dump is what our own
+//! tools show. It is another reader of the same debug info, written by others.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -93,7 +93,8 @@ fn theirs(text: &str) -> Vec<Line> {
     frames.collect()
 }
 
-/// LLDB's `frame variable`: the values that are plain numbers or pointers, by name. A name that several blocks use is none.
+/// LLDB's `frame variable`: the values that are plain numbers or pointers, by name. A name that several blocks use is
+/// none.
 fn numbers(text: &str) -> HashMap<String, Option<i128>> {
     let mut found = HashMap::new();
     for line in text.lines().filter(|line| line.starts_with('(')) {

@@ -11,8 +11,8 @@ fn secret(text: &str) -> String {
     format!("{text}{SECRET}")
 }
 
-/// Each of the sections that `coredump-run` writes, and one that nobody knows yet, with a secret in every text, name of a
-/// field included.
+/// Each of the sections that `coredump-run` writes, and one that nobody knows yet, with a secret in every text, name of
+/// a field included.
 fn sections() -> Vec<Vec<u8>> {
     let process = json!({
         "executable": secret("/home/"), "args": [SECRET, secret("--card=")], "start_time": secret("2026"), "time": SECRET,
@@ -136,8 +136,8 @@ fn a_secret_in_any_field_of_any_section_is_in_no_redacted_document() {
     }
 }
 
-/// Each section with a secret in every field that can hold a text, and each of them valid: [`sections`] has texts where there
-/// should be numbers, which costs the rest of a section.
+/// Each section with a secret in every field that can hold a text, and each of them valid: [`sections`] has texts where
+/// there should be numbers, which costs the rest of a section.
 fn valid_sections() -> Vec<Vec<u8>> {
     let process = json!({
         "executable": SECRET, "args": [SECRET], "start_time": SECRET, "time": SECRET, "runtime": SECRET, "producer": SECRET,
@@ -307,8 +307,8 @@ fn names_that_only_memory_has_are_told_nowhere() {
     }
 }
 
-/// Dumps of everything that languages keep in memory: what an open document says of values, interpreted frames and messages
-/// is in no redacted one.
+/// Dumps of everything that languages keep in memory: what an open document says of values, interpreted frames and
+/// messages is in no redacted one.
 #[test]
 fn what_is_read_from_memory_is_in_no_redacted_document() {
     for (dump, module) in [

@@ -310,8 +310,8 @@ fn javascript_frames_are_those_of_the_programs_own_stack() {
     }
 }
 
-/// Compares the frames of a dump, whose module is not here and where nothing has a name, with the stack that the script printed of
-/// itself: but for the column of the youngest, which went on in its line, and the functions of the engine.
+/// Compares the frames of a dump, whose module is not here and where nothing has a name, with the stack that the script
+/// printed of itself: but for the column of the youngest, which went on in its line, and the functions of the engine.
 fn compare_script(name: &str, count: usize) -> Value {
     let dump = fixture(&format!("dumps/{name}.node.coredump"));
     let document = Tool::new("coredump-json").arg(&dump).run().json();
@@ -340,7 +340,8 @@ fn methods_getters_and_callbacks_have_their_names() {
 
 #[test]
 fn of_several_runtimes_the_stack_is_that_of_the_one_that_runs() {
-    // A plugin of Javy holds the runtime with which it was made, too. Nothing of it has a name, and its module is not here.
+    // A plugin of Javy holds the runtime with which it was made, too. Nothing of it has a name, and its module is not
+    // here.
     let dump = fixture("dumps/javy-shop.node.coredump");
     let document = Tool::new("coredump-json").arg(&dump).run().json();
     let frames = document["threads"][0]["interpreted"].as_array().expect("JavaScript's frames are shown");

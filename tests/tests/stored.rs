@@ -91,7 +91,8 @@ fn a_store_is_found_by_build_id_and_by_frames() {
     // A module without an id gets one, if asked for, and runs as before.
     let app = folder.path().join("app.wasm");
     std::fs::copy(module("sum-O0"), &app).unwrap();
-    // In another store: the same source with another linker gives code that this trace fits as well, and then none is taken.
+    // In another store: the same source with another linker gives code that this trace fits as well, and then none is
+    // taken.
     let store = folder.path().join("others");
     let put = |files: &[&Path], options: &[&str]| {
         Tool::new("coredump-bt").arg("--store").arg(&store).args(options).args(files).run()

@@ -196,7 +196,8 @@ fn a_build_id_does_not_speak_for_other_code() {
     assert!(!shown.text().contains("sum.c"), "{}", shown.text());
 }
 
-/// walrus counts addresses from before the number of functions: every row stands after the first byte of its instruction.
+/// walrus counts addresses from before the number of functions: every row stands after the first byte of its
+/// instruction.
 #[test]
 fn lines_of_what_walrus_wrote_are_those_of_its_instructions() {
     let folder = scratch();

@@ -408,8 +408,8 @@ fn tasks_of_asyncio_are_those_that_the_program_printed() {
 
 #[test]
 fn an_exception_that_nothing_caught_is_found_in_memory() {
-    // Nothing of what the program printed is in the dump, and an exception that was caught lives still. Without its modules a
-    // dump does not tell that the program gave up: it is added to the dump.
+    // Nothing of what the program printed is in the dump, and an exception that was caught lives still. Without its
+    // modules a dump does not tell that the program gave up: it is added to the dump.
     let folder = scratch();
     let dump = fixture("dumps/python-raise.wasmtime.coredump");
     let whole = Tool::new("coredump-json").args(["--memory", "base64", "--no-recorded-paths"]).arg(dump).run();

@@ -1,5 +1,5 @@
-//! Traces that real engines printed (`fixtures/traces`), resolved by `coredump-bt --trace`. The lines are those of the same
-//! crash's dump: `llvm-symbolizer`'s and `wasm-tools addr2line`'s.
+//! Traces that real engines printed (`fixtures/traces`), resolved by `coredump-bt --trace`. The lines are those of the
+//! same crash's dump: `llvm-symbolizer`'s and `wasm-tools addr2line`'s.
 
 use std::path::PathBuf;
 
@@ -77,7 +77,8 @@ fn a_plugin_of_a_server_gets_its_lines() {
     }
 }
 
-/// jco takes the modules out of a component: a trace of the core module that was run by itself, and the component it was in.
+/// jco takes the modules out of a component: a trace of the core module that was run by itself, and the component it
+/// was in.
 #[test]
 fn a_module_that_was_taken_out_of_a_component_is_found_in_it() {
     for name in ["node-24", "wasmer-sdk-0.5.0"] {
@@ -270,8 +271,8 @@ fn the_binary_is_found_in_a_folder_by_the_size_that_v8_prints() {
     let tool = Tool::new("coredump-bt").args(["--trace", "--symbols-path"]).arg(folder.path());
     let outcome = tool.stdin(text("node-20")).run().expect(0);
     assert_eq!(resolved(outcome.text())[..6], SUM);
-    // Built from the same source with another version of DWARF: the same code but for one instruction's encoding would not
-    // matter, other code does.
+    // Built from the same source with another version of DWARF: the same code but for one instruction's encoding would
+    // not matter, other code does.
     std::fs::copy(module("sum-names"), folder.path().join("names.wasm")).unwrap();
     let tool = Tool::new("coredump-bt").args(["--trace", "--symbols-path"]).arg(folder.path());
     assert_eq!(resolved(tool.stdin(text("node-20")).run().expect(0).text())[..6], SUM, "the one with lines");

@@ -1,4 +1,5 @@
-//! `--html`: dumps and traces as pages for a browser: one page that needs nothing else, or a folder of them with an index.
+//! `--html`: dumps and traces as pages for a browser: one page that needs nothing else, or a folder of them with an
+//! index.
 //!
 //! Everything on a page is written through [`markup::Markup`], which lets no text of a dump become markup. Values,
 //! names and notes are formatted by the code that also prints text.

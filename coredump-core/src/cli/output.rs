@@ -93,8 +93,8 @@ pub(crate) fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// From now on, a file that grows beyond the limit of this process (`ulimit -f`) makes a write fail, as a full disk does,
-/// instead of ending the process by SIGXFSZ.
+/// From now on, a file that grows beyond the limit of this process (`ulimit -f`) makes a write fail, as a full disk
+/// does, instead of ending the process by SIGXFSZ.
 pub(crate) fn survive_size_limit() {
     // Any handler will do. If it cannot be installed, the signal ends the process as before.
     drop(signal_hook::flag::register(libc::SIGXFSZ, Arc::default()));
@@ -136,8 +136,8 @@ impl Output {
         Ok(Output::new(Sink::Stream(BufWriter::with_capacity(BUFFER, file)), path))
     }
 
-    /// The file at `path`, which a person spelled out: it appears whole or not at all. It is readable by its owner only,
-    /// as core dumps hold private data. A device or a named pipe is written to directly (see [`new_file::open`]).
+    /// The file at `path`, which a person spelled out: it appears whole or not at all. It is readable by its owner
+    /// only, as core dumps hold private data. A device or a named pipe is written to directly (see [`new_file::open`]).
     pub fn file(path: &Path) -> Result<Output> {
         let target = new_file::open(path).map_err(|error| Error::io("cannot create", error).in_file(path))?;
         let sink = match target {
@@ -162,8 +162,8 @@ impl Output {
         self.losses = mapped::losses();
     }
 
-    /// The file `name` in `folder`, where nobody spelled out the name: it replaces a file or a link, and nothing else that
-    /// stands there is opened.
+    /// The file `name` in `folder`, where nobody spelled out the name: it replaces a file or a link, and nothing else
+    /// that stands there is opened.
     pub fn in_folder(folder: &Path, name: &str) -> Result<Output> {
         let path = folder.join(name);
         let file = NewFile::in_folder(folder).map_err(|error| Error::io("cannot create", error).in_file(&path))?;

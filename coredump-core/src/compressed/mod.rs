@@ -50,8 +50,8 @@ impl Compression {
         }
     }
 
-    /// Compresses what is written to it into `output`, at the fastest level and on several processors. That takes at most 64 MiB
-    /// of memory, however much is written.
+    /// Compresses what is written to it into `output`, at the fastest level and on several processors. That takes at
+    /// most 64 MiB of memory, however much is written.
     pub fn packer<W: Write>(self, output: W) -> Packer<W> {
         Packer::new(self, output)
     }

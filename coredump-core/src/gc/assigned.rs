@@ -87,8 +87,8 @@ struct AssignmentWalk {
     around: Vec<(u64, u64)>,
 }
 
-/// The state of each local of a function of which execution stands at an instruction's file offset, of parameters too. None if
-/// its code cannot be followed.
+/// The state of each local of a function of which execution stands at an instruction's file offset, of parameters too.
+/// None if its code cannot be followed.
 pub fn states(module: &Module<'_>, function: u32, offset: u64) -> Option<Vec<Assignment>> {
     let parameters = module.signature(function)?.params.len();
     let count = module.local_types(function)?.len();

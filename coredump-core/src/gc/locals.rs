@@ -157,8 +157,8 @@ impl<'d> ObjectView<'d> {
         variable
     }
 
-    /// The parts of an object, which `whole` refers to, by their names: fields, elements, a map's values by their keys. Of elements and entries those of a
-    /// window; `limits` bound the keys.
+    /// The parts of an object, which `whole` refers to, by their names: fields, elements, a map's values by their keys.
+    /// Of elements and entries those of a window; `limits` bound the keys.
     pub(super) fn parts(
         &self,
         whole: FieldReading,

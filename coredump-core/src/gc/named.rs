@@ -1,7 +1,7 @@
 //! The objects of a dump by the names that their modules give types and fields.
 //!
-//! The name section has them (Wasm's extended-name-section proposal, subsections 4 and 10). Types that are equal are one in
-//! a program, so an object's type may have several names.
+//! The name section has them (Wasm's extended-name-section proposal, subsections 4 and 10). Types that are equal are
+//! one in a program, so an object's type may have several names.
 
 use std::sync::OnceLock;
 
@@ -48,7 +48,8 @@ impl<'d> Named<'d> {
         self.objects()?.get(id)
     }
 
-    /// The name of the type with this index; of an exception, the tag's. Several names of one type have ` | ` in between.
+    /// The name of the type with this index; of an exception, the tag's. Several names of one type have ` | ` in
+    /// between.
     pub fn type_name(&self, index: u32) -> Option<&str> {
         self.names().get(index as usize)?.own.as_deref()
     }

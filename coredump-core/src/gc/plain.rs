@@ -2,8 +2,8 @@
 
 use crate::objects::{Field, Object, ObjectKind, Storage};
 
-/// The text that an array is, if its elements are 8 or 16 bits wide, all of them are in the dump, and all are characters
-/// that a person reads. One that ends with zeros is text up to them.
+/// The text that an array is, if its elements are 8 or 16 bits wide, all of them are in the dump, and all are
+/// characters that a person reads. One that ends with zeros is text up to them.
 pub fn text_of(object: &Object<'_>) -> Option<String> {
     let all = object.kind() == ObjectKind::Array && object.held() as u64 == object.len;
     let bytes = object.bytes();

@@ -18,8 +18,8 @@ const CHARACTERS: u64 = 8;
 const MAX_LINE: usize = 64 << 10;
 
 impl ObjectView<'_> {
-    /// Writes the target of a reference in one line. An object is shown with its fields, and the objects that these refer to, as
-    /// deep as `limits` says; from there on by its id: `struct $Order #7`.
+    /// Writes the target of a reference in one line. An object is shown with its fields, and the objects that these
+    /// refer to, as deep as `limits` says; from there on by its id: `struct $Order #7`.
     pub fn text(&self, link: Link, limits: Limits) -> String {
         let mut line = LineWriter { view: self, limits, text: String::new(), open: Vec::new() };
         line.field(Field::Ref(link), limits.depth);
@@ -33,7 +33,8 @@ impl ObjectView<'_> {
         line.text
     }
 
-    /// A field or an element of an object in one line, as its language writes it, after the id of the object that it refers to.
+    /// A field or an element of an object in one line, as its language writes it, after the id of the object that it
+    /// refers to.
     pub fn field_text(&self, object: &Object<'_>, index: usize, limits: Limits) -> Option<String> {
         Some(self.text_with_id(self.field_part(object, index)?, limits))
     }

@@ -12,12 +12,13 @@ pub struct Bits {
     words: Vec<u64>,
 }
 
-/// The most bytes of memory that one set covers: the words of a set are made at once, though none is touched before use.
+/// The most bytes of memory that one set covers: the words of a set are made at once, though none is touched before
+/// use.
 const MOST: u64 = 64 << 30;
 
 impl Bits {
-    /// No address yet of those in `range`, with granules of `1 << shift` bytes; `None` if the range is longer than a heap
-    /// that any engine gives.
+    /// No address yet of those in `range`, with granules of `1 << shift` bytes; `None` if the range is longer than a
+    /// heap that any engine gives.
     pub fn new(range: Range<u64>, shift: u32) -> Option<Bits> {
         let start = range.start >> shift << shift;
         let len = range.end.saturating_sub(start);

@@ -1,8 +1,9 @@
 //! The free list of the Rust crate `lol_alloc` (0.4.1).
 //!
 //! Free stretches of memory are in one list from the highest address to the lowest: each begins with the address of the
-//! next one (all bits set in the last one) and its size. Used blocks have no record at all: between two free stretches lie
-//! used blocks, and where one of them ends is not kept. Memory that others have grown cannot be distinguished from them.
+//! next one (all bits set in the last one) and its size. Used blocks have no record at all: between two free stretches
+//! lie used blocks, and where one of them ends is not kept. Memory that others have grown cannot be distinguished from
+//! them.
 
 use std::ops::Range;
 

@@ -133,8 +133,8 @@ trait Allocator: Sync {
     /// The blocks; `strict` also checks what only `--check` needs.
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v>;
 
-    /// The address of a block somewhere in the middle of many, where one seems to begin: the walk up to there tells whether one
-    /// does. `None` where blocks are few, or can only be gone over in one go.
+    /// The address of a block somewhere in the middle of many, where one seems to begin: the walk up to there tells
+    /// whether one does. `None` where blocks are few, or can only be gone over in one go.
     fn middle(&self, _view: &View<'_>) -> Option<u64> {
         None
     }
@@ -269,16 +269,16 @@ impl Heap {
     }
 }
 
-/// The types that are known of the blocks of these heaps, of the dump's memory with this index: what the program's runtime
-/// describes, else what its debug information does.
+/// The types that are known of the blocks of these heaps, of the dump's memory with this index: what the program's
+/// runtime describes, else what its debug information does.
 pub fn shapes(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32, heaps: &[Heap]) -> Shapes {
     let contents = dump.memories.get(memory as usize);
     let described = contents.map(View::new).and_then(|view| heaps.iter().find_map(|heap| heap.allocator.types(&view)));
     described.unwrap_or_else(|| regions::shapes(dump, binaries, memory))
 }
 
-/// Bytes of the pages that the program wrote to beyond its static data, as far as they are in none of its `heaps`: if they are
-/// many, they are of an allocator that is not recognised. 0 where it is not known where static data ends.
+/// Bytes of the pages that the program wrote to beyond its static data, as far as they are in none of its `heaps`: if
+/// they are many, they are of an allocator that is not recognised. 0 where it is not known where static data ends.
 pub fn unclaimed(heaps: &[Heap], view: &View<'_>, regions: &Regions) -> u64 {
     const PAGE: u64 = 65536;
     let mut claimed: Vec<&Range<u64>> = heaps.iter().flat_map(|heap| heap.ranges.iter().chain(&heap.state)).collect();

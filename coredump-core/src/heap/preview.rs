@@ -8,7 +8,8 @@ const LOOKED_AT: u64 = 64;
 /// Characters that make a text.
 const TEXT: usize = 4;
 
-/// The text that a block begins with, in quotes, or that it is zero; `None` where it looks like neither, or is not known.
+/// The text that a block begins with, in quotes, or that it is zero; `None` where it looks like neither, or is not
+/// known.
 pub fn preview(view: &View<'_>, block: &Block) -> Option<String> {
     let len = block.size.min(LOOKED_AT);
     let bytes = view.memory().bytes(block.address, len).ok()?;
@@ -18,7 +19,8 @@ pub fn preview(view: &View<'_>, block: &Block) -> Option<String> {
     text(&bytes, len < block.size).or_else(|| wide_text(&bytes, len < block.size))
 }
 
-/// The text in UTF-8 up to a zero, or as long as the block; `more` says that the block is longer than what is looked at.
+/// The text in UTF-8 up to a zero, or as long as the block; `more` says that the block is longer than what is looked
+/// at.
 fn text(bytes: &[u8], more: bool) -> Option<String> {
     let end = memchr::memchr(0, bytes);
     let bytes = &bytes[..end.unwrap_or(bytes.len())];

@@ -14,8 +14,8 @@ use crate::unwind::stack_pointer::{global_named, may_use_below};
 const RED_ZONE: u64 = 128;
 
 impl Roots {
-    /// The roots of a memory's heaps: all of the memory that is in no heap, no constant and not unused stack, globals, and what the
-    /// frames hold. `names` are those of the dump's globals.
+    /// The roots of a memory's heaps: all of the memory that is in no heap, no constant and not unused stack, globals,
+    /// and what the frames hold. `names` are those of the dump's globals.
     pub fn new(
         dump: &CoreDump<'_>,
         binaries: &Binaries,

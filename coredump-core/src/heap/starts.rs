@@ -12,8 +12,8 @@ const MOST: u64 = 32 << 30;
 /// Stands for no granule.
 const NONE: u32 = u32::MAX;
 
-/// The starts among some granules, the open ones of these, and what is to be known of all before. Whoever looks at one looks
-/// at the others: they are in one line of the processor's cache.
+/// The starts among some granules, the open ones of these, and what is to be known of all before. Whoever looks at one
+/// looks at the others: they are in one line of the processor's cache.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(align(64))]
 struct GranuleLine {
@@ -48,7 +48,8 @@ pub struct Starts {
     count: u32,
     /// The blocks that were open when that was kept, by number.
     used: Vec<u64>,
-    /// The lines of which no address is in an open block, as long as that is kept. Soon they are most, and these bits are all near.
+    /// The lines of which no address is in an open block, as long as that is kept. Soon they are most, and these bits
+    /// are all near.
     closed: Vec<u64>,
 }
 
@@ -267,8 +268,8 @@ impl Starts {
     }
 }
 
-/// Granules to which attention is due, each of them once. There may be as many as there are blocks: beyond a number they
-/// are kept as a bit each.
+/// Granules to which attention is due, each of them once. There may be as many as there are blocks: beyond a number
+/// they are kept as a bit each.
 #[derive(Debug, Default)]
 pub struct Queue {
     few: Vec<u32>,

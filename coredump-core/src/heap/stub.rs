@@ -25,7 +25,8 @@ pub struct Stub {
     end: u64,
 }
 
-/// The heap that begins at `base`, or where a global says, and ends where another one says. `globals` are the values of all.
+/// The heap that begins at `base`, or where a global says, and ends where another one says. `globals` are the values of
+/// all.
 pub fn find(view: &View<'_>, base: Option<u64>, globals: &[u64]) -> Option<FoundHeap> {
     if view.width() != 4 {
         return None;
@@ -41,7 +42,8 @@ pub fn find(view: &View<'_>, base: Option<u64>, globals: &[u64]) -> Option<Found
         if count < ENOUGH || globals.contains(&end) {
             return (count >= ENOUGH).then_some(Stub { start, end });
         }
-        // A header that was written over ends the row too soon: then blocks go on somewhere after it, up to a global's value.
+        // A header that was written over ends the row too soon: then blocks go on somewhere after it, up to a global's
+        // value.
         let ends = globals.iter().copied().filter(|&last| last > end && last % 16 == 12 && last <= view.memory().size);
         ends.take(STARTS).find_map(|last| goes_on(view, end, last, &mut left).map(|_| Stub { start, end: last }))
     })?;

@@ -30,7 +30,8 @@ impl Count {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Class {
-    /// The size in bytes that the blocks of this class have at least, a power of two (or 0); the next class begins at twice.
+    /// The size in bytes that the blocks of this class have at least, a power of two (or 0); the next class begins at
+    /// twice.
     pub from: u64,
     /// The used ones.
     pub used: Count,

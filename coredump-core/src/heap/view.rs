@@ -78,8 +78,8 @@ impl<'m> View<'m> {
         self.array::<1>(address).map(|[byte]| byte)
     }
 
-    /// Looks at what is at these addresses, as far as it is in the stretch that was read last, so that it is at hand when it is
-    /// read place by place: memory is quicker when it is asked for several things at a time.
+    /// Looks at what is at these addresses, as far as it is in the stretch that was read last, so that it is at hand
+    /// when it is read place by place: memory is quicker when it is asked for several things at a time.
     pub fn touch(&self, addresses: impl Iterator<Item = u64>) {
         let last = self.last.get();
         let segment = last.segment.and_then(|segment| self.memory.segments().get(segment));

@@ -11,8 +11,8 @@ const NAME: u64 = 1024;
 /// run-time type information.
 ///
 /// Itanium C++ ABI, 2.5.2 and 2.9.5: an object's first word points past two words, the offset to the top of the object
-/// (0 here) and the address of its type information, whose second word points to the mangled name. All of it lies outside
-/// of the heaps, where `is_static`.
+/// (0 here) and the address of its type information, whose second word points to the mangled name. All of it lies
+/// outside of the heaps, where `is_static`.
 pub fn class(view: &View<'_>, table: u64, is_static: impl Fn(u64) -> bool) -> Option<String> {
     let width = view.width();
     if !table.is_multiple_of(width) || !is_static(table) {

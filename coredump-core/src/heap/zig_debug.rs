@@ -5,9 +5,9 @@
 //! used; where safety is on also the bytes that were asked for and alignments. The place of the header follows from the
 //! size of the slots, which is written nowhere. Slots are used once.
 //!
-//! Larger blocks are the other allocator's own, and listed in a hash table, which lies in such a block, too: addresses of
-//! values and keys, a capacity, then a byte for each place, of which the highest bit says that it is used, the keys (the
-//! blocks' addresses), and the values, which begin with the same address and the bytes that were asked for.
+//! Larger blocks are the other allocator's own, and listed in a hash table, which lies in such a block, too: addresses
+//! of values and keys, a capacity, then a byte for each place, of which the highest bit says that it is used, the keys
+//! (the blocks' addresses), and the values, which begin with the same address and the bytes that were asked for.
 
 use super::block::{Block, State};
 use super::view::View;
@@ -74,16 +74,16 @@ impl Bucket {
             let bits = header + 8 + 3 * width;
             let sizes = safe.then(|| (bits + slots.div_ceil(8 * width) * width).next_multiple_of(2));
             let bucket = Bucket { page, slot: 1 << class, slots, used, bits, sizes };
-            // The bits of slots that were never used are whatever the page held before: the library takes pages for zeroed
-            // (0.17), which those of wasm are not.
+            // The bits of slots that were never used are whatever the page held before: the library takes pages for
+            // zeroed (0.17), which those of wasm are not.
             let mut live = 0;
             for slot in 0..Some(used).filter(|used| *used <= slots)? {
                 live += u64::from(bucket.is_used(view, slot)?);
             }
             (used.checked_sub(freed) == Some(live)).then_some((live, bucket))
         });
-        // A page that was given back and taken again still has the header of before, with no slot in use; or what is left of it
-        // says so by chance, but not with sizes that would be in slots of its own.
+        // A page that was given back and taken again still has the header of before, with no slot in use; or what is
+        // left of it says so by chance, but not with sizes that would be in slots of its own.
         let buckets: Vec<_> = buckets.collect();
         let live: Vec<_> = buckets.iter().filter(|(live, _)| *live > 0).collect();
         let mut fitting = live.iter().filter(|(_, bucket)| bucket.fits(view));
@@ -118,7 +118,8 @@ impl Bucket {
     }
 }
 
-/// Capacities of a table of larger blocks: powers of two from the library's smallest one up to what memory has room for.
+/// Capacities of a table of larger blocks: powers of two from the library's smallest one up to what memory has room
+/// for.
 const CAPACITIES: std::ops::RangeInclusive<u32> = 8..=1 << 24;
 /// Words of a value: a slice, then what the program's configuration adds.
 const VALUE_WORDS: std::ops::RangeInclusive<u64> = 2..=8;
@@ -151,8 +152,8 @@ impl LargeTable {
         3 * width + u64::from(*CAPACITIES.start()) * (1 + 3 * width)
     }
 
-    /// The table that begins at `at` and ends before `end`, if there is one; without a block only if it may be `empty`. `work`
-    /// is what may be spent on it yet, in bytes.
+    /// The table that begins at `at` and ends before `end`, if there is one; without a block only if it may be `empty`.
+    /// `work` is what may be spent on it yet, in bytes.
     pub fn at(view: &View<'_>, at: u64, end: u64, empty: bool, work: &mut u64) -> Option<LargeTable> {
         let width = view.width();
         let (values, keys) = (view.word(at)?, view.word(at + width)?);
@@ -178,8 +179,8 @@ impl LargeTable {
         let (words, mut blocks) = VALUE_WORDS
             .filter(|_| empty || !used.is_empty())
             .find_map(|words| Some((words, used.iter().map(|&place| of(place, words)).collect::<Option<Vec<_>>>()?)))?;
-        // Some configurations keep what was given back, and say so in the first byte of a last word, of which the others hold
-        // whatever was there; some have the bytes that were asked for once more.
+        // Some configurations keep what was given back, and say so in the first byte of a last word, of which the
+        // others hold whatever was there; some have the bytes that were asked for once more.
         let is_flag = |block: &Large| block.last.is_some_and(|last| last & 0xff <= 1 && last != block.len);
         if blocks.iter().all(is_flag) {
             blocks.iter_mut().for_each(|block| block.freed = block.last.is_some_and(|last| last & 1 == 1));

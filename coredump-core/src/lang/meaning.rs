@@ -164,7 +164,8 @@ impl<'s> Renderer<'_, '_, 's> {
         self.lang.pointee(self, &value.with_type(Some(die)), die, contents)
     }
 
-    /// Returns the target of a reference or a box, for languages in which it is used in place of that; `None` for other types.
+    /// Returns the target of a reference or a box, for languages in which it is used in place of that; `None` for other
+    /// types.
     pub fn reference_target(&self, value: &Value) -> Option<Value> {
         let (die, ty) = self.frame.units.peeled(value.ty)?;
         let Kind::Pointer(_, target) = &ty.kind else { return None };

@@ -26,7 +26,8 @@ pub fn type_name(units: &Units<'_>, die: Option<Die>, language: Language) -> Str
     written(units, die, table(language), &Steps::new(u64::MAX))
 }
 
-/// The name of the type at `die`, as `lang` writes it; what is written is taken from the `steps`, without which names are shorter.
+/// The name of the type at `die`, as `lang` writes it; what is written is taken from the `steps`, without which names
+/// are shorter.
 pub(super) fn written(units: &Units<'_>, die: Option<Die>, lang: &dyn Lang, steps: &Steps) -> String {
     let longest = if steps.are_spent() { SHORT } else { LONGEST };
     let mut name = TypeBudget::begin(LEVELS, longest, |budget| {

@@ -5,9 +5,9 @@ use std::cell::Cell;
 /// Types that one walk looks at.
 const TYPES: usize = 4096;
 
-/// The budget of a walk through types: the levels that it may still descend, and the units that all its parts may still spend together,
-/// such as types or bytes of a name. A few entries, each with many members of the next one's type, describe more values within values,
-/// and longer names, than there is time or memory for.
+/// The budget of a walk through types: the levels that it may still descend, and the units that all its parts may still
+/// spend together, such as types or bytes of a name. A few entries, each with many members of the next one's type,
+/// describe more values within values, and longer names, than there is time or memory for.
 #[derive(Clone, Copy)]
 pub struct TypeBudget<'b> {
     levels: u32,

@@ -1,8 +1,8 @@
 //! The `unreachable` that a branch leads to.
 //!
 //! Optimising engines turn a branch to code that does nothing but trap into one conditional trap, and keep the branch's
-//! code offset for it (Cranelift 0.135, `branch_to_trap.rs`: a block whose instructions before the trap are all pure). So a
-//! frame that trapped can stand on an instruction that cannot trap.
+//! code offset for it (Cranelift 0.135, `branch_to_trap.rs`: a block whose instructions before the trap are all pure).
+//! So a frame that trapped can stand on an instruction that cannot trap.
 
 use wasmparser::{BinaryReader, Operator, OperatorsReader};
 

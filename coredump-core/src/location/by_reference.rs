@@ -1,5 +1,5 @@
-//! Structures and arrays in a local, as DWARF 2 and 3 describe them. LLVM says of an object whose address is in a local the
-//! same as of one that is in the local itself: `DW_OP_stack_value`, which tells them apart, came with DWARF 4.
+//! Structures and arrays in a local, as DWARF 2 and 3 describe them. LLVM says of an object whose address is in a local
+//! the same as of one that is in the local itself: `DW_OP_stack_value`, which tells them apart, came with DWARF 4.
 
 use crate::catalog::types::Kind;
 use crate::catalog::units::Die;

@@ -126,7 +126,8 @@ pub fn encodings_of(layout: Layout) -> Vec<Encoding> {
     encodings(writers).into_iter().filter(|encoding| encoding.layout == layout).collect()
 }
 
-/// Reads a `coremodules` section into a dump whose layout has an encoding of its own for it; `None` where it is the standard's.
+/// Reads a `coremodules` section into a dump whose layout has an encoding of its own for it; `None` where it is the
+/// standard's.
 pub fn own_modules(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Option<Result<()>> {
     (dump.layout == Layout::WasmEdge).then(|| wasmedge::modules(section, dump))
 }

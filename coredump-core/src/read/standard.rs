@@ -1,4 +1,5 @@
-//! The standard's own sections: `core`, `coremodules`, `coreinstances`, and `producers` (tool-conventions `Coredump.md`).
+//! The standard's own sections: `core`, `coremodules`, `coreinstances`, and `producers` (tool-conventions
+//! `Coredump.md`).
 //!
 //! Each function adds to the dump as it reads, so that what came before a failure stays.
 

@@ -1,9 +1,9 @@
 //! Reconstructs the operand stack before an instruction, as far as code and dump prove it.
 //!
-//! A trapping instruction has already popped its operands, so a dump does not hold them. But the code that pushed them is
-//! there: constants are what they are, and a local, a global or a byte of memory still has the value it was read with
-//! unless something between its reading and the trap wrote to it. Only the straight line of code before the instruction
-//! is followed; where control flow may join, nothing is known.
+//! A trapping instruction has already popped its operands, so a dump does not hold them. But the code that pushed them
+//! is there: constants are what they are, and a local, a global or a byte of memory still has the value it was read
+//! with unless something between its reading and the trap wrote to it. Only the straight line of code before the
+//! instruction is followed; where control flow may join, nothing is known.
 
 use std::collections::HashMap;
 

@@ -38,8 +38,8 @@ static AT_WORD: LazyLock<Option<Regex>> =
 static SCRIPT_ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"(?:^|Uncaught (?:\(in promise\) )?)([A-Z][A-Za-z0-9]*(?:Error|Exception)(?:$|: .*))$").ok()
 });
-/// The lines that CPython prints between the tracebacks of chained exceptions, and whether the later one was raised `from` the
-/// earlier.
+/// The lines that CPython prints between the tracebacks of chained exceptions, and whether the later one was raised
+/// `from` the earlier.
 const BETWEEN: [(&str, bool); 2] = [
     ("The above exception was the direct cause of the following exception:", true),
     ("During handling of the above exception, another exception occurred:", false),

@@ -1,11 +1,11 @@
 //! Recordings of what a host answered to a program, so that the program can be replayed without that host.
 //!
-//! WebAssembly is deterministic but for what the host does: the results of imported functions, the bytes that they write
-//! into the program's memory, and whether a memory may grow. A recording is the list of these answers in the order in
-//! which the program got them (the log), and what it takes to start the program in the same way ([`Start`]).
+//! WebAssembly is deterministic but for what the host does: the results of imported functions, the bytes that they
+//! write into the program's memory, and whether a memory may grow. A recording is the list of these answers in the
+//! order in which the program got them (the log), and what it takes to start the program in the same way ([`Start`]).
 //!
-//! In a dump it is the custom section [`SECTION`]: the size of the JSON of [`Start`] (u32, LEB128), the JSON, and the log.
-//! Each event of the log begins with a tag:
+//! In a dump it is the custom section [`SECTION`]: the size of the JSON of [`Start`] (u32, LEB128), the JSON, and the
+//! log. Each event of the log begins with a tag:
 //!
 //! | tag | event | what follows |
 //! | --- | --- | --- |
@@ -18,11 +18,11 @@
 //! | 7 | a call of a component returned that read from a file | function, hash, passage, as 5 without the passage, where in that it is (u64, LEB128) |
 //!
 //! The function counts [`Start::functions`] (u32, LEB128), the hash is that of the arguments ([`hash`], 4 bytes, little
-//! endian). Writes are their number, and for each its address and length (u64, LEB128) and its bytes. A failure is a byte
-//! that says of which kind and, for 0, an exit code (u32, LEB128), for 1 a message (its length as u32, LEB128, and UTF-8),
-//! for 2 the number of the signal that ended the program, or 0 for a timeout (u32, LEB128). A passage is the index of a file
-//! (u32, LEB128), offset and length in it in bytes (u64, LEB128), and the digest XXH3 of its bytes (8 bytes, little endian; 0
-//! where the file is known by its stamp).
+//! endian). Writes are their number, and for each its address and length (u64, LEB128) and its bytes. A failure is a
+//! byte that says of which kind and, for 0, an exit code (u32, LEB128), for 1 a message (its length as u32, LEB128, and
+//! UTF-8), for 2 the number of the signal that ended the program, or 0 for a timeout (u32, LEB128). A passage is the
+//! index of a file (u32, LEB128), offset and length in it in bytes (u64, LEB128), and the digest XXH3 of its bytes (8
+//! bytes, little endian; 0 where the file is known by its stamp).
 //!
 //! A long log may be in a file of its own, beside the dump ([`Start::file`]). Then the section ends with the JSON.
 //!

@@ -6,8 +6,8 @@ use crate::memory::{Memory, Segment};
 use crate::model::CoreDump;
 
 /// The initial contents of the dump's memory with this index: the active data segments of every instance that has it,
-/// in order, zero elsewhere (Wasm spec 4.5.4). `None` unless the binaries of all of them are known and verified, and say
-/// where each segment lies.
+/// in order, zero elsewhere (Wasm spec 4.5.4). `None` unless the binaries of all of them are known and verified, and
+/// say where each segment lies.
 pub fn initial<'s>(dump: &CoreDump<'_>, binaries: &'s Binaries, memory: u32) -> Option<Memory<'s>> {
     let owners = owners(dump, binaries, memory);
     let having = binaries.instances_with(dump, memory).len();

@@ -41,8 +41,8 @@ pub(super) struct Row {
     pub column: Option<u32>,
 }
 
-/// A row as the table has it (DWARF 5, 6.2.2): from a code address on, a line of a file of the unit; line 0 where the source has no
-/// such place.
+/// A row as the table has it (DWARF 5, 6.2.2): from a code address on, a line of a file of the unit; line 0 where the
+/// source has no such place.
 #[derive(Clone, Copy)]
 pub struct LineRow {
     /// The address at which it begins, as DWARF counts: a byte offset in the code section's contents.
@@ -142,8 +142,8 @@ impl<'s> Lines<'s> {
         self.seek(code.start, work).filter(|sequence| code.end <= sequence.end)
     }
 
-    /// The sequence that alone has some of `code`, and all up to its end: LLVM 19 and newer give what comes before the first
-    /// instruction of the source no row.
+    /// The sequence that alone has some of `code`, and all up to its end: LLVM 19 and newer give what comes before the
+    /// first instruction of the source no row.
     fn only(&self, code: &Range<u64>, work: &Work) -> Option<Sequence> {
         let mut near = self.near(code, work);
         let only = near.next().filter(|sequence| code.end <= sequence.end)?;
@@ -330,7 +330,8 @@ mod tests {
             let work = Work::new(1 << 30);
             let Some(lines) = Lines::new(unit) else { return };
             let functions = functions(unit, &work);
-            // The linker puts what it drops at 0 or the highest address. Of code that two functions claim nothing is known.
+            // The linker puts what it drops at 0 or the highest address. Of code that two functions claim nothing is
+            // known.
             let kept = |begin: u64| begin > 0 && begin < u64::from(u32::MAX);
             let alone = |begin: u64, end: u64| {
                 functions.iter().filter(|other| other.begin < end && begin < other.end).count() == 1

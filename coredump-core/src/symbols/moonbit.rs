@@ -1,4 +1,5 @@
-//! Names of MoonBit's compiler (seen in that of 2026-05, `@moonbit/moonc-worker`): `_M0FP14main8checkout` is `@main.checkout`.
+//! Names of MoonBit's compiler (seen in that of 2026-05, `@moonbit/moonc-worker`): `_M0FP14main8checkout` is
+//! `@main.checkout`.
 //!
 //! After `_M0` a letter says what the name is of. A package is `P`, the number of its parts in one digit, and the
 //! parts. A part is its length and its letters, in which `__` stands for `_` and `_2d` for the byte 0x2d. A name that

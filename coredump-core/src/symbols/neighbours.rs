@@ -33,7 +33,8 @@ pub struct Twin<'s> {
 }
 
 impl<'s> Neighbours<'s> {
-    /// The neighbours of the module in the file at `path`; a module that a dump embeds has only the folders that are searched.
+    /// The neighbours of the module in the file at `path`; a module that a dump embeds has only the folders that are
+    /// searched.
     pub fn new(files: &'s Files, path: Option<&'s Path>, file: Option<&'s Bytes>) -> Neighbours<'s> {
         Neighbours { files, path, file }
     }

@@ -101,8 +101,8 @@ impl RangeLists {
         covered
     }
 
-    /// Calls `add` with each range of an entry of `unit`, unless they are in a list that was read before. A list is read as long as
-    /// `go_on` returns true.
+    /// Calls `add` with each range of an entry of `unit`, unless they are in a list that was read before. A list is
+    /// read as long as `go_on` returns true.
     pub fn each_new<'s>(
         &mut self,
         ranges: Ranges<'s>,
@@ -143,8 +143,8 @@ impl RangeLists {
     }
 }
 
-/// Calls `add` with the ranges in at most `room` entries of a list, as long as `go_on` returns true. Returns how many entries were
-/// read; those without a range count too.
+/// Calls `add` with the ranges in at most `room` entries of a list, as long as `go_on` returns true. Returns how many
+/// entries were read; those without a range count too.
 pub(super) fn each_range(
     mut list: gimli::RngListIter<Slice<'_>>,
     room: usize,

@@ -102,8 +102,8 @@ pub(super) fn clean(bytes: &[u8]) -> String {
     cleaned
 }
 
-/// The length of a control sequence (`ESC [ … m`, also with its first character escaped as JSON does) that `text` begins
-/// with; 0 if there is none.
+/// The length of a control sequence (`ESC [ … m`, also with its first character escaped as JSON does) that `text`
+/// begins with; 0 if there is none.
 pub(super) fn sequence(text: &str) -> usize {
     let after = text.strip_prefix('\x1b').or_else(|| {
         let unescaped = text.trim_start_matches('\\');

@@ -33,8 +33,8 @@ const MAX_FRONT: usize = 1024;
 /// The number of lines above a trace, in the same string, that are looked at.
 const MAX_ABOVE: usize = 64;
 
-/// Reads text and finds the traces in it. Text in UTF-16 is read as UTF-8, and lines that end in a carriage return alone as
-/// lines that end in a line feed.
+/// Reads text and finds the traces in it. Text in UTF-16 is read as UTF-8, and lines that end in a carriage return
+/// alone as lines that end in a line feed.
 pub struct Scanner<R> {
     reader: TextReader<R>,
     buffer: Vec<u8>,

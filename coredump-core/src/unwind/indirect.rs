@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use crate::model::{CoreDump, RefTarget};
 use crate::module::Module;
 
-/// The functions of that type in a table of an instance, where all of them are the module's own: whichever was called is the
-/// next frame then. `None` if the dump does not hold the whole table, or another may have been called, which calls back.
+/// The functions of that type in a table of an instance, where all of them are the module's own: whichever was called
+/// is the next frame then. `None` if the dump does not hold the whole table, or another may have been called, which
+/// calls back.
 pub fn candidates(
     dump: &CoreDump<'_>,
     module: &Module<'_>,

@@ -131,8 +131,9 @@ impl Unwinder {
         all.into_iter().map(Arc::new).collect()
     }
 
-    /// The arguments of a call, as far as the body of the `waiting` caller proves them or its operand stack was recorded, which
-    /// is as it was before the call, but for the element of the table that an indirect call takes first.
+    /// The arguments of a call, as far as the body of the `waiting` caller proves them or its operand stack was
+    /// recorded, which is as it was before the call, but for the element of the table that an indirect call takes
+    /// first.
     fn arguments(
         &self,
         dump: &CoreDump<'_>,
@@ -208,7 +209,8 @@ impl Unwinder {
         state
     }
 
-    /// The state at a place for one value of the stack pointer at entry: a mask, which aligns a frame, can be applied to it.
+    /// The state at a place for one value of the stack pointer at entry: a mask, which aligns a frame, can be applied
+    /// to it.
     fn aligned(&self, at: Position<'_, '_>, pointer: u32, entry: u64) -> Option<AbstractState> {
         let restores = |callee| self.restores(at.module, callee, Some(pointer));
         let known = Question::new(at.module, at.function);

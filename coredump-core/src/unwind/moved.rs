@@ -33,8 +33,8 @@ pub fn moves_down(module: &Module<'_>, function: u32, start: u64, at: u64) -> bo
     moved().unwrap_or(false)
 }
 
-/// The offset of the instruction that gives the value which is there at file offset `end`, if that instruction may have stood before
-/// `at` in what the code was made of: it does nothing but compute, and is in one block with it.
+/// The offset of the instruction that gives the value which is there at file offset `end`, if that instruction may have
+/// stood before `at` in what the code was made of: it does nothing but compute, and is in one block with it.
 pub fn may_precede(module: &Module<'_>, function: u32, at: u64, end: u64) -> Option<u64> {
     let last = usize::try_from(module.body(function)?.end).ok()?;
     let first = usize::try_from(at).ok()?;

@@ -21,8 +21,8 @@ const HEIGHT: usize = 100_000;
 /// Operands put on the stack of one function, those in a block's place included. A body of 1 MB puts fewer than that.
 const EFFORT: usize = 10_000_000;
 
-/// For each operand of a function before the instruction at file offset `at`, bottom first, the offset of the instruction
-/// that put it there, as the code stands. `None` for code that this does not follow.
+/// For each operand of a function before the instruction at file offset `at`, bottom first, the offset of the
+/// instruction that put it there, as the code stands. `None` for code that this does not follow.
 pub fn since(module: &Module<'_>, function: u32, at: u64) -> Option<Vec<u64>> {
     let results = module.signature(function)?.results.len();
     let mut operators = module.operators(function)?;

@@ -32,7 +32,8 @@ struct Planned<'m, 'a> {
 /// Plans the data section: it gets everything if that fits in `limit` bytes; otherwise the largest memories lose their
 /// high ends.
 ///
-/// The high end is the least useful one: toolchains put static data and the shadow stack low, and the heap grows upwards.
+/// The high end is the least useful one: toolchains put static data and the shadow stack low, and the heap grows
+/// upwards.
 pub(super) fn plan<'m, 'a>(memories: &'m [Memory<'a>], limit: u64) -> Plan<'m, 'a> {
     // Small memories first: only the largest are cut.
     let mut order: Vec<usize> = (0..memories.len()).collect();

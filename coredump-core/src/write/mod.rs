@@ -29,8 +29,8 @@ const AT_ONCE: usize = 1 << 20;
 /// Writes `dump` as a core dump module in the standard layout. Returns its size in bytes.
 ///
 /// Memory that does not fit in one data section (4 GiB) is left out from the high end of the largest memory, and the
-/// dump says so. [`CoreDump::layout`], [`CoreDump::sections`], [`CoreDump::size`] and the warnings say how a dump was read
-/// and are not written.
+/// dump says so. [`CoreDump::layout`], [`CoreDump::sections`], [`CoreDump::size`] and the warnings say how a dump was
+/// read and are not written.
 ///
 /// # Errors
 ///

@@ -1,5 +1,6 @@
-//! Tasks of tokio that wait in each other by what the library and its neighbours offer. Each line that it prints is a task: its function, its
-//! number, and variables that live across the places where it waits, the outermost first. It ends by a panic in a task that is polled.
+//! Tasks of tokio that wait in each other by what the library and its neighbours offer. Each line that it prints is a
+//! task: its function, its number, and variables that live across the places where it waits, the outermost first. It
+//! ends by a panic in a task that is polled.
 use futures::future::{self, Either, FutureExt};
 use futures::stream::{FuturesOrdered, FuturesUnordered, Stream, StreamExt};
 use std::collections::BTreeMap;

@@ -1,5 +1,6 @@
-//! `coredump-run` as a user meets it: one real program for each way to end, and what its dump must hold. Expected values
-//! stand in the programs' sources; dumps are read by `coredump-json` and `coredump-dump`, and validated by wasmparser.
+//! `coredump-run` as a user meets it: one real program for each way to end, and what its dump must hold. Expected
+//! values stand in the programs' sources; dumps are read by `coredump-json` and `coredump-dump`, and validated by
+//! wasmparser.
 
 mod attacks;
 mod cache;

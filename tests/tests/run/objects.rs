@@ -182,7 +182,8 @@ fn types_of_moonbit_that_are_made_of_others_have_their_names() {
     assert_eq!(values[..2], [json!(1), json!(120)]);
 }
 
-/// `tests/fixtures/sources/python/p2w-shop.py`: of a compiler that nothing here knows, types and fields have names all the same.
+/// `tests/fixtures/sources/python/p2w-shop.py`: of a compiler that nothing here knows, types and fields have names all
+/// the same.
 #[test]
 fn a_program_of_an_unknown_compiler_is_shown_with_its_types() {
     let run = Run::fixture(&["--unknown-imports-trap"], "p2w-shop").expect(134);

@@ -10,7 +10,8 @@ use tempfile::TempDir;
 
 use super::{memory, read};
 
-/// A program that does `before`, reads its file in pieces of 10,000 bytes, does `after`, and dies with what it read in a local.
+/// A program that does `before`, reads its file in pieces of 10,000 bytes, does `after`, and dies with what it read in
+/// a local.
 fn program(before: &str, after: &str) -> String {
     let functions = [
         ("path_open", "i32 i32 i32 i32 i32 i64 i64 i32 i32"),
@@ -163,7 +164,8 @@ fn a_recording_refers_to_what_was_read_until_the_dump_is_written() {
     let (_folder, dump, _) = run("", "", &[]);
     let contents = contents();
     assert_eq!(memory(&dump, 0, 80_000, 5000), contents[12_345..17_345]);
-    // The limit is that of the recording while the program runs, and of the one in the dump: here what was read fits in neither.
+    // The limit is that of the recording while the program runs, and of the one in the dump: here what was read fits in
+    // neither.
     let (_folder, dump, outcome) = run("", "", &["--record-limit", "20k"]);
     let document = read(&dump);
     assert_eq!(document["process"]["replay"]["verified"], json!(true), "{outcome:?}");

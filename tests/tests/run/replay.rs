@@ -256,7 +256,8 @@ fn what_cannot_be_recorded_runs_instrumented_and_says_so() {
     let dump = run.json();
     assert_eq!(dump["process"]["detail"], "live");
     assert!(frames(&dump)[0]["locals"].is_array());
-    // As a program for wasi-threads begins. It gets its memory; what starts a thread fails, as where there are too many.
+    // As a program for wasi-threads begins. It gets its memory; what starts a thread fails, as where there are too
+    // many.
     let text = "(module (import \"env\" \"memory\" (memory 1 4 shared))
         (import \"wasi\" \"thread-spawn\" (func $spawn (param i32) (result i32)))
         (export \"memory\" (memory 0))
@@ -323,8 +324,8 @@ fn a_component_is_replayed_as_a_module_is() {
     }
 }
 
-/// Runs the component that asks for clocks, random numbers, its arguments, the environment, files and folders, reads its
-/// input and sleeps.
+/// Runs the component that asks for clocks, random numbers, its arguments, the environment, files and folders, reads
+/// its input and sleeps.
 pub fn curious(folder: &Path, options: &[&str]) -> coredump_tests::Outcome {
     std::fs::create_dir_all(folder.join("data")).unwrap();
     std::fs::write(folder.join("data/file.txt"), "0123456789abcdef").unwrap();

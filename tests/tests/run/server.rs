@@ -263,7 +263,8 @@ fn a_service_in_c_with_generated_bindings_and_a_library_is_served() {
     let values = Tool::new("coredump-dump").args(["--frame", "1"]).args(print).arg(&second).run().expect(0);
     let values: Vec<_> = values.text().lines().map(|line| line.rsplit(" = ").next().unwrap().to_owned()).collect();
     assert!(values[0].ends_with("\"pears\"") && values[1].ends_with("\"plums\"") && values[2] == "5", "{values:?}");
-    // It is told in words why a request over TLS is not sent (38 is an internal error), and without leave only that (15: denied).
+    // It is told in words why a request over TLS is not sent (38 is an internal error), and without leave only that
+    // (15: denied).
     let why = server.get("/buy");
     assert!(why.text().starts_with("error 38: ") && why.text().contains("https is not supported"), "{}", why.text());
     assert_eq!(Server::start(&[], "http-service-bindgen").get("/buy").text(), "error 15: \n");

@@ -99,8 +99,8 @@ fn an_ending_signal_dumps_wherever_the_guest_is() {
             assert_eq!(output.status.code(), Some(code), "{signal} while it {place}: {output:?}");
             let dump = read(&folder.path().join("app.coredump"));
             assert_eq!(dump["reason"]["kind"], "signal");
-            // Code that runs is not stopped where it is, but in a replay, and that is said: also of a guest that was only about to
-            // wait when the signal came.
+            // Code that runs is not stopped where it is, but in a replay, and that is said: also of a guest that was
+            // only about to wait when the signal came.
             let ended = format!("ended by SIG{signal}");
             let message = dump["reason"]["message"].as_str().unwrap();
             let stopped =
@@ -234,7 +234,8 @@ const LONG: &str = "(module (memory (export \"memory\") 1)
             (br_if $more (i64.lt_u (local.get $n) (i64.const 3000000000))))
         unreachable))";
 
-/// Ctrl-C while the program runs again, which takes some seconds: what the first run left is there, and no more is waited for.
+/// Ctrl-C while the program runs again, which takes some seconds: what the first run left is there, and no more is
+/// waited for.
 #[test]
 fn a_signal_during_the_replay_leaves_the_first_dump() {
     let folder = scratch();

@@ -124,7 +124,8 @@ fn a_dump_of_that_moment_has_everything() {
     assert!(variables.text().contains("words: unsigned int *"), "{variables:?}");
 }
 
-/// Every instruction that writes: its function is named after it, and the last byte of its bytes is read by nobody else.
+/// Every instruction that writes: its function is named after it, and the last byte of its bytes is read by nobody
+/// else.
 #[test]
 fn every_instruction_that_writes_is_found() {
     for (writes, before, after) in [

@@ -285,8 +285,9 @@ pub fn wide_constant(value: &Attr<'_>) -> Option<u128> {
     }
 }
 
-/// The discriminant values of a variant (DWARF 5, 5.7.10): one, or a list of values and ranges. `signed` says that the discriminant
-/// has a sign: then a number has that of the form that it is written in (LLVM writes -5 as one byte, and 251 as two).
+/// The discriminant values of a variant (DWARF 5, 5.7.10): one, or a list of values and ranges. `signed` says that the
+/// discriminant has a sign: then a number has that of the form that it is written in (LLVM writes -5 as one byte, and
+/// 251 as two).
 fn discriminant_values(entry: &Entry<'_>, signed: bool) -> Vec<(u128, u128)> {
     let extended = |value: &Attr<'_>| {
         let number = value.sdata_value().filter(|_| signed).map(|value| i128::from(value) as u128);

@@ -1,5 +1,5 @@
-//! Values of D as LDC describes them: dynamic arrays, which it makes structures of a length and a pointer, and strings, which
-//! are dynamic arrays of characters.
+//! Values of D as LDC describes them: dynamic arrays, which it makes structures of a length and a pointer, and strings,
+//! which are dynamic arrays of characters.
 
 use std::ops::Range;
 
@@ -65,8 +65,8 @@ impl Lang for D {
     }
 }
 
-/// A dynamic array: a structure named by its elements, as `int[]`, or as the library calls arrays of characters, with a length and a
-/// pointer.
+/// A dynamic array: a structure named by its elements, as `int[]`, or as the library calls arrays of characters, with a
+/// length and a pointer.
 fn dynamic_array<'s>(
     renderer: &Renderer<'_, '_, 's>,
     value: &Value,

@@ -2,8 +2,9 @@
 //!
 //! A Go program has no DWARF, but its memory holds what its own tracebacks are made of: the table of functions
 //! (`pclntab`), the list of all goroutines (`runtime.allgs`), and each goroutine's stack with the return addresses. The
-//! layout of these structures differs between versions. So each place is taken only where what stands there is consistent
-//! for every function or goroutine that is looked at. Layouts: Go's `runtime/symtab.go`, `runtime/runtime2.go`.
+//! layout of these structures differs between versions. So each place is taken only where what stands there is
+//! consistent for every function or goroutine that is looked at. Layouts: Go's `runtime/symtab.go`,
+//! `runtime/runtime2.go`.
 
 mod goroutines;
 mod pclntab;

@@ -91,8 +91,8 @@ const LAST_KEYWORD: u64 = 46;
 /// Objects as versions lay them out: the description, the shape, the properties.
 const OBJECTS: [(u64, u64, u64); 4] = [(24, 12, 16), (32, 16, 20), (32, 20, 24), (28, 16, 20)];
 
-/// Looks for a runtime in a memory; if there are several, for one that runs a program. Javy's plugin leaves the runtime in memory
-/// with which it was made.
+/// Looks for a runtime in a memory; if there are several, for one that runs a program. Javy's plugin leaves the runtime
+/// in memory with which it was made.
 pub fn find(memory: &Memory<'_>) -> Option<Atoms> {
     if memory.memory64 {
         return None;

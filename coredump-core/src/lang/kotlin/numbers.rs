@@ -81,8 +81,8 @@ fn written(scientific: &str, value: f64) -> String {
     }
 }
 
-/// A `kotlin.time.Duration` as its `toString`. The lowest bit of its only field says that the others count milliseconds, else
-/// nanoseconds.
+/// A `kotlin.time.Duration` as its `toString`. The lowest bit of its only field says that the others count
+/// milliseconds, else nanoseconds.
 pub fn duration(raw: i64) -> String {
     const LONGEST: i64 = i64::MAX / 2;
     let (count, is_millis) = (raw >> 1, raw & 1 == 1);
@@ -137,8 +137,8 @@ fn with_fraction(whole: u64, fraction: u64, digits: usize, unit: &str) -> String
 /// A `kotlin.time.Instant` as its `toString`, in the years that have four digits.
 pub fn instant(seconds: i64, nanoseconds: i32) -> Option<String> {
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Years begin in March, so that the leap day is the last one of a year (Howard Hinnant, "chrono-compatible low-level
-    // date algorithms").
+    // Years begin in March, so that the leap day is the last one of a year (Howard Hinnant, "chrono-compatible
+    // low-level date algorithms").
     let days = days.checked_add(719_468)?;
     let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let of_era = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

@@ -146,8 +146,8 @@ fn task(
     Some(AsyncioTask { address, name, is_running, awaits, broken })
 }
 
-/// Returns the chain of what is awaited from an object on, the outermost first, and why no more is known. `name_of` returns a
-/// task's name.
+/// Returns the chain of what is awaited from an object on, the outermost first, and why no more is known. `name_of`
+/// returns a task's name.
 pub(super) fn chain(
     objects: &Objects<'_, '_>,
     first: Option<u64>,

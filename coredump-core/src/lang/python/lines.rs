@@ -10,8 +10,8 @@ pub struct Position {
     pub column: Option<u32>,
 }
 
-/// The position of the instruction at an offset in bytes from the beginning of a code object's instructions; `None` where
-/// the table says that it has none, or is damaged.
+/// The position of the instruction at an offset in bytes from the beginning of a code object's instructions; `None`
+/// where the table says that it has none, or is damaged.
 pub fn position(table: &[u8], first_line: u32, offset: u64) -> Option<Position> {
     let mut bytes = table.iter().copied();
     let mut line = i64::from(first_line);
@@ -82,8 +82,8 @@ mod tests {
 
     #[test]
     fn each_form_of_entry_is_read() {
-        // Two instructions on line 3, column 5 (long form: line +1, to column 7); one on the same line at column 17 (short
-        // form); one a line further without column; one without a position; one two lines further at column 2.
+        // Two instructions on line 3, column 5 (long form: line +1, to column 7); one on the same line at column 17
+        // (short form); one a line further without column; one without a position; one two lines further at column 2.
         let table = [
             0x80 | 14 << 3 | 1,
             2,

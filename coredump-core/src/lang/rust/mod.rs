@@ -1,4 +1,5 @@
-//! Values of Rust as `{:?}` writes them: enums in every layout, fat pointers, closures, and the standard library's types.
+//! Values of Rust as `{:?}` writes them: enums in every layout, fat pointers, closures, and the standard library's
+//! types.
 //!
 //! A type is recognised by its crate and name in the debug information, and its members by their names, which may
 //! change with any release. A type whose members are not as expected is shown by its members as they are, never by a

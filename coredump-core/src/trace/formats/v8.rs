@@ -39,9 +39,9 @@ pub fn frame(line: &str) -> Option<Recognised> {
 /// Frames in a short form. Chrome's console: `at crash.wasm:0x3b62`. Puppeteer, for Firefox's frames: `at f
 /// (http://host/crash.wasm:15202:1)`, where the line is the offset. Deno, for a module that it fetched: `at f
 /// (http://host/crash.wasm:1:15203)`, where the column is the offset plus 1; puppeteer, for an uncaught error, the same
-/// form with `at $f (…)`. Node's `--trace-uncaught` and source-map-support write it for modules without a URL, too: `at $f
-/// (wasm://wasm/app-50f98cf2:1:78)`. The errors of puppeteer's `evaluate` (`…wasm:0:15202`) are not recognised: their frames are
-/// listed oldest first, and the youngest may be missing.
+/// form with `at $f (…)`. Node's `--trace-uncaught` and source-map-support write it for modules without a URL, too: `at
+/// $f (wasm://wasm/app-50f98cf2:1:78)`. The errors of puppeteer's `evaluate` (`…wasm:0:15202`) are not recognised:
+/// their frames are listed oldest first, and the youngest may be missing.
 fn short(start: usize, head: Option<&str>, place: &str) -> Option<Recognised> {
     let (url, position) = match place.strip_prefix(MODULES) {
         Some(module) => {

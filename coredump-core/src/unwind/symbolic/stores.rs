@@ -1,7 +1,7 @@
 //! Finds what a function reads and writes through a pointer that it began with: its frame on the stack, a parameter.
 //!
-//! LLVM leaves out stores that nothing reads: an array in a frame may hold only those elements that a computed index can
-//! reach, and debug information says that all of it is there.
+//! LLVM leaves out stores that nothing reads: an array in a frame may hold only those elements that a computed index
+//! can reach, and debug information says that all of it is there.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -43,8 +43,8 @@ pub struct Stores {
     pointer: Option<u32>,
     /// True if nothing is known.
     unknown: bool,
-    /// The lowest place to which the stack pointer was moved by a constant. Room below was made of a size that is computed, and
-    /// is written through pointers that are not followed.
+    /// The lowest place to which the stack pointer was moved by a constant. Room below was made of a size that is
+    /// computed, and is written through pointers that are not followed.
     floor: i64,
     /// True if the pointer has 32 bits.
     narrow: bool,
@@ -71,7 +71,8 @@ impl Stores {
         Stores::from_function(module, function, Some(pointer), SymbolicBase::StackPointer, ty)
     }
 
-    /// The reads and writes of an object whose address is the parameter `local`, also by functions that it is passed on to.
+    /// The reads and writes of an object whose address is the parameter `local`, also by functions that it is passed on
+    /// to.
     pub fn through_parameter(module: &Module<'_>, function: u32, local: u32) -> Option<Stores> {
         Stores::through_argument(module, function, local, CALLS, &mut CALLEES.clone())
     }
@@ -141,8 +142,8 @@ impl Stores {
         self.written_by(start, size, |_| true)
     }
 
-    /// The parts of an object that [`Stores::written`] gives, counting only the instructions for whose file offset `counts` holds: what
-    /// others do with a pointer is not seen either.
+    /// The parts of an object that [`Stores::written`] gives, counting only the instructions for whose file offset
+    /// `counts` holds: what others do with a pointer is not seen either.
     pub fn written_by(&self, start: i64, size: u64, counts: impl Fn(u64) -> bool) -> Option<Vec<(u64, u64)>> {
         let end = start.checked_add(i64::try_from(size).ok()?)?;
         let around = start..=end;

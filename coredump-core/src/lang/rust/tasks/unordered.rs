@@ -43,8 +43,8 @@ pub struct Pools {
 }
 
 impl Pools {
-    /// The tasks of a pool, with what `followed` says of their futures; `None` for another value, and for a pool that was met
-    /// before.
+    /// The tasks of a pool, with what `followed` says of their futures; `None` for another value, and for a pool that
+    /// was met before.
     pub fn tasks(
         &mut self,
         renderer: &Renderer<'_, '_, '_>,
