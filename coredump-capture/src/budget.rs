@@ -12,10 +12,10 @@ use coredump_core::error::{Error, ErrorKind, Result};
 /// The time in which dumps are counted.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Crash sites that are distinguished; crashes elsewhere count towards the total alone.
+/// The number of crash sites that are distinguished; crashes at other sites count towards the total only.
 const PLACES: usize = 4096;
 
-/// A limit of dumps, for all stores of a host together.
+/// A limit on the number of dumps, for all stores of a host together.
 #[derive(Debug)]
 pub struct Budget {
     per_minute: u32,
@@ -31,13 +31,13 @@ struct State {
 }
 
 impl Budget {
-    /// At most so many dumps in a minute, and so many of crashes of one kind at one place.
+    /// Returns a budget of so many dumps in a minute, of which so many may be of crashes of one kind at one place.
     pub fn new(per_minute: u32, per_place: u32) -> Budget {
         Budget { per_minute, per_place, state: Mutex::default() }
     }
 
-    /// Takes one dump of a crash of this kind from it. `place` is what tells the places of crashes apart, such as the
-    /// functions and offsets of the frames.
+    /// Takes the room for one dump of a crash of this kind. `place` distinguishes the places of crashes, for example by
+    /// the functions and offsets of the frames.
     ///
     /// # Errors
     ///

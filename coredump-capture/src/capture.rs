@@ -1,4 +1,4 @@
-//! From a stopped store to a core dump.
+//! Makes a core dump from a stopped store.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -21,7 +21,7 @@ use crate::quietly::quietly;
 use crate::saved::{self, SavedStack};
 use crate::values;
 
-/// Everything of a crash but the contents of memories, which stay where they are.
+/// The state of a crash, except for the contents of memories, which stay where they are.
 pub struct Capture {
     /// The engine's modules, parallel to `records`.
     pub(crate) modules: Vec<Module>,
@@ -31,19 +31,19 @@ pub struct Capture {
     pub instances: Vec<Instance>,
     /// Frames, youngest first.
     pub frames: Vec<Frame>,
-    /// The globals, as they are now.
+    /// The globals, with their present values.
     pub globals: Vec<Global>,
     /// The tables.
     pub tables: Vec<Table>,
     /// The memories.
     pub(crate) memories: Vec<AnyMemory>,
-    /// Stacks in memory as they were at an earlier moment, which is the frames'.
+    /// Stacks in memory as they were at an earlier moment, to which the frames belong.
     pub(crate) saved: Vec<SavedStack>,
     /// The objects that all of these refer to.
     objects: Captured,
 }
 
-/// Only the frames: all that is lost when the stack unwinds.
+/// The frames alone: they are all that is lost when the stack unwinds.
 #[derive(Default)]
 pub struct Stack {
     pub(crate) catalog: Catalog,
@@ -88,7 +88,7 @@ impl Stack {
             MemoryChoice::Stack => of_frames,
             MemoryChoice::None => 0,
         };
-        // Whatever the engine cannot hand over must not cost the dump.
+        // A panic of the engine must not cost the dump.
         let objects =
             quietly(|| objects::capture(&mut self.catalog, wanted, extent, binary, store)).unwrap_or_default();
         leave_out_empty(&mut self.frames, &self.catalog, binary);

@@ -8,21 +8,22 @@ use wasmtime::{Error, ThrownException, Trap};
 pub struct Cause {
     /// A stable kebab-case name, as `docs/format.md` lists them: `unreachable`, `host-error`, `timeout`, ….
     pub kind: String,
-    /// One or more lines for a person.
+    /// One or more lines for the user.
     pub message: String,
-    /// The exit code that the host ends with for that, if it ends.
+    /// The exit code with which the host ends for this cause, if it ends.
     pub exit_code: Option<i32>,
     /// The exception that nothing caught.
     pub exception: Option<Thrown>,
 }
 
 impl Cause {
-    /// A cause of that kind.
+    /// Returns a cause of that kind.
     pub fn new(kind: impl Into<String>, message: impl Into<String>) -> Cause {
         Cause { kind: kind.into(), message: message.into(), ..Cause::default() }
     }
 
-    /// Reads the cause from an error that left the guest: a trap, an uncaught exception, else a failed host function.
+    /// Reads the cause from an error that left the guest: a trap, an uncaught exception, or else the failure of a host
+    /// function.
     pub fn from_error(error: &Error) -> Cause {
         if let Some(trap) = error.downcast_ref::<Trap>() {
             Cause::from_trap(*trap)
@@ -33,7 +34,7 @@ impl Cause {
         }
     }
 
-    /// Adds an exception and what it carries.
+    /// Adds an exception and its values.
     pub fn carry(&mut self, thrown: Thrown) {
         let values: Vec<String> = thrown.values.iter().map(ThrownValue::text).collect();
         if !values.is_empty() {
@@ -52,16 +53,16 @@ impl Cause {
         }
     }
 
-    /// A trap of the engine.
+    /// Returns the cause for a trap of the engine.
     pub fn from_trap(trap: Trap) -> Cause {
-        // Without the engine's prefix: the kind says already that it was a trap.
+        // The engine's prefix is left out, because the kind says already that it was a trap.
         let message = trap.to_string();
         Cause::new(trap_kind(trap), message.trim_start_matches("wasm trap: "))
     }
 }
 
-/// The message of an error with those of its causes, in one line each, without the backtrace and the listing of its own
-/// dump that the engine adds.
+/// Returns the message of an error with those of its causes, on one line each, without the backtrace and the listing of
+/// its own dump that the engine adds.
 pub fn message(error: &Error) -> String {
     let added = ["error while executing at wasm backtrace", "wasm coredump generated while executing"];
     let mut lines: Vec<String> = error.chain().map(|cause| cause.to_string()).collect();
@@ -70,7 +71,7 @@ pub fn message(error: &Error) -> String {
     lines.join(": ")
 }
 
-/// The kebab-case name of a trap: the engine's own, but for those that have a better-known one.
+/// Returns the kebab-case name of a trap: the engine's own name, except for traps that have a better-known one.
 pub fn trap_kind(trap: Trap) -> String {
     match trap {
         Trap::MemoryOutOfBounds => "memory-out-of-bounds".to_owned(),

@@ -13,8 +13,8 @@ use wasmparser::{BinaryReader, FuncValidatorAllocations, FunctionBody, Parser, P
 
 use crate::nullable::{REF_NULL, empty_locals, with_nulls_everywhere};
 
-/// The same module with locals that begin as null where its own begin as nothing; none if it has no such locals. If
-/// neither that nor its other types allow it, a function that is valid only as it is stays so.
+/// Returns the same module with locals that begin as null where its own begin as nothing; `None` if it has no such
+/// locals. A function stays as it is if neither its own code nor the types of the rest of the module allow the change.
 pub fn with_nulls(module: &[u8]) -> Option<Vec<u8>> {
     let begins_empty = |payload: Result<Payload<'_>, _>| match payload {
         Ok(Payload::CodeSectionEntry(body)) => !empty_locals(&body).is_empty(),

@@ -1,15 +1,15 @@
-//! Limits on how much of a stopped store goes into a capture.
+//! Limits on the part of a stopped store that goes into a capture.
 
 use std::time::Instant;
 
 /// The part of the guest's memory that goes into a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryChoice {
-    /// All of it.
+    /// All of the memory.
     All,
-    /// The shadow stack and what the frames' values point to.
+    /// The shadow stack, and the memory to which the frames' values point.
     Stack,
-    /// Nothing.
+    /// None of the memory.
     None,
 }
 
@@ -18,7 +18,7 @@ pub enum MemoryChoice {
 pub struct Extent {
     /// The memories and objects that go in: all, those that the frames reach, or none.
     pub memory: MemoryChoice,
-    /// Bytes of objects, those nearest to the frames first.
+    /// The most bytes of objects; the objects nearest to the frames come first.
     pub heap_limit: u64,
     /// The time at which the walk through the objects ends, whatever it has found.
     pub until: Option<Instant>,

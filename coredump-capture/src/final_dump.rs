@@ -1,4 +1,4 @@
-//! The dump of a guest's end: written once, of what was seen until then.
+//! The dump of a guest's end, which is written once, from what was seen until then.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,11 +14,11 @@ use crate::output::DumpPlace;
 use crate::plain;
 use crate::quietly::quietly;
 
-/// Sees to it that the end of a store's guest is dumped once, and remembers what is gone by then: where exceptions were
-/// thrown. [`Recorder`](crate::Recorder) has one; so has a host that writes its dumps itself.
+/// Makes sure that the end of a store's guest is dumped once, and remembers what is gone by then: the places where
+/// exceptions were thrown. A [`Recorder`](crate::Recorder) has one, and so has a host that writes its dumps itself.
 pub struct FinalDump {
     binary: Arc<Binary>,
-    /// The dump was begun.
+    /// True once the dump was begun.
     begun: AtomicBool,
     state: Mutex<State>,
 }
@@ -31,10 +31,10 @@ struct State {
     exceptions: Exceptions,
 }
 
-/// A dump that was tried.
+/// The result of trying to write a dump.
 pub struct Dumped {
-    /// The contents of the dump, except for memory, for a report; `None` if there was no room for a dump or the capture
-    /// failed.
+    /// The contents of the dump, except for memory, from which a report can be made; `None` if there was no room for a
+    /// dump, or if the capture failed.
     pub capture: Option<Capture>,
     /// The reason why the program ended.
     pub reason: Reason,
@@ -43,7 +43,7 @@ pub struct Dumped {
 }
 
 impl FinalDump {
-    /// The dump of a store that runs `binary`, of which nothing was seen yet.
+    /// Returns the dump of a store that runs `binary`; nothing was seen yet.
     pub fn new(binary: Arc<Binary>) -> FinalDump {
         FinalDump { binary, begun: AtomicBool::new(false), state: Mutex::default() }
     }
@@ -58,7 +58,7 @@ impl FinalDump {
         self.begun.load(Ordering::SeqCst)
     }
 
-    /// Returns true if the dump is to be written now: the first call does, later ones do not. The engine reports a trap
+    /// Returns true if the dump is to be written now, which is so for the first call only: the engine reports a trap
     /// again for each activation that it unwinds.
     pub fn begin(&self) -> bool {
         !self.begun.swap(true, Ordering::SeqCst)
@@ -69,12 +69,12 @@ impl FinalDump {
         self.state().tried = Some(tried);
     }
 
-    /// The dump that was tried, once.
+    /// Takes the dump that was tried; `None` if there is none, or if it was taken already.
     pub fn take(&self) -> Option<Dumped> {
         self.state().tried.take()
     }
 
-    /// Remembers where an exception was thrown, in case nothing catches it.
+    /// Remembers the place where an exception was thrown, in case nothing catches it.
     pub fn thrown<T: 'static>(&self, exception: &OwnedRooted<ExnRef>, store: &mut StoreContextMut<'_, T>) {
         // A failure costs that dump.
         let _ = quietly(|| self.state().exceptions.note(exception, &self.binary, store));
@@ -90,8 +90,8 @@ impl FinalDump {
         quietly(|| self.state().exceptions.take(pending, store)).ok().flatten()
     }
 
-    /// The stack of an uninstrumented guest that is gone: what the engine noted when it trapped, or threw the exception
-    /// that is `pending`, of whose throws only the last one is known.
+    /// Returns the stack of an uninstrumented guest that is gone, from what the engine noted when the guest trapped or
+    /// threw the exception that is `pending`. Of the throws of an exception, only the last is known.
     ///
     /// # Errors
     ///

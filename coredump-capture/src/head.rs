@@ -1,4 +1,4 @@
-//! Reads the start of a dump, which says whose it is and when it was written.
+//! Reads the start of a dump, which says to which program it belongs and when it was written.
 
 use std::io::Read;
 
@@ -7,17 +7,17 @@ use coredump_core::extension;
 use coredump_core::model::Process;
 use wasmparser::BinaryReader;
 
-/// Bytes at the start of a dump that are looked at, packed and unpacked.
+/// The number of bytes at the start of a dump that are read, both packed and unpacked.
 const HEAD: u64 = 256 * 1024;
 
 /// The start of a dump.
 #[derive(Debug, Default)]
 pub struct Head {
-    /// The program, from the `core` section, which our dumps begin with.
+    /// The program, from the `core` section, with which our dumps begin.
     pub executable: Option<String>,
     /// The time at which it was written, from the section `coredump.process`.
     pub time: Option<String>,
-    /// The file in the same folder that holds its recording, from there as well.
+    /// The file in the same folder that holds its recording, also from that section.
     pub recording: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! A module in which every reference may be null, and which does the same.
+//! A module that does the same as another, but in which every reference may be null.
 //!
 //! A function that hands a local on as a reference that cannot be null is valid with one that may be only if whatever
 //! takes the reference takes null, too. So that is changed in all of the module at once: parameters, results, fields,
@@ -26,8 +26,9 @@ const SOURCE_NULL: u8 = 1;
 /// The longest number of 32 bits, in bytes.
 const NUMBER: usize = 5;
 
-/// The same module with references that may all be null; none if it would not be the same program, or if imports or
-/// exports have references of types of its own or such as cannot be null: others know those as they are.
+/// Returns the same module with references that may all be null; `None` if it would not be the same program, or if its
+/// imports or exports have references of the module's own types or references that cannot be null, since other modules
+/// rely on these.
 pub fn with_nulls_everywhere(module: &[u8]) -> Option<Vec<u8>> {
     let before = validated(module)?;
     if !has_simple_borders(module, before.as_ref())? {
@@ -46,7 +47,7 @@ fn validated(module: &[u8]) -> Option<Types> {
     Validator::new_with_features(WasmFeatures::all()).validate_all(module).ok()
 }
 
-/// For each type of a module the first one that is the same; those of functions only if they count.
+/// For each type of a module, the first type that is the same; those of functions only if they count.
 fn same_types(types: TypesRef<'_>, with_functions: bool) -> Vec<Option<u32>> {
     let mut first = HashMap::new();
     let same = (0..types.core_type_count_in_module()).map(|index| {
@@ -97,8 +98,8 @@ fn has_simple_borders(module: &[u8], types: TypesRef<'_>) -> Option<bool> {
     Some(simple)
 }
 
-/// A module that is being changed. `None` from any of its functions if something is encoded in a way that is not known
-/// here.
+/// A module that is being changed. Any of its functions returns `None` if something is encoded in a way that is not
+/// known here.
 struct Changes<'m> {
     module: &'m [u8],
     types: TypesRef<'m>,
@@ -338,8 +339,8 @@ mod tests {
                     drop unreachable))
                 (drop (select (result (ref $base)) (local.get $held) (local.get $held) (i32.const 1)))
                 (ref.is_null (ref.cast (ref $base) (local.get $held)))))"#;
-        // Two fields, an element, a parameter, a result, and another parameter; global, table, segment; a local, two
-        // blocks, two branches and a choice. One that casts to what cannot be null stays.
+        // These are two fields, an element, a parameter, a result, and another parameter; a global, a table, a segment;
+        // a local, two blocks, two branches and a choice. A branch that casts to a type that cannot be null stays.
         assert_eq!(changes(text), Some(6 + 3 + 6));
     }
 

@@ -1,10 +1,10 @@
-//! The ids of objects: in the order in which they are found, each once.
+//! The ids of objects. Each object has one, in the order in which they are found.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use coredump_core::objects::{Id, MAX_ID};
 
-/// Objects lie at multiples of so many bytes in the engine's heap.
+/// Objects are at multiples of so many bytes in the engine's heap.
 const ALIGNED: u32 = 16;
 /// Places of one page of the table.
 const PLACES: u32 = 1024;
@@ -12,16 +12,16 @@ const PLACES: u32 = 1024;
 /// An object that was found, by the engine's number for references to it: its place in the engine's heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Number {
-    /// A struct, an array, something of the host.
+    /// A struct, an array, or an object of the host.
     Any(u32),
     /// An exception.
     Exn(u32),
 }
 
-/// The ids of all objects that were found, and those of which nobody has asked yet.
+/// The ids of all objects that were found, and the objects that were not taken yet.
 ///
-/// A table by place: it takes a quarter of the bytes of a heap that is full of objects, and finds neighbours near each
-/// other, where a hash table would take more for each object and look for it anywhere.
+/// This is a table by place. It takes a quarter of the bytes of a heap that is full of objects, and finds neighbours
+/// near each other. A hash table would take more for each object, and its entries would be scattered.
 #[derive(Default)]
 pub struct Numbers {
     pages: Vec<Option<Box<[Id; PLACES as usize]>>>,
@@ -31,12 +31,12 @@ pub struct Numbers {
     /// The objects that were not taken yet. They are kept by their numbers alone, as there may be as many as an array
     /// has elements.
     left: VecDeque<u32>,
-    /// The numbers that are exceptions'; they are few.
+    /// The numbers that belong to exceptions; they are few.
     exceptions: HashSet<u32>,
 }
 
 impl Numbers {
-    /// The object's id; none if there are too many.
+    /// Returns the object's id, and gives it one if it has none; `None` if there are too many objects.
     pub fn number(&mut self, found: Number) -> Option<Id> {
         let (Number::Any(raw) | Number::Exn(raw)) = found;
         let next = self.count + 1;
@@ -56,14 +56,14 @@ impl Numbers {
         Some(next)
     }
 
-    /// The first of the objects that were not taken yet, in the order of their ids.
+    /// Takes the first of the objects that were not taken yet, in the order of their ids.
     pub fn take(&mut self) -> Option<Number> {
         let raw = self.left.pop_front()?;
         let is_exception = !self.exceptions.is_empty() && self.exceptions.contains(&raw);
         Some(if is_exception { Number::Exn(raw) } else { Number::Any(raw) })
     }
 
-    /// The id of the object at a place, 0 of one that was not met.
+    /// The id of the object at a place; 0 if the object was not met.
     fn id(&mut self, raw: u32) -> &mut Id {
         if !raw.is_multiple_of(ALIGNED) {
             return self.others.entry(raw).or_default();

@@ -24,42 +24,44 @@ use crate::output::{DumpPlace, Output};
 use crate::plain::Noted;
 use crate::quietly::quietly;
 
-/// The contents of dumps, and where they are written.
+/// The settings of a recorder: the contents of its dumps, and the output to which they go.
 pub struct Settings {
     /// The output to which dumps go.
     pub output: Arc<Output>,
-    /// The part of the guest's memory that goes in.
+    /// The part of the guest's memory that a dump contains.
     pub memory: MemoryChoice,
-    /// Bytes of objects of a garbage-collected program that go in at most, those nearest to the frames first; 3 GiB at
-    /// most.
+    /// The most bytes of objects of a garbage-collected program that a dump contains; the objects nearest to the frames
+    /// come first. More than 3 GiB has the effect of 3 GiB.
     pub heap_limit: u64,
-    /// True if the core modules go in, so that a dump needs no other file. Modules that no file holds always go in.
+    /// True if a dump contains the core modules, so that it needs no other file. Modules that are in no file are always
+    /// contained.
     pub embed_modules: bool,
     /// The dump's record of the process, without the time and the exit code.
     pub process: Process,
     /// Decides which errors leave a dump, and names their causes; it returns `None` for an error that is no crash, such
     /// as an exit with code 0.
     pub classify: Classify,
-    /// The time that a dump may take, during which the guest's thread is busy: memory that was not reached by then is
-    /// left out. A single write that the file system holds up is not cut short.
+    /// The time that a dump may take, during which the guest's thread is busy; `None` for any time. Memory that was not
+    /// reached by then is left out. A single write that the file system holds up is not cut short.
     pub time: Option<Duration>,
     /// The number of dumps that all stores of the host may write together; without a budget, they may write any number.
     pub budget: Option<Arc<Budget>>,
-    /// Adds what only the host knows before a dump is written: what the guest wrote to its standard error, for one.
+    /// Adds what only the host knows before a dump is written, for example the guest's output to its standard error.
     pub complete: Option<Complete>,
 }
 
-/// Bytes of objects that go into a dump unless something else is said.
+/// The default of [`Settings::heap_limit`], in bytes.
 pub const HEAP_LIMIT: u64 = 1 << 30;
 
-/// Says which errors are crashes.
+/// A function that returns the cause of an error that is a crash, and `None` for any other error.
 pub type Classify = Box<dyn Fn(&wasmtime::Error) -> Option<Cause> + Send + Sync>;
 
-/// Adds to a dump, whose memories are in it.
+/// A function that changes a dump before it is written. The dump has its memories already.
 pub type Complete = Box<dyn Fn(&mut CoreDump<'_>) + Send + Sync>;
 
 impl Settings {
-    /// All memory, no modules, half a minute; dumps of `producer` (a name and a version) go where `output` says.
+    /// Returns settings for dumps by `producer` (a name and a version) that go to `output`, with all memory, without
+    /// modules, and with half a minute of time for each.
     pub fn new(producer: impl Into<String>, output: Arc<Output>) -> Settings {
         Settings {
             output,
@@ -85,17 +87,17 @@ impl Settings {
 /// Writes the dumps of one store.
 pub struct Recorder {
     settings: Settings,
-    /// The dump of the end.
+    /// The dump of the guest's end.
     last: FinalDump,
 }
 
 impl Recorder {
-    /// A recorder of a store that runs `binary`.
+    /// Returns the recorder of a store that runs `binary`.
     pub fn new(binary: Arc<Binary>, settings: Settings) -> Recorder {
         Recorder { settings, last: FinalDump::new(binary) }
     }
 
-    /// Returns the program that is run.
+    /// Returns the program that the store runs.
     pub fn binary(&self) -> &Arc<Binary> {
         self.last.binary()
     }
@@ -105,17 +107,17 @@ impl Recorder {
         &self.settings
     }
 
-    /// Returns true if a dump of the end is being written or was.
+    /// Returns true if the dump of the guest's end has been written, or is being written.
     pub fn has_dumped(&self) -> bool {
         self.last.is_begun()
     }
 
-    /// The dump that was tried, at the end.
+    /// Takes the dump of the guest's end, written or not; `None` if none was tried, or if it was taken already.
     pub fn take_dumped(&self) -> Option<Dumped> {
         self.last.take()
     }
 
-    /// Writes the dump of a guest that is stopped at its end, with its frames live, once.
+    /// Writes the dump of a guest that is stopped at its end, with its frames live. Only the first call writes a dump.
     #[doc(hidden)]
     pub fn crash<T: 'static>(&self, cause: &Cause, stop: Stop, store: &mut StoreContextMut<'_, T>) {
         if !self.last.begin() {
@@ -129,14 +131,14 @@ impl Recorder {
         self.last.keep(dumped);
     }
 
-    /// Remembers where an exception was thrown, in case nothing catches it.
+    /// Remembers the place where an exception was thrown, in case nothing catches it.
     #[doc(hidden)]
     pub fn thrown<T: 'static>(&self, exception: &OwnedRooted<ExnRef>, store: &mut StoreContextMut<'_, T>) {
         self.last.thrown(exception, store);
     }
 
-    /// Writes the dump of a call that failed with `error`, unless that was written while the frames were live: of an
-    /// exception that nothing caught, or of an uninstrumented guest.
+    /// Writes the dump of a call that failed with `error`, unless it was written while the frames were live. So it
+    /// is the dump of an uncaught exception, or of an uninstrumented guest.
     pub fn after<T: 'static>(&self, error: &wasmtime::Error, store: &mut StoreContextMut<'_, T>) {
         let Some(mut cause) = (self.settings.classify)(error) else { return };
         if !self.last.begin() {
@@ -161,10 +163,10 @@ impl Recorder {
         self.last.keep(dumped);
     }
 
-    /// Writes the dump of a guest that its host gives up though no error left it: it took too long and the call's
-    /// future was dropped, or it waits for something that does not come. Its stack is gone by then, or it has none, so
-    /// the dump has no frames; the memory shows what the guest was doing. Called from within a function of the host's
-    /// own, it dumps the frames that lead there.
+    /// Writes the dump of a guest that its host gives up although the guest returned no error: it took too long, and
+    /// the future of its call was dropped, or it waits for something that does not come. Its stack is gone by then, or
+    /// it has none, so the dump has no frames; the memory shows what the guest was doing. If a function of the host
+    /// calls this while the guest is in it, the dump has the frames that lead there.
     pub async fn idle<T: Send + 'static>(&self, cause: &Cause, store: &mut StoreContextMut<'_, T>) {
         if !self.last.begin() {
             return;
@@ -182,7 +184,7 @@ impl Recorder {
         self.last.keep(dumped);
     }
 
-    /// Writes the dump of an uninstrumented guest: what the engine noted when it trapped or threw.
+    /// Writes the dump of an uninstrumented guest, from what the engine noted when the guest trapped or threw.
     fn noted<T: 'static>(
         &self,
         mut cause: Cause,
@@ -205,8 +207,8 @@ impl Recorder {
         self.dump(cause, store, |store| Stack::new(Stop::Anywhere, store))
     }
 
-    /// Captures and writes. A panic on the way (of the engine's debugging interface, say) costs the dump, not the
-    /// process.
+    /// Captures and writes a dump. A panic on the way, for example in the engine's debugging interface, costs the dump,
+    /// but not the process.
     fn dump<T: 'static>(
         &self,
         cause: &Cause,
@@ -230,12 +232,13 @@ impl Recorder {
         Dumped { capture: Some(capture), reason, place }
     }
 
-    /// Takes room for another dump of a crash of this kind at this place from the budget.
+    /// Takes room for another dump of a crash of this kind at this place from the budget. The error says which limit
+    /// was reached.
     fn has_room<P: Hash>(&self, cause: &Cause, place: impl FnOnce() -> P) -> Result<()> {
         self.settings.budget.as_ref().map_or(Ok(()), |budget| budget.take(&cause.kind, place()))
     }
 
-    /// No dump.
+    /// Returns the result for a dump that was not captured, with the reason.
     fn none(&self, cause: &Cause, why: Error) -> Dumped {
         Dumped { capture: None, reason: self.reason(cause), place: Err(why) }
     }
@@ -289,8 +292,8 @@ impl Recorder {
     }
 }
 
-/// The place where a program crashed: function and offset of each frame. Only the first of several crashes at one site
-/// are dumped.
+/// The place where a program crashed: the function and offset of each frame. Crashes of one kind at the same site count
+/// together for the budget.
 #[derive(Hash)]
 struct CrashSite(Vec<(Option<u32>, Option<u64>)>);
 
@@ -306,7 +309,7 @@ impl CrashSite {
     }
 }
 
-/// Writes up to a moment, after which every write fails.
+/// A writer that fails from a moment on.
 struct Until<'w> {
     output: &'w mut dyn Write,
     until: Option<Instant>,
@@ -331,20 +334,20 @@ pub fn needs_detail() -> Error {
     error.hint("run without --fast")
 }
 
-/// RFC 3339, UTC, to the second.
+/// Returns a time in the form of RFC 3339, in UTC and to the second.
 pub fn timestamp(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
 
-/// The engine's events, with the guest stopped and its frames live. A handler of a host's own can call the same methods
-/// of [`Recorder`].
+/// Passes the engine's events, at which the guest is stopped and its frames are live, to a [`Recorder`]. A handler of a
+/// host's own can call the same methods of the recorder.
 pub struct Watcher<T> {
     recorder: Arc<Recorder>,
     data: PhantomData<fn(T)>,
 }
 
 impl<T> Watcher<T> {
-    /// Makes `recorder` see the events.
+    /// Returns a handler that passes the events to `recorder`.
     pub fn new(recorder: Arc<Recorder>) -> Watcher<T> {
         Watcher { recorder, data: PhantomData }
     }

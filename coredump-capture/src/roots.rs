@@ -1,11 +1,11 @@
-//! The objects that a stack, globals, tables and an exception refer to: where the walk through all objects begins.
+//! The objects to which a stack, globals, tables and an exception refer: the walk through all objects begins with them.
 
 use coredump_core::model::{Frame, Global, RefTarget, Reference, Table, Thrown, Value};
 use wasmtime::{AnyRef, ExnRef, OwnedRooted, Ref, StoreContextMut};
 
 /// A root, which stays alive while the guest goes on.
 pub enum Root {
-    /// A struct, an array, or something of the host.
+    /// A struct, an array, or an object of the host.
     Any(OwnedRooted<AnyRef>),
     /// An exception.
     Exn(OwnedRooted<ExnRef>),
@@ -46,13 +46,13 @@ impl Roots {
         self.0.len()
     }
 
-    /// All of them.
+    /// All roots.
     pub fn iter(&self) -> impl Iterator<Item = &Root> {
         self.0.iter()
     }
 }
 
-/// The id of each root; none of one that is not known.
+/// The id of each root; `None` for a root whose object is not known.
 #[derive(Clone, Debug, Default)]
 pub struct Ids(pub Vec<Option<u32>>);
 

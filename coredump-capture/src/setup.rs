@@ -5,21 +5,21 @@ use wasmtime::{Config, Store};
 use crate::recorder::{Recorder, Watcher};
 use std::sync::Arc;
 
-/// Room above the guest's stack for host calls, the debugger's handler and the capture itself, in bytes. Too little
-/// ends the process on a stack overflow of the guest.
+/// The room above the guest's stack, in bytes, for host calls, the debugger's handler and the capture itself. If it is
+/// too small, a stack overflow of the guest ends the process.
 const HOST_STACK: usize = 4 << 20;
 
-/// Frames a backtrace may have: all of them.
+/// The number of frames that a backtrace may have: all of them.
 const FRAMES: usize = 1 << 24;
 
-/// An engine that instruments its guests: dumps have every frame's locals and operand stack. Costs 2 to 6 times the
-/// guest's time (`docs/performance.md`). Calls into the guest must be async, and the compiler Cranelift.
+/// An engine that instruments its guests: dumps have the locals and operand stack of every frame. The guest takes 2 to
+/// 6 times as long (`docs/performance.md`). Calls into the guest must be async, and the compiler must be Cranelift.
 #[derive(Clone, Copy, Debug)]
 pub struct Full(());
 
 impl Full {
-    /// Sets what full detail needs, with a guest's stack of at most `stack` bytes. Settings made afterwards must not
-    /// undo it.
+    /// Sets what full detail needs, for guests with a stack of at most `stack` bytes. Later changes of the settings
+    /// must not undo it.
     pub fn configure(config: &mut Config, stack: usize) -> Full {
         common(config, stack).guest_debug(true);
         Full(())
@@ -37,7 +37,7 @@ impl Full {
 pub struct Plain(());
 
 impl Plain {
-    /// Sets what a dump after a trap needs, with a guest's stack of at most `stack` bytes.
+    /// Sets what a dump after a trap needs, for guests with a stack of at most `stack` bytes.
     pub fn configure(config: &mut Config, stack: usize) -> Plain {
         common(config, stack).coredump_on_trap(true);
         Plain(())
@@ -49,6 +49,6 @@ fn common(config: &mut Config, stack: usize) -> &mut Config {
         .max_wasm_stack(stack)
         .async_stack_size(stack.saturating_add(HOST_STACK))
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(FRAMES))
-        // Without copy-on-write images a dump need only look at the pages that the guest touched.
+        // Without copy-on-write images, a dump need only read the pages that the guest touched.
         .memory_init_cow(false)
 }
