@@ -95,7 +95,7 @@ const QUIET: [&str; 13] = [
     "heap-mimalloc3",
 ];
 
-fn module(name: &str) -> PathBuf {
+pub fn module(name: &str) -> PathBuf {
     fixture(&format!("modules/{name}.wasm"))
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use coredump_tests::{Outcome, Tool, scratch};
 
-use crate::heap::{GUESTS, blocks, die, died, dump};
+use crate::heap::{GUESTS, blocks, die, died, dump, module};
 
 #[test]
 fn what_a_guest_breaks_is_found_where_it_broke_it() {
@@ -51,6 +51,24 @@ fn what_a_guest_breaks_is_found_where_it_broke_it() {
         let checked = dump(name, &["--check"], &path).expect(1);
         assert!(fact(&checked, "what").ends_with("it was freed twice"), "{name}: {}", checked.text());
         assert_eq!(fact(&checked, "block"), format!("{damaged:#x}"), "{name}");
+    }
+}
+
+/// Static data that starts as zero lies between initialised data and the stack, and may hold other stacks.
+#[test]
+fn a_shadow_stack_that_ran_into_zeroed_data_is_told_from_another_stack_there() {
+    let folder = scratch();
+    let path = folder.path().join("deep.coredump");
+    for (argument, inside, ran) in [("100", false, false), ("140", true, true), ("other", true, false)] {
+        let run = Tool::new("coredump-run").args(["-q", "-o"]).arg(&path).arg(module("zeroed-stack")).arg(argument);
+        let said = run.run().expect(134).text().to_owned();
+        let mut words =
+            said.split_whitespace().filter_map(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok());
+        let [pointer, start, end] =
+            [(); 3].map(|()| words.next().expect("the guest says where its stack and its array are"));
+        assert_eq!((start..end).contains(&pointer), inside, "{argument}: {said}");
+        let checked = dump("zeroed-stack", &["--check"], &path).expect(i32::from(ran));
+        assert_eq!(checked.text().contains("the shadow stack ran into static data"), ran, "{argument}: {checked:?}");
     }
 }
 

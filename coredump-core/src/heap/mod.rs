@@ -48,7 +48,7 @@ use hints::Hints;
 use crate::binaries::Binaries;
 use crate::memory::Chunk;
 use crate::model::{CoreDump, Value};
-use crate::regions::{self, Regions, Use, initial};
+use crate::regions::{self, Region, Regions, Use, initial};
 use crate::variables::Shapes;
 
 /// The number of bytes that are searched for allocators' states at the beginning of a memory whose parts are not known.
@@ -322,7 +322,15 @@ fn overlap(some: &[Range<u64>], others: &[Range<u64>]) -> bool {
 fn statics(regions: &Regions) -> Vec<Range<u64>> {
     let holds = |r#use| matches!(r#use, Use::Data | Use::Bss | Use::BssOrFreeStack | Use::BssOrHeap | Use::Unknown);
     let mut places: Vec<Range<u64>> = Vec::new();
-    for region in regions.iter().filter(|region| holds(region.r#use)) {
+    // Where the binary does not say where zeroed data ends, the stack pointer may be in it: of an overflow, or of a
+    // stack that lies there.
+    let mut open_end = None;
+    let is_place = |region: &&Region| {
+        let follows = region.r#use == Use::Stack && open_end == Some(region.range.start);
+        open_end = (region.r#use == Use::BssOrFreeStack).then_some(region.range.end);
+        holds(region.r#use) || follows
+    };
+    for region in regions.iter().filter(is_place) {
         let end = region.range.end;
         let end = if matches!(region.r#use, Use::BssOrHeap | Use::Unknown) { end.min(LOOKED_AT) } else { end };
         match places.last_mut() {

@@ -8,11 +8,17 @@
 use std::fmt;
 
 use super::layout::{Marks, STACK_POINTER, data, definer, owners};
+use super::symbols::Symbols;
 use crate::binaries::Binaries;
 use crate::model::CoreDump;
+use crate::variables::Inspector;
 
 /// The number of data segments that are looked at: linkers write one for each section.
 const SEGMENTS: usize = 64;
+
+/// Bytes of a shadow stack below which nobody looks for statics in it: what wasm-ld makes by default. Others are
+/// larger.
+const SMALLEST: u64 = 65536;
 
 /// An overflow of the shadow stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +45,24 @@ pub fn overrun(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32) -> Option<
     let owner = definer(&owners)?;
     let pointer = owner.mark(dump, STACK_POINTER)?;
     let high = Marks::new(dump, owner, &[]).stack_high.filter(|&high| high > 0)?;
-    let ends = data(dump, owner).take(SEGMENTS).map(|segment| segment.range.end);
-    judge(pointer, high, ends.max(), size)
+    let end = data(dump, owner).take(SEGMENTS).map(|segment| segment.range.end).max();
+    judge(pointer, high, end, size).or_else(|| {
+        // Debug information is read only if static data lies below the stack.
+        end.filter(|&end| end <= high)?;
+        into_statics(dump, binaries, memory, pointer, high)
+    })
+}
+
+/// The overflow of a stack that began at `high` into a variable that starts as zero. A stack of a thread or a coroutine
+/// may lie in such a variable as well: it is one only if the frames lie one after the other from above the variable on.
+fn into_statics(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32, pointer: u64, high: u64) -> Option<Overrun> {
+    high.checked_sub(pointer).filter(|used| *used >= SMALLEST)?;
+    let statics = Symbols::new(dump, binaries, memory);
+    let ends = statics.iter().map(|symbol| symbol.address.saturating_add(symbol.size.unwrap_or(0)));
+    let end = ends.filter(|end| (pointer + 1..=high).contains(end)).max()?;
+    let inspector = Inspector::new(dump, binaries);
+    let is_one = (0..dump.threads.len()).any(|thread| inspector.reaches_up_to(thread, pointer, end));
+    is_one.then_some(Overrun::IntoData { pointer, end })
 }
 
 /// The stack pointer of the program whose shadow stack is in the dump's memory with this index.

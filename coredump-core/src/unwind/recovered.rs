@@ -40,6 +40,11 @@ impl Recovered {
         }
     }
 
+    /// The stack pointer when the function was entered, if the code up to here moved it by an amount that is known.
+    pub fn proved_entry(&self) -> Option<u64> {
+        self.entry_stack_pointer.filter(|_| self.moved().is_some())
+    }
+
     /// Returns the value of a Wasm local that is proved.
     fn proved(&self, index: u32) -> Abstract {
         self.state.as_ref()?.locals.get(index as usize).copied().flatten()

@@ -151,6 +151,21 @@ impl<'c> Inspector<'c> {
         self.recovered(thread).iter().map(|recovered| recovered.stack_pointer).collect()
     }
 
+    /// Returns true if the frames of a thread lie one after the other on the shadow stack, from this value of the stack
+    /// pointer on up to an address at least, as their code proves: then none of them is on another stack.
+    pub(crate) fn reaches_up_to(&self, thread: usize, pointer: u64, address: u64) -> bool {
+        let mut now = pointer;
+        for frame in self.recovered(thread).iter() {
+            let entry = frame.proved_entry().filter(|&entry| frame.stack_pointer == Some(now) && entry >= now);
+            match entry {
+                Some(entry) if entry >= address => return true,
+                Some(entry) => now = entry,
+                None => return false,
+            }
+        }
+        false
+    }
+
     /// A Wasm local that the dump leaves out, where the code and the stack pointer prove its value for certain.
     pub fn proved_local(&self, thread: usize, frame: usize, local: u32) -> Option<model::Value> {
         let count = self.dump.threads.get(thread)?.frames.len();
