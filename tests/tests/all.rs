@@ -29,6 +29,8 @@ mod gdb;
 mod heap;
 #[path = "heap_damage.rs"]
 mod heap_damage;
+#[path = "heap_twice.rs"]
+mod heap_twice;
 #[path = "hostile.rs"]
 mod hostile;
 #[path = "html.rs"]

@@ -34,7 +34,7 @@ pub enum Rounding {
 /// A guest: module, allocator's name, rounding.
 pub type Guest = (&'static str, &'static str, Rounding);
 
-pub const GUESTS: [Guest; 32] = [
+pub const GUESTS: [Guest; 33] = [
     ("heap-dlmalloc", "dlmalloc", Rounding::Below(16)),
     ("heap-wasisdk", "dlmalloc", Rounding::Below(16)),
     ("heap-emscripten", "dlmalloc", Rounding::Below(16)),
@@ -43,6 +43,7 @@ pub const GUESTS: [Guest; 32] = [
     ("heap-rust-1.63", "dlmalloc-rs", Rounding::Below(16)),
     ("heap-rust64", "dlmalloc-rs", Rounding::Below(32)),
     ("heap-emmalloc", "emmalloc", Rounding::From(0)),
+    ("heap-emmalloc64", "emmalloc", Rounding::From(0)),
     ("heap-zigcc", "zig-malloc", Rounding::None),
     ("heap-zig", "zig", Rounding::Power),
     ("heap-zig-names", "zig", Rounding::Power),
@@ -79,7 +80,7 @@ fn width(name: &str) -> u64 {
 }
 
 /// Guests in Rust and for 64-bit memories cannot print.
-const QUIET: [&str; 13] = [
+const QUIET: [&str; 14] = [
     "heap-rust",
     "heap-rust-1.63",
     "heap-rust64",
@@ -87,6 +88,7 @@ const QUIET: [&str; 13] = [
     "heap-zig64",
     "heap-zig64-debug",
     "heap-memory64",
+    "heap-emmalloc64",
     "heap-wee",
     "heap-talc4",
     "heap-talc5",

@@ -91,6 +91,13 @@ impl Damage {
         Damage::new(address, message).about(block)
     }
 
+    /// The end of a free block, at `address`, is that of another free block, which lies in it: that one was freed again
+    /// after the two were joined.
+    pub fn freed_after_join(address: u64, block: u64) -> Damage {
+        let message = format!("the free block {block:#x} lies in another one: it was freed twice");
+        Damage::new(address, message).about(block)
+    }
+
     /// It is about the block that the program has at this address.
     pub fn about(self, block: u64) -> Damage {
         Damage { block: Some(block), ..self }

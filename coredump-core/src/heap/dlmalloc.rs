@@ -1,12 +1,12 @@
 //! Doug Lea's malloc 2.8.6: in C (wasi-libc, emscripten) and as the Rust crate `dlmalloc` (wasm32-unknown-unknown).
 //!
-//! A chunk at `c` has its size in its second word, with two bits below it: the chunk before is used, this one is used. Its
-//! first word belongs to the chunk before, unless that is free: then it holds that one's size. The program's block begins
-//! after both. All chunks of a segment follow each other; in the newest segment the last one is `top`.
+//! A chunk at `c` has its size in its second word, with two bits below it: the chunk before is used, this one is used.
+//! Its first word belongs to the chunk before, unless that is free: then it holds that one's size. The program's block
+//! begins after both. All chunks of a segment follow each other; in the newest segment the last one is `top`.
 //!
-//! The state is found by its small bins. A bin is the head of a circular list; one that is empty links to itself, and the
-//! first two always are, for no chunk is that small. Around the bins lie, in the order of the compiler, `top` with its
-//! size, and the newest segment; all three must agree.
+//! The state is found by its small bins. A bin is the head of a circular list; one that is empty links to itself, and
+//! the first two always are, for no chunk is that small. Around the bins lie, in the order of the compiler, `top` with
+//! its size, and the newest segment; all three must agree.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -22,6 +22,10 @@ use super::{Allocator, AllocatorKind, Blocks, FoundHeap};
 const PREVIOUS_USED: u64 = 1;
 const USED: u64 = 2;
 const FLAGS: u64 = 7;
+/// Places in a free chunk at which one may have begun that was joined with it.
+const JOINED: usize = 1 << 14;
+/// Bytes of the smallest chunk that is kept in a tree when it is free.
+const IN_TREES: u64 = 256;
 /// Words of the small bins: two for each of 32, and two more.
 const BIN_WORDS: u64 = 66;
 /// Words on either side of the small bins that may belong to the state: the tree's bins are 32, all others 20.
@@ -30,8 +34,8 @@ const AROUND: u64 = 64;
 const MAX_SEGMENTS: usize = 1 << 16;
 /// Heaps in one memory.
 const MAX_HEAPS: usize = 16;
-/// Bytes of a segment that it pays to go over in two halves; places where the second may begin that are looked at, and chunks from
-/// there on that must agree.
+/// Bytes of a segment that it pays to go over in two halves; places where the second may begin that are looked at, and
+/// chunks from there on that must agree.
 const WORTH_HALVING: u64 = 32 << 20;
 const LOOKED_FOR: usize = 1 << 16;
 const AGREEING: usize = 256;
@@ -138,7 +142,8 @@ impl Dlmalloc {
         });
         words.retain(|(at, _)| !(bins..bins + BIN_WORDS * width).contains(at));
         let size = view.memory().size;
-        // `top`: its head holds a size that is in the state too, and at its end stands what is left for a segment's record.
+        // `top`: its head holds a size that is in the state too, and at its end stands what is left for a segment's
+        // record.
         let top_of = |top: u64, top_size: u64| {
             let foot = view.word(top.checked_add(top_size)?.checked_add(width)?)?;
             let alignment = [16, 8].into_iter().find(|&alignment| foot == foot_size(width, alignment))?;
@@ -171,8 +176,9 @@ impl Dlmalloc {
                 ranges: Vec::new(),
                 records: Vec::new(),
             };
-            // The newest segment begins before top and ends after it, and leads to the older ones. Numbers that count bytes
-            // may look like it: what is where some compiler has put the segment comes first, then what begins with a chunk.
+            // The newest segment begins before top and ends after it, and leads to the older ones. Numbers that count
+            // bytes may look like it: what is where some compiler has put the segment comes first, then what begins
+            // with a chunk.
             let newest = words.windows(2).filter_map(|pair| {
                 let &[(record, base), (behind, len)] = pair else { return None };
                 let fits = behind == record + width && base <= top && base.checked_add(len) == Some(end);
@@ -276,8 +282,10 @@ impl Dlmalloc {
             is_head: |at| bins.contains(&at),
             inside: |at| self.in_segment(at),
             is_free: |at| self.is_free(view, at),
+            // A larger one may be the only one of its size in a tree, which names the one above it.
+            may_be_alone: |at| self.is_in_tree(view, at),
         };
-        let broken = broken_link(view, chunk, links, lists)?;
+        let broken = self.or_joined(view, broken_link(view, chunk, links, lists)?);
         // The designated victim, a free chunk that the state names, is in no list.
         let mut named = false;
         view.words(self.around.clone(), |at, value| {
@@ -296,6 +304,46 @@ impl Dlmalloc {
         head & USED == 0
             && size >= 4 * self.width
             && chunk.checked_add(size).is_some_and(|next| view.word(next) == Some(size))
+    }
+
+    /// The damage, with the other block that it may be about: where a block was joined with a free one in front of it,
+    /// and is freed again, it is that one which comes into a list twice.
+    fn or_joined(&self, view: &View<'_>, damage: Damage) -> Damage {
+        let Some(block) = damage.block.filter(|block| damage == Damage::freed_twice(damage.address, *block)) else {
+            return damage;
+        };
+        let chunk = block - 2 * self.width;
+        let head = |at: u64| view.word(at + self.width).unwrap_or(0);
+        let end = chunk.saturating_add(head(chunk) & !FLAGS);
+        // It has the size of the one in front of it, as that was, and says that this one is free and that itself is
+        // used.
+        let was_joined = |at: &u64| {
+            let says = head(*at) & (USED | PREVIOUS_USED) == USED && at.saturating_add(head(*at) & !FLAGS) <= end;
+            says && view.word(*at) == Some(at - chunk)
+        };
+        let places = (chunk + 4 * self.width..end).step_by(self.alignment as usize).take(JOINED);
+        match places.filter(was_joined).map(|at| at + 2 * self.width).next() {
+            Some(joined) => {
+                let which = format!("it, or {joined:#x}, which was joined with it, was freed twice");
+                Damage { message: format!("a list of free blocks comes back to {block:#x}: {which}"), ..damage }
+            }
+            None => damage,
+        }
+    }
+
+    /// Returns true if a free chunk is a node of a tree: others of its size link to it and to each other.
+    fn is_in_tree(&self, view: &View<'_>, chunk: u64) -> bool {
+        let word = |index: u64| view.word(chunk.checked_add(index * self.width)?);
+        word(1).is_some_and(|head| head & !FLAGS >= IN_TREES) && word(6) != Some(0)
+    }
+
+    /// The free block that lies at the end of another free one, which ends at `end`, if there is one: it was freed
+    /// again after the two were joined.
+    fn freed_after_join(&self, view: &View<'_>, outer: u64, end: u64) -> Option<Damage> {
+        let chunk = end.checked_sub(view.word(end)?).filter(|&chunk| chunk > outer)?;
+        let size = view.word(chunk + self.width)? & !FLAGS;
+        let twice = chunk + size == end && self.is_free(view, chunk);
+        twice.then(|| Damage::freed_after_join(end, chunk + 2 * self.width))
     }
 
     /// Returns true if the state holds this chunk's size, as it holds that of the designated victim.
@@ -320,8 +368,8 @@ fn orders(width: u64, bins: u64) -> impl Iterator<Item = [u64; 3]> {
     c.into_iter().chain(crates)
 }
 
-/// The state of the Rust crate. The order of its fields is the compiler's: of one that is not known here, only the bins are
-/// sure to belong to it. With it comes the offset of the bitmap of the small bins.
+/// The state of the Rust crate. The order of its fields is the compiler's: of one that is not known here, only the bins
+/// are sure to belong to it. With it comes the offset of the bitmap of the small bins.
 fn rust_state(view: &View<'_>, bins: u64, top: u64, segment: u64) -> (Range<u64>, Option<u64>) {
     let mut orders = ORDERS.iter().filter(|order| order.width == view.width());
     let known = orders.find_map(|order| {
@@ -467,9 +515,11 @@ impl Iterator for ChunkWalk<'_> {
                 Err(damage) => {
                     self.chunk = None;
                     let wrong = if self.strict { self.wrong_size(chunk) } else { None };
-                    return Some(Err(
-                        wrong.unwrap_or_else(|| damage.behind(self.before[0]).led_by(self.header_before()))
-                    ));
+                    return Some(Err(wrong.unwrap_or_else(|| match self.before[0] {
+                        // Nothing was written beyond the end of a block that others lie in.
+                        Some(before) if damage.block.is_some_and(|block| block < before.end()) => damage,
+                        before => damage.behind(before).led_by(self.header_before()),
+                    })));
                 }
             }
         }
@@ -554,7 +604,10 @@ impl ChunkWalk<'_> {
                 Some(foot) => {
                     let message =
                         format!("the size at the end of a free block is {foot:#x}, in its header it is {free:#x}");
-                    return Err(Damage::new(chunk, message).about(block));
+                    let twice = self.heap.freed_after_join(self.view, chunk - free, chunk);
+                    // The word is the free block's own.
+                    let owner = self.before[0].map_or(block, |before| before.address);
+                    return Err(twice.unwrap_or_else(|| Damage::new(chunk, message).about(owner)));
                 }
                 None => return Err(Damage::missing(chunk).about(block)),
             }

@@ -1,9 +1,9 @@
 //! emscripten's emmalloc.
 //!
 //! A region has its size in its first word and again in its last one, where bit 0 says that it is free; the program's
-//! block lies between. Regions of one piece of memory follow each other from the piece's first region, which holds where
-//! the next piece and where the end of this one is. Free regions are linked from 64 sentinels in static data, of which
-//! the unused ones link to themselves: by those it is found. All numbers are 32 bits wide.
+//! block lies between. Regions of one piece of memory follow each other from the piece's first region, which holds
+//! where the next piece and where the end of this one is. Free regions are linked from 64 sentinels in static data, of
+//! which the unused ones link to themselves: by those it is found. All numbers have the width of an address.
 
 use std::ops::Range;
 
@@ -14,15 +14,17 @@ use super::resume::resumes;
 use super::view::View;
 use super::{Allocator, AllocatorKind, Blocks, FoundHeap};
 
-/// Sentinels, and bytes of each.
+/// Sentinels, and words of each.
 const SENTINELS: u64 = 64;
-const SENTINEL: u64 = 16;
+const SENTINEL_WORDS: u64 = 4;
 /// Sentinels that must link to themselves: a program hardly has free blocks of all sizes.
 const UNUSED: u64 = 16;
-/// Bytes of a region besides its block.
-const OVERHEAD: u64 = 8;
-/// Bytes of the smallest region: the last of each piece.
-const SMALLEST: u64 = 16;
+/// Words of a region besides its block.
+const OVERHEAD_WORDS: u64 = 2;
+/// Words of the smallest region: the last of each piece.
+const SMALLEST_WORDS: u64 = 4;
+/// Words of a piece's first region that is as small as most are.
+const FIRST_WORDS: u64 = 16;
 /// Pieces of one heap, and those that are looked at in search of it.
 const MAX_PIECES: usize = 1 << 16;
 const LOOKED_AT: usize = 1 << 22;
@@ -30,6 +32,8 @@ const LOOKED_AT: usize = 1 << 22;
 /// The heap.
 #[derive(Clone, Debug)]
 pub struct Emmalloc {
+    /// Bytes of a word.
+    width: u64,
     sentinels: u64,
     /// First region and end of each piece, the newest first, and by address.
     pieces: Vec<Range<u64>>,
@@ -38,22 +42,21 @@ pub struct Emmalloc {
 
 /// The heap whose state lies in one of `places`.
 pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
-    if view.width() != 4 {
-        return None;
-    }
-    let own = |at: u64| view.u32(at + 4).map(u64::from) == Some(at) && view.u32(at + 8).map(u64::from) == Some(at);
+    let width = view.width();
+    let own = |at: u64| [1, 2].iter().all(|word| word_of(view, at, *word) == Some(at));
     let sentinels = places.iter().find_map(|place| {
         let mut found = None;
         view.words(place.clone(), |at, value| {
             // The link to the one before is the second word of a sentinel.
-            if at >= 4 && value == at - 4 && own(value) {
+            if at.checked_sub(width) == Some(value) && own(value) {
                 found = first_sentinel(view, value, &own);
             }
             found.is_none()
         });
         found
     })?;
-    // The variable that points to the newest piece is somewhere in the same data; what points to an older one sees less.
+    // The variable that points to the newest piece is somewhere in the same data; what points to an older one sees
+    // less.
     let (mut best, mut left): (Vec<Range<u64>>, usize) = (Vec::new(), LOOKED_AT);
     for place in places {
         view.words(place.clone(), |_, value| {
@@ -67,58 +70,72 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
     let pieces = Some(best).filter(|best| !best.is_empty())?;
     let mut sorted = pieces.clone();
     sorted.sort_by_key(|piece| piece.start);
-    let heap = Emmalloc { sentinels, pieces, sorted };
+    let heap = Emmalloc { width, sentinels, pieces, sorted };
     Some(FoundHeap {
         kind: AllocatorKind::Emmalloc,
         ranges: heap.pieces.clone(),
-        state: std::iter::once(sentinels..sentinels + SENTINELS * SENTINEL).collect(),
+        state: std::iter::once(heap.sentinels()).collect(),
         allocator: Box::new(heap),
     })
 }
 
+/// The word with this index from an address on.
+fn word_of(view: &View<'_>, at: u64, index: u64) -> Option<u64> {
+    view.word(at.checked_add(index * view.width())?)
+}
+
+/// The size in the last word of the region between two addresses, with its lowest bit.
+fn size_at_end(view: &View<'_>, end: u64) -> Option<u64> {
+    view.word(end.checked_sub(view.width())?)
+}
+
+/// The address after a region whose size stands at its beginning and at its end, and which ends at `end` at the latest.
+fn sound_end(view: &View<'_>, region: u64, end: u64) -> Option<u64> {
+    let (size, width) = (view.word(region)?, view.width());
+    let fits = size.is_multiple_of(width) && size >= SMALLEST_WORDS * width;
+    let next = region.checked_add(size).filter(|&next| fits && next <= end)?;
+    (size_at_end(view, next)? & !1 == size).then_some(next)
+}
+
 /// The first of 64 sentinels, of which `unused` is one that links to itself, and the first such one.
 fn first_sentinel(view: &View<'_>, unused: u64, own: &impl Fn(u64) -> bool) -> Option<u64> {
+    let (width, sentinel) = (view.width(), SENTINEL_WORDS * view.width());
     // The others are in use, and link to free regions: even the list of one that is broken begins with an address.
     let linked = |at: u64| {
-        let (previous, next) = (view.u32(at.checked_add(4)?)?, view.u32(at.checked_add(8)?)?);
-        let address = |link: u32| link > 0 && link.is_multiple_of(4) && u64::from(link) < view.memory().size;
-        (address(previous) && address(next)).then_some(())
+        let address = |link: u64| link > 0 && link.is_multiple_of(width) && link < view.memory().size;
+        [1, 2].iter().all(|word| word_of(view, at, *word).is_some_and(address))
     };
     let mut first = unused;
-    while let Some(before) = first.checked_sub(SENTINEL).filter(|&before| own(before) || linked(before).is_some()) {
+    while let Some(before) = first.checked_sub(sentinel).filter(|&before| own(before) || linked(before)) {
         first = before;
-        if (unused - first) / SENTINEL >= SENTINELS {
+        if (unused - first) / sentinel >= SENTINELS {
             return None;
         }
     }
-    let all = (0..SENTINELS).map(|index| first + index * SENTINEL);
-    let sound = all.clone().all(|at| own(at) || linked(at).is_some());
+    let all = (0..SENTINELS).map(|index| first + index * sentinel);
+    let sound = all.clone().all(|at| own(at) || linked(at));
     (sound && all.filter(|&at| own(at)).count() as u64 >= UNUSED).then_some(first)
 }
 
 /// The pieces from the newest on, if there is one at `newest` and all of them are sound.
 fn pieces(view: &View<'_>, newest: u64, left: &mut usize) -> Option<Vec<Range<u64>>> {
+    let width = view.width();
     let (mut pieces, mut apart) = (Vec::new(), Apart::default());
     let mut at = newest;
     while at != 0 {
-        let size = u64::from(view.u32(at)?);
-        let (next, end) = (u64::from(view.u32(at + 4)?), u64::from(view.u32(at + 8)?));
-        // The first region holds two words of its own, and what was cut off where a block was aligned: if that is much, another
-        // region must follow.
-        let follows = |region: u64| {
-            let size = u64::from(view.u32(region)?);
-            let fits = size % 4 == 0 && size >= SMALLEST && region.checked_add(size)? <= end;
-            (fits && u64::from(view.u32(region + size - 4)?) & !1 == size).then_some(())
-        };
-        let first = at.is_multiple_of(4) && size % 4 == 0 && size >= SMALLEST;
-        if !first || end <= at + size + SMALLEST || end % 4 != 0 || end > view.memory().size {
+        let (size, next, end) = (view.word(at)?, word_of(view, at, 1)?, word_of(view, at, 2)?);
+        let first = at.checked_add(size).filter(|_| size.is_multiple_of(width) && size >= SMALLEST_WORDS * width)?;
+        let room = end.checked_sub(first).is_some_and(|room| room > SMALLEST_WORDS * width);
+        if !at.is_multiple_of(width) || !room || !end.is_multiple_of(width) || end > view.memory().size {
             return None;
         }
-        if size > 64 {
-            follows(at + size)?;
+        // The first region holds two words of its own, and what was cut off where a block was aligned: if that is much,
+        // another region must follow.
+        if size > FIRST_WORDS * width {
+            sound_end(view, first, end)?;
         }
         // The last region may be what a program wrote over.
-        if u64::from(view.u32(at + size - 4)?) != size {
+        if size_at_end(view, first)? != size {
             return None;
         }
         *left = left.checked_sub(1)?;
@@ -132,21 +149,31 @@ fn pieces(view: &View<'_>, newest: u64, left: &mut usize) -> Option<Vec<Range<u6
 }
 
 impl Emmalloc {
+    /// The addresses of the sentinels.
+    fn sentinels(&self) -> Range<u64> {
+        self.sentinels..self.sentinels + SENTINELS * SENTINEL_WORDS * self.width
+    }
+
     /// Returns the fault in the links of a free region, if there is one.
     fn broken_link(&self, view: &View<'_>, region: u64) -> Option<Damage> {
-        let sentinels = self.sentinels..self.sentinels + SENTINELS * SENTINEL;
+        let (width, sentinels) = (self.width, self.sentinels());
         let is_free = |at: u64| {
-            let size = view.u32(at).filter(|&size| u64::from(size) >= SMALLEST);
-            let again = size.and_then(|size| view.u32(at.checked_add(u64::from(size) - 4)?));
-            size.is_some_and(|size| again == Some(size | 1))
+            let end = sound_end(view, at, view.memory().size);
+            end.and_then(|end| size_at_end(view, end)).is_some_and(|size| size & 1 == 1)
         };
         let lists = Lists {
-            header: 4,
+            header: width,
             is_head: |at| sentinels.contains(&at),
             inside: |at| apart::holds(&self.sorted, at),
             is_free,
+            may_be_alone: |_| false,
         };
-        let links = [(4, 8, "previous"), (8, 4, "next")].map(|(at, back, to)| Link { at, back, to, end: None });
+        let links = [(width, 2 * width, "previous"), (2 * width, width, "next")].map(|(at, back, to)| Link {
+            at,
+            back,
+            to,
+            end: None,
+        });
         broken_link(view, region, links, lists)
     }
 }
@@ -154,20 +181,20 @@ impl Emmalloc {
 impl Allocator for Emmalloc {
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
         let walks = self.pieces.iter().rev().flat_map(move |piece| {
-            let first = piece.start + view.u32(piece.start).map_or(0, u64::from);
+            let first = piece.start.saturating_add(view.word(piece.start).unwrap_or(0));
             RegionWalk { view, strict, at: Some(first), end: piece.end, before: None }
         });
         if !strict {
             return Box::new(walks);
         }
         with_faults(walks, move |block| match block.state {
-            State::Free => self.broken_link(view, block.address - 4),
+            State::Free => self.broken_link(view, block.address - self.width),
             _ => None,
         })
     }
 
     fn gap(&self) -> u64 {
-        OVERHEAD
+        OVERHEAD_WORDS * self.width
     }
 
     fn is_dense(&self) -> bool {
@@ -193,53 +220,64 @@ impl Iterator for RegionWalk<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let at = self.at.take()?;
-        let block = at + 4;
+        let width = self.view.width();
+        let block = at + width;
         // The header of the block before, or of this one for what is wrong at its end.
-        let led_by = |fault: u64| if fault > at { Some(at) } else { Some(self.before?.address - 4) };
+        let led_by = |fault: u64| if fault > at { Some(at) } else { Some(self.before?.address - width) };
         let fail = |fault, message| {
             Some(Err(Damage::new(fault, message).about(block).behind(self.before).led_by(led_by(fault))))
         };
-        let Some(size) = self.view.u32(at).map(u64::from) else {
+        let Some(size) = self.view.word(at) else {
             return Some(Err(Damage::missing(at).about(block).behind(self.before)));
         };
-        let next = at + size;
-        if size % 4 != 0 || size < SMALLEST || next > self.end {
+        let fits = size.is_multiple_of(width) && size >= SMALLEST_WORDS * width;
+        let Some(next) = at.checked_add(size).filter(|&next| fits && next <= self.end) else {
             return fail(at, format!("the block's header holds {size:#x}, which is no size of a block here"));
-        }
-        let Some(again) = self.view.u32(next - 4).map(u64::from) else {
-            return Some(Err(Damage::missing(next - 4).about(block).behind(self.before)));
+        };
+        let Some(again) = size_at_end(self.view, next) else {
+            return Some(Err(Damage::missing(next - width).about(block).behind(self.before)));
         };
         if next == self.end && again == size {
             return None;
         }
         if again & !1 != size {
+            if let Some(damage) = self.freed_after_join(at, next, again).filter(|_| self.strict) {
+                return Some(Err(damage));
+            }
             // The regions that follow show which of the two sizes is wrong.
             if let Some(end) = self.strict.then(|| self.real_end(at, next)).flatten() {
                 let message = format!("the block's header holds {size:#x}, but its end says {:#x}", end - at);
                 return fail(at, message);
             }
             return fail(
-                next - 4,
+                next - width,
                 format!("the size at the end of the block is {again:#x}, in its header it is {size:#x}"),
             );
         }
         let state = if again & 1 == 1 { State::Free } else { State::Used };
-        let block = Block::new(block, size - OVERHEAD, state);
+        let block = Block::new(block, size - OVERHEAD_WORDS * width, state);
         (self.before, self.at) = (Some(block), Some(next));
         Some(Ok(block))
     }
 }
 
 impl RegionWalk<'_> {
+    /// The free block that lies at the end of another free one, which is between the two addresses and in a list: it
+    /// was freed again after the two were joined. `again` is the size at the end.
+    fn freed_after_join(&self, at: u64, next: u64, again: u64) -> Option<Damage> {
+        let (view, width) = (self.view, self.view.width());
+        let inner = next.checked_sub(again & !1).filter(|&inner| again & 1 == 1 && inner > at)?;
+        let is_linked = |there: u64, back: u64| Some(word_of(view, word_of(view, at, there)?, back)? == at);
+        let twice = sound_end(view, inner, next) == Some(next) && is_linked(1, 2)? && is_linked(2, 1)?;
+        twice.then(|| Damage::freed_after_join(next - width, inner + width))
+    }
+
     /// Returns the address at which the region at `at` ends by the sizes at its own end and of the regions after it, if
     /// its header, which says `end`, is wrong.
     fn real_end(&self, at: u64, end: u64) -> Option<u64> {
-        let sound = |region: u64| {
-            let size = self.view.u32(region).map(u64::from)?;
-            let next = region.checked_add(size).filter(|_| size % 4 == 0 && size >= SMALLEST)?;
-            (u64::from(self.view.u32(next - 4)?) & !1 == size).then_some(next)
-        };
-        let next = resumes(at + SMALLEST, end, 4, self.end, sound)?;
-        (u64::from(self.view.u32(next - 4)?) & !1 == next - at).then_some(next)
+        let width = self.view.width();
+        let sound = |region: u64| sound_end(self.view, region, self.end);
+        let next = resumes(at + SMALLEST_WORDS * width, end, width, self.end, sound)?;
+        (size_at_end(self.view, next)? & !1 == next - at).then_some(next)
     }
 }

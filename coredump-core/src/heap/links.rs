@@ -4,8 +4,8 @@ use super::Blocks;
 use super::block::{Block, Damage};
 use super::view::View;
 
-/// Blocks, and in front of each what is wrong with what it keeps of itself, by `fault`: they go on after it. The block before
-/// is no culprit, for the header between them is in order.
+/// Blocks, and in front of each what is wrong with what it keeps of itself, by `fault`: they go on after it. The block
+/// before is no culprit, for the header between them is in order.
 pub fn with_faults<'v>(
     blocks: impl Iterator<Item = Result<Block, Damage>> + 'v,
     fault: impl Fn(&Block) -> Option<Damage> + 'v,
@@ -30,7 +30,7 @@ pub struct Link {
 }
 
 /// Answers whether a link of a free block of an allocator may lead to an address.
-pub struct Lists<H, I, F> {
+pub struct Lists<H, I, F, A> {
     /// Bytes from a free block's record to the address that a program would have of it.
     pub header: u64,
     /// Returns true if the head of a list is at the address.
@@ -39,20 +39,24 @@ pub struct Lists<H, I, F> {
     pub inside: I,
     /// Returns true if the record of a free block is at the address.
     pub is_free: F,
+    /// Returns true if the free block whose record is at the address may link to itself, as the only one of its list.
+    pub may_be_alone: A,
 }
 
 /// The first of these links of the free block at `record` that leads out of the heap or to what does not link back. If
 /// the neighbour is a head or a free block whose own link back is part of no pair, the neighbour's link is the broken
-/// one. If the list leads back to the neighbour, that one was freed twice.
+/// one. If the list leads back to the neighbour without coming to its head, or a block links to itself, that one was
+/// freed twice.
 pub fn broken_link(
     view: &View<'_>,
     record: u64,
     links: [Link; 2],
-    lists: Lists<impl Fn(u64) -> bool, impl Fn(u64) -> bool, impl Fn(u64) -> bool>,
+    lists: Lists<impl Fn(u64) -> bool, impl Fn(u64) -> bool, impl Fn(u64) -> bool, impl Fn(u64) -> bool>,
 ) -> Option<Damage> {
     let Lists { header, is_head, .. } = &lists;
     let inside = |at: u64| is_head(at) || (lists.inside)(at);
     let is_free = |at: u64| is_head(at) || (lists.is_free)(at);
+    let ends = links.map(|link| link.end);
     let (record, damage) = links.into_iter().zip([links[1].to, links[0].to]).find_map(
         |(Link { at: offset, back: reverse, to, end }, other)| {
             let at = record.checked_add(offset)?;
@@ -70,6 +74,10 @@ pub fn broken_link(
             if !inside(link) {
                 return Some((record, wrong(at, to, link, leads_out)?));
             }
+            let may_not_be_alone = |at: u64| !is_head(at) && !(lists.may_be_alone)(at);
+            if link == record && may_not_be_alone(link) {
+                return Some((link, Damage::freed_twice(at, link + header)));
+            }
             let returned = link.saturating_add(reverse);
             match view.word(returned) {
                 Some(back) if back == record => None,
@@ -78,11 +86,15 @@ pub fn broken_link(
                     // Whoever comes after it in the list may know it, where its header is broken as well.
                     let onward = link.checked_add(offset).and_then(|at| view.word(at)).filter(|&onward| inside(onward));
                     let is_known = onward.and_then(|onward| view.word(onward.checked_add(reverse)?)) == Some(link);
+                    // What was freed again is the first of its list now, or in no pair with any block but itself.
+                    let is_first = is_pair || ends.contains(&Some(back));
+                    let is_end = |at| is_head(at) || ends.contains(&Some(at));
+                    let returns = |way, to| comes_back(view, link, way, to, is_end);
+                    let twice = back == link && may_not_be_alone(link)
+                        || is_first && !is_head(link) && (returns(offset, record) || returns(reverse, link));
                     Some(match (is_known || is_free(link)) && !is_pair {
+                        _ if twice => (link, Damage::freed_twice(at, link + header)),
                         true => (link, wrong(returned, other, back, if inside(back) { one_way } else { leads_out })?),
-                        false if is_pair && !is_head(link) && comes_back(view, link, offset, record) => {
-                            (link, Damage::freed_twice(at, link + header))
-                        }
                         false => (record, wrong(at, to, link, if is_pair { elsewhere } else { one_way })?),
                     })
                 }
@@ -93,11 +105,12 @@ pub fn broken_link(
     Some(if is_head(record) { damage } else { damage.about(record + header) })
 }
 
-/// Returns true if the links at this offset lead from one free block to another one, which links to the first. Of all lists of a
-/// memory only so many links are followed.
-fn comes_back(view: &View<'_>, from: u64, offset: u64, to: u64) -> bool {
-    let next = |record: &u64| view.word(record.checked_add(offset)?);
-    std::iter::successors(Some(from), next).take_while(|_| view.may_follow()).any(|record| record == to)
+/// Returns true if the links at this offset lead from one free block to another one, or back to itself, and to no end
+/// or head of a list in between: all lists come back over their head. Of all lists of a memory only so many links are
+/// followed.
+fn comes_back(view: &View<'_>, from: u64, offset: u64, to: u64, is_end: impl Fn(u64) -> bool) -> bool {
+    let next = |record: &u64| view.word(record.checked_add(offset)?).filter(|next| !is_end(*next));
+    std::iter::successors(next(&from), next).take_while(|_| view.may_follow()).any(|record| record == to)
 }
 
 #[cfg(test)]
@@ -114,9 +127,10 @@ mod tests {
             Default::default(),
         );
         let view = View::new(&memory);
-        assert!(comes_back(&view, 0, 0, 4));
-        assert!(!comes_back(&view, 8, 0, 4));
+        let is_end = |at: u64| at == 12;
+        assert!(comes_back(&view, 0, 0, 4, is_end));
+        assert!(!comes_back(&view, 8, 0, 4, is_end));
         // That took all that may be followed.
-        assert!(!comes_back(&view, 0, 0, 4));
+        assert!(!comes_back(&view, 0, 0, 4, is_end));
     }
 }

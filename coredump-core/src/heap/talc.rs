@@ -1,11 +1,11 @@
 //! The Rust crate `talc`, version 5.
 //!
-//! A free chunk begins with two links, the number of its list and its size, and ends with its size. The word at the end of a
-//! used one says only that it is used and whether the chunk above it is free: its size is the program's to know. So the free
-//! blocks are known, and between two of them lie used ones, of which nothing shows where one ends.
+//! A free chunk begins with two links, the number of its list and its size, and ends with its size. The word at the end
+//! of a used one says only that it is used and whether the chunk above it is free: its size is the program's to know.
+//! So the free blocks are known, and between two of them lie used ones, of which nothing shows where one ends.
 //!
-//! The heads of the lists lie at the start of the first heap; a static holds their address, and beside it which of them are
-//! not empty. Each list must have what its number and the bits say.
+//! The heads of the lists lie at the start of the first heap; a static holds their address, and beside it which of them
+//! are not empty. Each list must have what its number and the bits say.
 
 use std::ops::Range;
 
@@ -88,7 +88,8 @@ fn ends_as_free(view: &View<'_>, chunk: u64, list: u64) -> bool {
 }
 
 impl Talc {
-    /// The heap with the heads of its lists at `heads`, whose address the state holds at `at`. `left` words may be read.
+    /// The heap with the heads of its lists at `heads`, whose address the state holds at `at`. `left` words may be
+    /// read.
     fn at(view: &View<'_>, at: u64, heads: u64, left: &mut u64) -> Option<Talc> {
         let width = view.width();
         if !heads.is_multiple_of(width) || heads < NOTHING || heads >= view.memory().size {
@@ -101,7 +102,8 @@ impl Talc {
             let slot = heads + count * width;
             let head = view.word(slot)?;
             if head != 0 {
-                // The start of a free chunk, or all of it, is what a program writes over that still has a pointer to it.
+                // The start of a free chunk, or all of it, is what a program writes over that still has a pointer to
+                // it.
                 sound += usize::from(free(view, head, count, slot).is_some());
                 if !head.is_multiple_of(4 * width) || head < heads || head >= view.memory().size {
                     break slot;
@@ -175,7 +177,8 @@ impl Talc {
         });
     }
 
-    /// Finds where the heaps begin and end: the first one at `start`, others in a page of memory that begins with a tag.
+    /// Finds where the heaps begin and end: the first one at `start`, others in a page of memory that begins with a
+    /// tag.
     fn find_pieces(&mut self, view: &View<'_>, start: u64) {
         let unit = 4 * self.width;
         let size = view.memory().size / PAGE * PAGE;
@@ -213,6 +216,7 @@ impl Talc {
             is_head: |at| self.heads.contains(&at),
             inside: |at| apart::holds(&self.pieces, at),
             is_free: |at| self.starts(at),
+            may_be_alone: |_| false,
         };
         let links = [
             Link { at: 0, back: self.width, to: "next", end: Some(0) },

@@ -1,9 +1,10 @@
 //! The Rust crate `talc`, version 4.
 //!
-//! The last word of a used chunk is its tag: the address of its first byte, with two bits below it: it is used, the chunk
-//! above it is free. A free chunk begins with two links and its size, and ends with its size (the same word in the smallest one). So chunks are gone over from the
-//! end of a heap downwards. A heap begins with a tag without an address, and ends, as far as it was grown by the crate itself,
-//! with a page of memory. In the first one lie the heads of the lists of free chunks, in a chunk of their own.
+//! The last word of a used chunk is its tag: the address of its first byte, with two bits below it: it is used, the
+//! chunk above it is free. A free chunk begins with two links and its size, and ends with its size (the same word in
+//! the smallest one). So chunks are gone over from the end of a heap downwards. A heap begins with a tag without an
+//! address, and ends, as far as it was grown by the crate itself, with a page of memory. In the first one lie the heads
+//! of the lists of free chunks, in a chunk of their own.
 //!
 //! That chunk is what the state is found by: a static holds the address of the heads, around which lie two tags.
 
@@ -21,6 +22,8 @@ const USED: u64 = 1;
 const ABOVE_FREE: u64 = 2;
 /// Chunks that agree, of a heap that is broken further down.
 const AGREEING: usize = 2;
+/// Chunks that follow each other below one whose tag is broken.
+const ENOUGH: usize = 4;
 
 /// The heap.
 #[derive(Clone, Debug)]
@@ -109,8 +112,8 @@ fn is_first(view: &View<'_>, heads: u64) -> bool {
     check().is_some()
 }
 
-/// The memory that ends at `end`, as far down as a heap's start or a break after `least` chunks; `None` if none ends there.
-/// `base` is the first heap's start, and `first` where its chunks begin.
+/// The memory that ends at `end`, as far down as a heap's start or a break after `least` chunks; `None` if none ends
+/// there. `base` is the first heap's start, and `first` where its chunks begin.
 fn piece(view: &View<'_>, base: u64, first: u64, end: u64, least: usize) -> Option<ChunkPiece> {
     let width = view.width();
     let mut ends = Vec::new();
@@ -131,11 +134,41 @@ fn piece(view: &View<'_>, base: u64, first: u64, end: u64, least: usize) -> Opti
     if end <= first || broken.is_some() && ends.len() < least {
         return None;
     }
+    let broken = broken.map(|damage| match damage.block {
+        None if !damage.missing => {
+            start_of(view, base, first, start).map_or(damage.clone(), |block| damage.about(block))
+        }
+        _ => damage,
+    });
     let ends = ends.into_iter().map(|end| u32::try_from((end - start) / width).ok()).collect::<Option<_>>()?;
     Some(ChunkPiece { range: start..end, ends, broken })
 }
 
-/// Start and state of the chunk that ends at `end`, above which lies one with the state `above`; `None` where a heap begins.
+/// The start of the chunk that ends at `end`, if its tag does not tell: the highest address below it at which others
+/// end that follow each other.
+fn start_of(view: &View<'_>, base: u64, first: u64, end: u64) -> Option<u64> {
+    let width = view.width();
+    let highest = end.checked_sub(3 * width)?;
+    let others_end = |at: &u64| {
+        let (mut at, mut above) = (*at, None);
+        for _ in 0..ENOUGH {
+            if at == first {
+                break;
+            }
+            match chunk(view, base, at, above) {
+                Ok(Some((start, state))) => (at, above) = (start, Some(state)),
+                Ok(None) => break,
+                Err(_) => return false,
+            }
+        }
+        true
+    };
+    let places = (0..=highest.checked_sub(first)? / width).map(|words| highest - words * width);
+    places.take_while(|_| view.may_follow()).find(others_end)
+}
+
+/// Start and state of the chunk that ends at `end`, above which lies one with the state `above`; `None` where a heap
+/// begins.
 fn chunk(view: &View<'_>, base: u64, end: u64, above: Option<State>) -> Result<Option<(u64, State)>, Damage> {
     let width = view.width();
     let at = end - width;
@@ -146,7 +179,8 @@ fn chunk(view: &View<'_>, base: u64, end: u64, above: Option<State>) -> Result<O
     if word & USED == 0 {
         let start = end.checked_sub(word).filter(|start| *start > base && word >= 3 * width && word & bits == 0);
         let again = start.and_then(|start| view.word(start + 2 * width));
-        // The tag below a free chunk says that it is free: then its end is right and its start wrong, over which more is written.
+        // The tag below a free chunk says that it is free: then its end is right and its start wrong, over which more
+        // is written.
         let below = start.and_then(|start| view.word(start - width));
         let says_so = below.is_some_and(|tag| tag & (USED | ABOVE_FREE) == USED | ABOVE_FREE);
         return match start.filter(|_| !above_free) {
@@ -191,7 +225,9 @@ impl Talc4 {
             let foot = size.and_then(|size| view.word(at.checked_add(size)?.checked_sub(self.width)?));
             size.is_some() && foot == size
         };
-        broken_link(view, chunk, links, Lists { header: 0, is_head: |at| self.heads.contains(&at), inside, is_free })
+        let is_head = |at| self.heads.contains(&at);
+        let lists = Lists { header: 0, is_head, inside, is_free, may_be_alone: |_| false };
+        broken_link(view, chunk, links, lists)
     }
 }
 

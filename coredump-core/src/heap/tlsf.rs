@@ -131,16 +131,16 @@ impl Tlsf {
         object().unwrap_or(plain)
     }
 
-    /// Reports a word of the collector's in front of an object that does not agree with the other ones: each object is in a list,
-    /// whose links agree in both directions, and its bytes are in its block.
+    /// Reports a word of the collector's in front of an object that does not agree with the other ones: each object is
+    /// in a list, whose links agree in both directions, and its bytes are in its block.
     fn broken_object(&self, view: &View<'_>, at: u64, size: u64) -> Option<Damage> {
         let next = u64::from(view.u32(at + 4)? & !3);
         let previous = u64::from(view.u32(at + 8)?);
         let back = next.checked_add(8).and_then(|at| view.u32(at)).map(u64::from) == Some(at);
         let forth = previous.checked_add(4).and_then(|at| view.u32(at)).map(|link| u64::from(link & !3)) == Some(at);
         let used = view.u32(at + 16)?;
-        // If the block after next knows this neighbour, the neighbour is in the list: then its own link is broken, and is
-        // reported there.
+        // If the block after next knows this neighbour, the neighbour is in the list: then its own link is broken, and
+        // is reported there.
         let onward = |object: u64, link: u64, reverse: u64| {
             let onward = u64::from(view.u32(object.checked_add(link)?)? & !3);
             Some(u64::from(view.u32(onward.checked_add(reverse)?)? & !3) == object)
@@ -162,21 +162,28 @@ impl Tlsf {
         Some(Damage::new(record, message).about(at + 4 + OBJECT))
     }
 
-    /// Reports a link of a free block that leads out of the heap or is not returned, or an end that does not name the block.
+    /// Reports a link of a free block that leads out of the heap or is not returned, or an end that does not name the
+    /// block.
     fn broken_link(&self, view: &View<'_>, at: u64, size: u64) -> Option<Damage> {
         let inside = |link: u64| (first(self.root)..self.tail).contains(&link);
         let links = [(4, 8, "previous"), (8, 4, "next")].map(|(at, back, to)| Link { at, back, to, end: Some(0) });
-        let is_free = |link: u64| {
+        // The last word of a free block.
+        let end_of = |link: u64| {
             let info = view.u32(link).map(u64::from).filter(|info| info & FREE != 0);
-            let foot = info.and_then(|info| link.checked_add(info & !3));
-            foot.and_then(|foot| view.u32(foot)).map(u64::from) == Some(link)
+            info.and_then(|info| link.checked_add(info & !3))
         };
+        let is_free = |link: u64| end_of(link).and_then(|end| view.u32(end)).map(u64::from) == Some(link);
         // The heads of the lists link to blocks, but no block links back to them.
-        let broken = broken_link(view, at, links, Lists { header: 4, is_head: |_| false, inside, is_free });
+        let lists = Lists { header: 4, is_head: |_| false, inside, is_free: &is_free, may_be_alone: |_| false };
+        let broken = broken_link(view, at, links, lists);
         let foot = at + size;
         broken.or_else(|| match view.u32(foot).map(u64::from) {
             None => Some(Damage::missing(foot).about(at + 4)),
             Some(back) if back == at => None,
+            // A block that was joined with the one in front of it, and freed again.
+            Some(inner) if inner > at && inner < foot && is_free(inner) && end_of(inner) == Some(foot) => {
+                Some(Damage::freed_after_join(foot, inner + 4))
+            }
             Some(back) => {
                 let message = format!("a free block ends with {back:#x} instead of its own address");
                 Some(Damage::new(foot, message).about(at + 4))
