@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use coredump_core::cli::Exit;
 use coredump_core::error::{ErrorKind, Result};
-use coredump_core::heap::Block;
+use coredump_core::heap::{Block, State};
 
 use crate::ahead::ahead;
 use crate::heap::{complain, memories, not_recognised};
@@ -38,8 +38,12 @@ pub fn leaks(inspection: &Inspection<'_>) -> Result<Exit> {
             let message = "blocks after the broken place are not known, so that what they point to would look lost";
             return Err(inspection.error(ErrorKind::Malformed, message).hint("--check tells more of what is broken"));
         }
-        let certain = if roots.missing.is_empty() { "certain" } else { "possible" };
-        let mut found: BTreeMap<(u64, String), (u64, u64)> = BTreeMap::new();
+        // Of pages that are lost as a whole, the allocator does not keep which blocks they were.
+        let certainty = |block: &Block| match block.state {
+            State::Used if roots.missing.is_empty() => "certain",
+            _ => "possible",
+        };
+        let mut found: BTreeMap<(u64, String, &str), (u64, u64)> = BTreeMap::new();
         let mut lost: Vec<Block> = Vec::new();
         graph.leaks(roots, |block: &Block| lost.push(*block));
         if lost.is_empty() {
@@ -48,8 +52,9 @@ pub fn leaks(inspection: &Inspection<'_>) -> Result<Exit> {
         let types = heaps.types_of_lost(&graph, &lost);
         for block in &lost {
             let what = heaps.what(&graph, &types, block);
-            let key = if found.len() < MAX_GROUPS { (block.size, what.clone()) } else { (block.size, String::new()) };
-            let group = found.entry(key).or_default();
+            let certain = certainty(block);
+            let of_group = if found.len() < MAX_GROUPS { what.clone() } else { String::new() };
+            let group = found.entry((block.size, of_group, certain)).or_default();
             *group = (group.0 + 1, group.1.saturating_add(block.size));
             if left > 0 && (!inspection.on_terminal() || blocks.rows.len() < LISTED) {
                 left -= 1;
@@ -67,7 +72,7 @@ pub fn leaks(inspection: &Inspection<'_>) -> Result<Exit> {
         }
         let mut found: Vec<_> = found.into_iter().collect();
         found.sort_by_key(|(_, (_, bytes))| std::cmp::Reverse(*bytes));
-        for ((size, what), (count, bytes)) in found {
+        for ((size, what, certain), (count, bytes)) in found {
             groups.row([
                 index.to_string(),
                 bytes.to_string(),

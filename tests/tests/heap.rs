@@ -2,6 +2,7 @@
 //! was freed, and what was lost.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -356,6 +357,33 @@ fn whatever_a_guest_allocates_is_read_as_it_says() {
             }
         }
     }
+}
+
+/// Zig's allocator keeps nothing of blocks that take pages of their own: which of them is lost shows only where all
+/// pages in a row are.
+#[test]
+fn rows_of_pages_that_zig_lost_are_possible_leaks() {
+    let (path, said) = died("heap-zig-pages");
+    let found = dump("heap-zig-pages", &["--leaks"], &path).expect(0);
+    let leaks: Vec<Vec<&str>> = found.text().lines().map(|line| line.split('\t').collect()).collect();
+    let rows = leaks.iter().filter(|fields| fields[0] == "leak").map(|fields| {
+        assert_eq!(fields[5], "possible", "{}", found.text());
+        let start = u64::from_str_radix(&fields[2][2..], 16).expect("an address");
+        start..start + fields[3].parse::<u64>().expect("a size")
+    });
+    let rows: Vec<Range<u64>> = rows.collect();
+    // One block beside another row, two beside each other, and one beside a block that is not lost, which is in no row.
+    let in_row = |(word, address, size): &(String, u64, u64)| {
+        let row = rows.iter().find(|row| row.contains(address));
+        (word.clone(), *size, row.is_some_and(|row| address + size <= row.end))
+    };
+    let large = said.iter().filter(|line| line.2 >= 40_000).map(in_row);
+    let lost = |size, found| ("lost".to_owned(), size, found);
+    let used = |size| ("used".to_owned(), size, false);
+    let expected =
+        [used(200_000), lost(300_000, true), lost(40_000, true), lost(70_000, true), lost(50_000, false), used(90_000)];
+    assert_eq!(large.collect::<Vec<_>>(), expected, "{}", found.text());
+    assert_eq!(rows.len(), 2, "{}", found.text());
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! The graph of blocks: which of them point to which, and which the program can still reach.
 //!
 //! Every word that is an address in a used block counts as a pointer to it, also one to its inside and one to the byte
-//! after its last, which no allocator gives to the next block. For nothing tells numbers and pointers apart. So a block may
-//! be taken for reachable that is not, but none that is reachable for lost, unless the program keeps pointers unaligned or
-//! hidden.
+//! after its last, which no allocator gives to the next block. For nothing tells numbers and pointers apart. So a block
+//! may be taken for reachable that is not, but none that is reachable for lost, unless the program keeps pointers
+//! unaligned or hidden.
 
 use std::ops::Range;
 
@@ -75,8 +75,8 @@ pub(super) fn contents(starts: &Starts, gap: u64, granule: u32) -> Range<u64> {
 /// No block: the parent of one that a root points to.
 const NONE: u32 = u32::MAX;
 
-/// Addresses that wait: the places that they lead to are all over, and memory is quicker when it is asked for several things at a
-/// time.
+/// Addresses that wait: the places that they lead to are all over, and memory is quicker when it is asked for several
+/// things at a time.
 const WAITING: usize = 256;
 
 /// Blocks that are looked at together, before one after the other is read.
@@ -102,8 +102,8 @@ const PARTS: u64 = 4 << 20;
 /// Bytes that it pays to go over on two processors.
 const WORTH_HALVING: u64 = 1 << 20;
 
-/// Goes over the blocks at some granules in parts: `read` looks at them, in two halves at the same time where that pays, and
-/// `apply` is given what it found, in order.
+/// Goes over the blocks at some granules in parts: `read` looks at them, in two halves at the same time where that
+/// pays, and `apply` is given what it found, in order.
 pub(super) fn in_parts<C, F: Send>(
     context: &mut C,
     granules: &[u32],
@@ -298,7 +298,8 @@ impl<'h, 'v> Graph<'h, 'v> {
         Graph::with(heaps, view, || ()).map(|(graph, ())| graph)
     }
 
-    /// As [`Graph::new`] does; a teller, or several of which each sees some of the blocks, is shown every block on the way.
+    /// As [`Graph::new`] does; a teller, or several of which each sees some of the blocks, is shown every block on the
+    /// way.
     pub(super) fn with<T: Teller>(
         heaps: &'h [Heap],
         view: &'v View<'v>,
@@ -376,7 +377,8 @@ impl<'h, 'v> Graph<'h, 'v> {
         contents(&self.starts, self.gap, granule)
     }
 
-    /// Calls `each` with the used blocks and their numbers, by address, if the heaps are dense: without a look at the memory.
+    /// Calls `each` with the used blocks and their numbers, by address, if the heaps are dense: without a look at the
+    /// memory.
     pub(super) fn each_used(&self, mut each: impl FnMut(usize, &Block)) {
         let mut granules = self.starts.iter().enumerate().peekable();
         while let Some((number, granule)) = granules.next() {
@@ -388,9 +390,8 @@ impl<'h, 'v> Graph<'h, 'v> {
         }
     }
 
-    /// Follows all pointers from `roots`; `parent` is called with each block reached and the one that led there first, as
-    /// granules.
-    /// Levels are by address, for memory is quicker in order.
+    /// Follows all pointers from `roots`; `parent` is called with each block reached and the one that led there first,
+    /// as granules. Levels are by address, for memory is quicker in order.
     fn mark(&mut self, roots: &Roots, mut parent: impl FnMut(&Starts, u32, u32)) {
         let Graph { view, starts, unknown, gap, .. } = self;
         let (memory, gap) = (view.memory(), *gap);
@@ -450,8 +451,9 @@ impl<'h, 'v> Graph<'h, 'v> {
         }
     }
 
-    /// The used blocks that nothing reachable points to, in the order of their heaps; not those that a garbage collector
-    /// frees.
+    /// The used blocks that nothing reachable points to, in the order of their heaps; not those that a garbage
+    /// collector frees. After them come pages that a program lost as a whole, as one block of unknown state where
+    /// several follow each other.
     pub fn leaks(&mut self, roots: &Roots, mut each: impl FnMut(&Block)) {
         self.mark(roots, |_, _, _| {});
         for heap in self.heaps.iter() {
@@ -464,10 +466,55 @@ impl<'h, 'v> Graph<'h, 'v> {
                 }
             }
         }
+        for pages in self.lost_pages(roots) {
+            each(&Block::new(pages.start, pages.end - pages.start, State::Unknown));
+        }
         self.starts.reopen();
     }
 
-    /// A shortest chain of pointers from a root to the block that holds `address`, the root first; `None` if there is none.
+    /// The rows of adjacent pages of Zig's that nothing outside of them points to, once all that can be reached is
+    /// marked. Such a page is in no list of free blocks, so that all of it belongs to blocks that the program once got:
+    /// where they begin is not known, but none of them begins in an adjacent page, of which everything is known.
+    fn lost_pages(&self, roots: &Roots) -> Vec<Range<u64>> {
+        let mut rows: Vec<Range<u64>> = Vec::new();
+        for heap in self.heaps.iter().filter(|heap| heap.kind == super::AllocatorKind::Zig) {
+            let blocks = heap.blocks(self.view).filter_map(Result::ok);
+            for block in blocks.filter(|block| block.state == State::Unknown) {
+                match rows.last_mut() {
+                    Some(row) if row.end == block.address => row.end = block.end(),
+                    _ => rows.push(block.address..block.end()),
+                }
+            }
+        }
+        if rows.is_empty() {
+            return rows;
+        }
+        let row_at = |address: u64| {
+            let next = rows.partition_point(|row| row.end <= address);
+            rows.get(next).is_some_and(|row| row.start <= address).then_some(next)
+        };
+        let mut is_lost = vec![true; rows.len()];
+        let mut count = |from: Option<u64>, value: u64| {
+            if let Some(row) = row_at(value).filter(|row| from.and_then(row_at) != Some(*row)) {
+                is_lost[row] = false;
+            }
+            true
+        };
+        roots.values.iter().for_each(|(value, _)| _ = count(None, *value));
+        for range in roots.ranges.iter().chain(&self.unknown) {
+            self.view.words(range.clone(), |address, value| count(Some(address), value));
+        }
+        for heap in self.heaps {
+            let used = heap.blocks(self.view).filter_map(Result::ok).filter(|block| block.state == State::Used);
+            for block in used.filter(|block| self.starts.open_at(block.address).is_none()) {
+                self.view.words(block.address..block.end(), |_, value| count(None, value));
+            }
+        }
+        rows.into_iter().zip(is_lost).filter_map(|(row, is_lost)| is_lost.then_some(row)).collect()
+    }
+
+    /// A shortest chain of pointers from a root to the block that holds `address`, the root first; `None` if there is
+    /// none.
     pub fn path_to(&mut self, roots: &Roots, address: u64) -> Option<Vec<ChainStep>> {
         let mut at = self.starts.containing(address)?;
         let mut parents = vec![NONE; self.starts.len()];
