@@ -130,13 +130,14 @@ fn block<'a>(
         let types = found.types(&graph);
         let what = found.what(&graph, &types, &block);
         facts.extend((!what.is_empty()).then_some(("type", what)));
+        let beyond = || "none that is known: it lies beyond the type".to_owned();
         if let Some(member) = types.described(&graph, &block, at) {
-            facts.push(("member", member));
+            facts.push(("member", member.unwrap_or_else(beyond)));
         } else if let Some((name, element)) = types.element(&graph, &block, at) {
             if element.contains(&at) {
                 facts.extend(member(inspection, &name, element.start, at).map(|member| ("member", member)));
             } else {
-                facts.push(("member", "none that is known: it lies beyond the type".to_owned()));
+                facts.push(("member", beyond()));
             }
         }
     }

@@ -31,6 +31,8 @@ mod heap;
 mod heap_damage;
 #[path = "heap_twice.rs"]
 mod heap_twice;
+#[path = "heap_types.rs"]
+mod heap_types;
 #[path = "hostile.rs"]
 mod hostile;
 #[path = "html.rs"]

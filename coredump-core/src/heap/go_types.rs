@@ -135,7 +135,8 @@ pub struct GoTypeReader<'v, R> {
     types: HashMap<u64, Option<GoType>>,
     names: Vec<String>,
     indices: HashMap<String, usize>,
-    /// By the beginning of an object's room the bytes that its type covers, and its name: none if two contradict each other.
+    /// By the beginning of an object's room the bytes that its type covers, and its name: none if two contradict each
+    /// other.
     known: HashMap<u64, (u64, Option<usize>)>,
     seen: HashSet<(u64, u64)>,
     /// Values whose pointers are to be followed: address, type, number.
@@ -208,6 +209,7 @@ impl<'v, R: Fn(u64) -> Option<ObjectRoom>> GoTypeReader<'v, R> {
             let size = matches!(name.as_str(), "string" | "[]uint8").then_some(1);
             Shape { name, size, single: true, ..Shape::default() }
         };
+        let covered = self.known.iter().map(|(at, (covered, _))| (*at, *covered)).collect();
         let known = self.known.into_iter().filter_map(|(at, (_, name))| Some((at, name?)));
         let mut all: Vec<Shape> = self.names.into_iter().map(shape).collect();
         // Types of one name may differ, as those in functions do: then none is named by it.
@@ -224,7 +226,7 @@ impl<'v, R: Fn(u64) -> Option<ObjectRoom>> GoTypeReader<'v, R> {
         for (name, members) in members {
             all[name].members = members.unwrap_or_default();
         }
-        Shapes { all, known: known.collect(), ..Shapes::default() }
+        Shapes { all, known: known.collect(), covered, ..Shapes::default() }
     }
 
     /// Counts a step of the search. Returns false if no more may be made.
@@ -351,7 +353,8 @@ impl<'v, R: Fn(u64) -> Option<ObjectRoom>> GoTypeReader<'v, R> {
         let description = if own { Some(word) } else { self.table(word) };
         let Some(description) = description else { return };
         let Some(known) = self.get(description) else { return };
-        // A `reflect.Value` is a description and a pointer as well, and then the kind: its pointer may lead to the pointer.
+        // A `reflect.Value` is a description and a pointer as well, and then the kind: its pointer may lead to the
+        // pointer.
         let kind = known.kind;
         if own && at.saturating_add(24) <= end && word_at(view, at, 16).is_some_and(|flags| flags as u8 & KINDS == kind)
         {

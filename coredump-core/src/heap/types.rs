@@ -106,7 +106,8 @@ struct FoundTypes {
     blocks: Vec<(u32, u32, u16)>,
     /// Blocks of hash tables, by granule, and the indices of what they are called.
     tables: Vec<(u32, Entries, usize)>,
-    /// Places in the middle of used blocks, with the block's granule and number and the index of what is said to be there.
+    /// Places in the middle of used blocks, with the block's granule and number and the index of what is said to be
+    /// there.
     inner: Vec<Inner>,
 }
 
@@ -124,8 +125,8 @@ struct Inner {
 /// Values of a few types in one block, which have the same numbers: the buckets of a hash table, or columns.
 #[derive(Clone, Debug)]
 struct Entries {
-    /// The address of a byte for each number, and whether the highest bit of it is set or clear of one that is in use; none where
-    /// all are.
+    /// The address of a byte for each number, and whether the highest bit of it is set or clear of one that is in use;
+    /// none where all are.
     states: Option<(u64, bool)>,
     count: u64,
     arrays: Vec<Array>,
@@ -160,8 +161,8 @@ const MANY: usize = 1 << 16;
 struct Reader<'r> {
     scene: &'r Scene<'r>,
     view: &'r View<'r>,
-    /// Addresses that pointers hold, and the indices of what they point to. They wait until there are many, for memory is
-    /// quicker when it is asked for several things at a time.
+    /// Addresses that pointers hold, and the indices of what they point to. They wait until there are many, for memory
+    /// is quicker when it is asked for several things at a time.
     waiting: Vec<(u64, u16)>,
     found: FoundTypes,
     /// The number of values, each inside the one before, that are being followed.
@@ -291,7 +292,8 @@ impl<'r> Reader<'r> {
         }
     }
 
-    /// Finds the block of a hash table: a control byte for each bucket, and before them their entries, from the last to the first.
+    /// Finds the block of a hash table: a control byte for each bucket, and before them their entries, from the last to
+    /// the first.
     fn buckets(&mut self, control: u64, count: u64, entry: usize, table: usize) {
         let size = self.scene.shapes.all[entry].size.unwrap_or(0);
         let extent = count.checked_mul(size).filter(|_| count.is_power_of_two());
@@ -378,7 +380,8 @@ impl<'r> Reader<'r> {
         }
     }
 
-    /// The object that the one at `value` is a part of, and its class, as its vtable says; both as they are where none does.
+    /// The object that the one at `value` is a part of, and its class, as its vtable says; both as they are where none
+    /// does.
     fn whole(&self, value: u64, index: u16) -> (u64, u16) {
         let Scene { starts, shapes, .. } = *self.scene;
         if !shapes.all[usize::from(index)].object {
@@ -454,8 +457,8 @@ struct TypeWalk<'s> {
     /// The blocks of hash tables that were found, and those whose entries are to be followed.
     seen: HashSet<u32>,
     tables: Vec<Entries>,
-    /// The values in the middle of blocks that were found, those that are to be followed, and those that may be parts of what
-    /// a block holds as a whole.
+    /// The values in the middle of blocks that were found, those that are to be followed, and those that may be parts
+    /// of what a block holds as a whole.
     inside: HashSet<(u64, u16)>,
     inner: Vec<Inner>,
     parts: Vec<Inner>,
@@ -565,8 +568,8 @@ impl TypeWalk<'_> {
         }
     }
 
-    /// Gives their classes to those of some blocks (their numbers and granules) that no typed pointer leads to and that begin with
-    /// the address of a vtable.
+    /// Gives their classes to those of some blocks (their numbers and granules) that no typed pointer leads to and that
+    /// begin with the address of a vtable.
     fn objects(&mut self, scene: &Scene<'_>, view: &View<'_>, blocks: impl Iterator<Item = (usize, u32)>) {
         let Scene { starts, shapes, .. } = *scene;
         let classes = shapes.vtables.iter().filter(|&(_, &class)| shapes.all[class].object);
@@ -588,8 +591,8 @@ impl TypeWalk<'_> {
         }
     }
 
-    /// Gives a type to blocks to which pointers lead only through a part, if one type alone has such a part there and is as large
-    /// as the block.
+    /// Gives a type to blocks to which pointers lead only through a part, if one type alone has such a part there and
+    /// is as large as the block.
     fn wholes(&mut self, scene: &Scene<'_>) {
         let shapes = scene.shapes;
         for place in std::mem::take(&mut self.parts) {
@@ -609,15 +612,16 @@ impl TypeWalk<'_> {
 }
 
 impl<'s> Types<'s> {
-    /// Follows the typed pointers from all variables of `shapes`, then those from objects to which none leads. The first type
-    /// that leads to a block counts, but for bytes and unknown contents any other type counts more.
+    /// Follows the typed pointers from all variables of `shapes`, then those from objects to which none leads. The
+    /// first type that leads to a block counts, but for bytes and unknown contents any other type counts more.
     pub fn find(graph: &Graph<'_, '_>, shapes: &'s Shapes) -> Types<'s> {
         Types::follow(graph, shapes, &shapes.roots, |starts, walk, scene, view| {
             walk.objects(scene, view, starts.iter().enumerate());
         })
     }
 
-    /// Follows the typed pointers from those of some blocks that are objects: no variable leads to blocks that are lost.
+    /// Follows the typed pointers from those of some blocks that are objects: no variable leads to blocks that are
+    /// lost.
     pub fn of_lost(graph: &Graph<'_, '_>, shapes: &'s Shapes, lost: &[Block]) -> Types<'s> {
         Types::follow(graph, shapes, &[], |starts, walk, scene, view| {
             let granules = lost.iter().filter_map(|block| starts.open_at(block.address));
@@ -768,8 +772,8 @@ impl<'s> Types<'s> {
         Told::new(graph.heaps()).name(graph.view(), block)
     }
 
-    /// The type of the element of a block that holds an address, by the debug information; where the element begins, and where what
-    /// is known of it ends.
+    /// The type of the element of a block that holds an address, by the debug information; where the element begins,
+    /// and where what is known of it ends.
     pub fn element(&self, graph: &Graph<'_, '_>, block: &Block, at: u64) -> Option<(String, Range<u64>)> {
         let shape = graph.number(block.address).and_then(|number| self.shape(number))?;
         let size = shape.size.filter(|&size| size > 0);
@@ -785,18 +789,22 @@ impl<'s> Types<'s> {
         (block.state == State::Used).then(|| (shape.name.clone(), range))
     }
 
-    /// The member of a block at an address, as the program's runtime describes it: its name and type.
-    pub fn described(&self, graph: &Graph<'_, '_>, block: &Block, at: u64) -> Option<String> {
+    /// The member of a block at an address, as the program's runtime describes it: its name and type. `Some(None)` if
+    /// the address lies beyond the values that the block holds.
+    pub fn described(&self, graph: &Graph<'_, '_>, block: &Block, at: u64) -> Option<Option<String>> {
         // In larger blocks of Go an object may begin after the address of its type.
         const PLAIN: u64 = 512;
         let shape = graph.number(block.address).and_then(|number| self.shape(number))?;
         let offset = at.checked_sub(block.address).filter(|_| block.size <= PLAIN && block.state == State::Used)?;
+        if self.shapes.covered.get(&block.address).is_some_and(|covered| offset >= *covered) {
+            return Some(None);
+        }
         let Members { size, array, list } = &shape.members;
         let start = if *array { offset - offset.checked_rem(*size)? } else { 0 };
         // A last element that does not fit is room that rounding left.
         let fits = offset - start < *size && start + size <= block.size;
         let member = list.iter().rfind(|(member, _)| *member <= offset - start).filter(|_| fits)?;
-        Some(member.1.clone())
+        Some(Some(member.1.clone()))
     }
 
     /// Returns true if a block holds characters, whose text says more than the type.

@@ -229,6 +229,8 @@ pub struct Shapes {
     pub(crate) tailed: Vec<HashMap<u64, usize>>,
     /// Blocks whose types the program's runtime says, by address: indices into `all`.
     pub(crate) known: Vec<(u64, usize)>,
+    /// Bytes that the values in such blocks cover, as far as that is known: what follows is room that rounding left.
+    pub(crate) covered: HashMap<u64, u64>,
     /// The values that functions are for, by the functions' indices in the first table.
     pub(crate) handlers: HashMap<u64, Handled>,
     /// Structures with a part that lists link to, by the part's type: the index of the whole, and the offset of the
@@ -402,7 +404,8 @@ impl Builder {
         Some(found)
     }
 
-    /// Adds the C++ classes of which a module has vtables, so that their objects can be distinguished from those of their bases.
+    /// Adds the C++ classes of which a module has vtables, so that their objects can be distinguished from those of
+    /// their bases.
     fn classes(&mut self, frame: &FrameContext<'_, '_>) {
         let key = frame.binary.module().bytes().as_ptr() as usize;
         if self.searched.insert(key) {
