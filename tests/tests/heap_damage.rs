@@ -366,6 +366,32 @@ fn a_record_that_is_written_over_is_found_there_and_nowhere_before() {
     }
 }
 
+/// wee_alloc's pieces of memory are known by their cells: one that begins with a broken cell is known by its second one.
+#[test]
+fn the_first_cell_of_a_piece_that_is_written_over_is_found() {
+    let folder = scratch();
+    let path = folder.path().join("first.coredump");
+    let (honest, _) = died("heap-wee");
+    let bytes = std::fs::read(&honest).expect("the dump can be read");
+    let all = blocks(&dump("heap-wee", &["--blocks"], &honest).expect(0));
+    let words: BTreeMap<u64, u32> = words(&bytes).into_iter().map(|(_, at, value)| (at, value)).collect();
+    let mut planted = 0;
+    for block in all.keys().filter(|block| (**block - 8).is_multiple_of(65536)) {
+        let second = words.get(&(block - 8)).map(|end| u64::from(end & !3)).filter(|end| !end.is_multiple_of(65536));
+        let mut broken = bytes.clone();
+        // A piece of one cell, or whose second one is on another page, tells nothing of itself then.
+        if second.is_none_or(|second| second >= block + 65528) || plant(&mut broken, block - 8, *b"AAAA").is_none() {
+            continue;
+        }
+        std::fs::write(&path, &broken).expect("a file can be written");
+        let checked = dump("heap-wee", &["--check"], &path).expect(1);
+        assert_eq!(first_fact(&checked, "address"), format!("{:#x}", block - 8), "{}", checked.text());
+        assert_eq!(first_fact(&checked, "block"), format!("{block:#x}"), "{}", checked.text());
+        planted += 1;
+    }
+    assert!(planted > 3, "{planted}");
+}
+
 /// Returns the rest of the line that begins with `name`, of the first broken place.
 fn first_fact<'t>(checked: &'t Outcome, name: &str) -> &'t str {
     let start = format!("broken\t{name}\t");

@@ -71,6 +71,11 @@ pub fn find(view: &View<'_>, start: Option<u64>, places: &[Range<u64>]) -> Optio
         }
     }
     pieces.extend(broken.map(|start| start..size));
+    if sound > 0 {
+        let others = headless(view, &pieces, start.unwrap_or(PAGE).next_multiple_of(PAGE), size);
+        pieces.extend(others);
+        pieces.sort_by_key(|piece| piece.start);
+    }
     let mut heap = Wee { width, pieces, heads: Vec::new() };
     heap.heads = heap.heads(view, places);
     (sound > 0).then(|| FoundHeap {
@@ -79,6 +84,34 @@ pub fn find(view: &View<'_>, start: Option<u64>, places: &[Range<u64>]) -> Optio
         state: heap.heads.clone(),
         allocator: Box::new(heap),
     })
+}
+
+/// The pieces between those that are known whose first cell is broken: the second one still refers to it, from the same
+/// page, and is followed by others.
+fn headless(view: &View<'_>, known: &[Range<u64>], start: u64, size: u64) -> Vec<Range<u64>> {
+    let width = view.width();
+    let mut found = Vec::new();
+    let mut at = start;
+    for piece in known.iter().cloned().chain(std::iter::once(size..size)) {
+        while at < piece.start {
+            let page = at;
+            let mut end = None;
+            view.words(page..(page + PAGE).min(piece.start), |place, value| {
+                let second = place - width;
+                if value == page && second > page + 2 * width {
+                    let mut cells = Cells { before: page, ..Cells::new(view, second..piece.start) };
+                    let agreeing = cells.by_ref().take_while(Result::is_ok).count();
+                    let whole = cells.end.filter(|end| end.is_multiple_of(PAGE));
+                    end = whole.or((agreeing >= AGREEING).then_some(piece.start));
+                }
+                end.is_none()
+            });
+            found.extend(end.map(|end| page..end));
+            at = end.unwrap_or(page + PAGE);
+        }
+        at = piece.end;
+    }
+    found
 }
 
 /// A cell.
