@@ -306,6 +306,26 @@ fn a_variable_that_was_told_last_just_before_says_so() {
     assert!(seen["value"].is_null(), "{seen}");
 }
 
+/// A counter of a loop (nested.c) that is described only where it is counted, but is in its local all the time. In the callers it was
+/// assigned before the call, by code after it: in the local is the value before that.
+#[test]
+fn a_variable_that_the_code_goes_on_to_read_is_told_from_its_local() {
+    for name in ["nested", "nested-22"] {
+        let folder = scratch();
+        let module = fixture(&format!("modules/{name}.wasm"));
+        let dump = captured(folder.path(), name, &["--invoke", "run"]);
+        let document = Tool::new("coredump-json").args(["--locals", "-m"]).arg(&module).arg(&dump).run().json();
+        let told = |frame: usize, variable: &str| {
+            let variables = document["threads"][0]["frames"][frame]["variables"].as_array().unwrap();
+            let found = variables.iter().find(|found| found["name"] == variable).unwrap();
+            (found["value"].as_str().map(str::to_owned), found["at"].as_str().map(str::to_owned))
+        };
+        // `depth * 10`; the same program without optimisation has 30, 23 and 13.
+        assert_eq!(told(1, "lists"), (Some("30".to_owned()), Some("earlier".to_owned())), "{name}");
+        assert_eq!([told(2, "lists").0, told(3, "lists").0], [None, None], "{name}");
+    }
+}
+
 /// Parameters that clang 14 describes nowhere (passed.c): the calling convention says where they were.
 #[test]
 fn what_c_passes_and_does_not_describe_is_told_as_it_was_at_entry() {

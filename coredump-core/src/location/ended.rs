@@ -29,18 +29,18 @@ const BETWEEN: usize = 1_000;
 const ROWS: usize = 50;
 
 /// Entries of a list.
-const ENTRIES: usize = 200;
+pub(super) const ENTRIES: usize = 200;
 
 impl<'s> FrameContext<'_, 's> {
     /// Returns the description of a list that held last on all paths to the frame's instruction, if no statement
     /// without code can be between. It is only asked for where none holds.
-    pub(super) fn ended(&self, die: Die, unit: UnitRef<'_, 's>, list: Attr<'s>) -> Given<'s> {
-        let list = self.lists.list(unit, list).ok().filter(|list| list.all.len() <= ENTRIES)?;
+    pub(super) fn ended(&self, die: Die, unit: UnitRef<'_, 's>, value: Attr<'s>) -> Given<'s> {
+        let list = self.lists.list(unit, value).ok().filter(|list| list.all.len() <= ENTRIES)?;
         let (owner, function) = self.owner(die)?;
         if let Some(known) = list.ended.borrow().get(&owner) {
             return known.clone();
         }
-        let ended = self.ended_in(function, unit, &list);
+        let ended = self.ended_in(function, unit, &list).or_else(|| self.owned(function, unit, (value, &list)));
         list.ended.borrow_mut().insert(owner, ended.clone());
         ended
     }
@@ -121,7 +121,7 @@ impl<'s> FrameContext<'_, 's> {
 
     /// Returns true if a constant begins with these bits of a local; false if the width of the local or its bits are
     /// unknown.
-    fn begins_with(&self, local: u32, constant: &[u8], bits: impl FnOnce() -> Option<u64>) -> bool {
+    pub(super) fn begins_with(&self, local: u32, constant: &[u8], bits: impl FnOnce() -> Option<u64>) -> bool {
         let same = || {
             let own = constant.get(..self.recovered.width(local)?)?;
             (*own == bits()?.to_le_bytes()[..own.len()]).then_some(())
@@ -131,7 +131,7 @@ impl<'s> FrameContext<'_, 's> {
 
     /// Returns true if a local still holds, at the instruction at `end`, the object that the last of these entries
     /// describes.
-    fn is_held(&self, unit: UnitRef<'_, 's>, all: &[Listed<'s>], local: u32, end: u64) -> bool {
+    pub(super) fn is_held(&self, unit: UnitRef<'_, 's>, all: &[Listed<'s>], local: u32, end: u64) -> bool {
         let (Some((range, _)), Some(writes)) = (all.last(), self.writes()) else { return false };
         let code = self.binary.module().code_section_start().unwrap_or(0);
         let start = self.since(all, unit.encoding()).start(local).unwrap_or(range.start);
@@ -170,7 +170,7 @@ impl<'s> FrameContext<'_, 's> {
     }
 
     /// The row of the line table for a code address of the frame's function, and its number.
-    fn row(&self, pc: u64) -> Option<(usize, LineRow)> {
+    pub(super) fn row(&self, pc: u64) -> Option<(usize, LineRow)> {
         let rows = self.rows.get_or_init(|| self.units.rows(self.function?.unit, &self.own_code()?)).as_ref()?;
         let number = rows.partition_point(|row| row.address <= pc).checked_sub(1)?;
         Some((number, rows[number]))

@@ -186,7 +186,7 @@ impl<'s> FrameContext<'_, 's> {
     /// sum that it is the counter there too. The line table shows that it is a `for`: the line that counts, the first
     /// of the loop, has the test of the counter before it, and the instruction at which the frame stands, or the branch
     /// out of the loop, is of a line below.
-    fn is_ahead(&self, (range, expression): &Listed<'_>, since: &Since, encoding: Encoding) -> bool {
+    pub(super) fn is_ahead(&self, (range, expression): &Listed<'_>, since: &Since, encoding: Encoding) -> bool {
         let find = || {
             let DescriptionForm::ValueInLocal = form(expression, encoding)? else { return None };
             let local = *locals(expression, encoding).first()?;

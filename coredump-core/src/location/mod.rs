@@ -18,6 +18,7 @@ mod listed;
 mod lists;
 mod locate;
 mod operation;
+mod owned;
 mod parameter;
 mod passed;
 mod prologue;

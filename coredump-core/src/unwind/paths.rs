@@ -15,6 +15,8 @@ pub struct Paths {
     falls: Vec<bool>,
     /// The indices of instructions to which others may jump: heads of loops and ends of blocks.
     labels: HashSet<usize>,
+    /// The indices of instructions that open blocks which are no loops.
+    openings: HashSet<usize>,
     /// The instructions that jump to each one.
     jumps: Vec<Vec<usize>>,
 }
@@ -59,7 +61,10 @@ impl Paths {
             };
             let mut falls = true;
             match &operator {
-                Operator::Block { .. } => opened.push(open(None, None)),
+                Operator::Block { .. } => {
+                    opened.push(open(None, None));
+                    paths.openings.insert(at);
+                }
                 Operator::Loop { .. } => {
                     opened.push(open(Some(at), None));
                     paths.labels.insert(at);
@@ -99,12 +104,33 @@ impl Paths {
     /// Goes back from the instruction at file offset `at` on all ways to instructions for which `stops` holds. `None` if one
     /// leads to the function's beginning without, or round in a circle, or past more than `most` instructions.
     pub fn back(&self, at: u64, most: usize, stops: impl Fn(u64) -> bool) -> Option<Between> {
+        let (seen, stopped) = self.walk_back(at, most, stops)?;
+        // Every circle goes back to a loop's head.
+        let circle = || seen.iter().any(|&now| self.before(now).any(|from| from >= now && seen.contains(&from)));
+        if seen.contains(&0) || circle() {
+            return None;
+        }
+        Some(self.between(seen, stopped))
+    }
+
+    /// Goes back as [`Paths::back`] does, also round in circles and to the function's beginning. Returns whether it came there, too.
+    pub fn back_around(&self, at: u64, most: usize, stops: impl Fn(u64) -> bool) -> Option<(Between, bool)> {
+        let (seen, stopped) = self.walk_back(at, most, stops)?;
+        let begins = seen.contains(&0);
+        Some((self.between(seen, stopped), begins))
+    }
+
+    /// Returns the indices of the instructions that are passed on the ways back to others for which `stops` holds, and
+    /// those others. `None` if more than `most` are passed.
+    fn walk_back(
+        &self,
+        at: u64,
+        most: usize,
+        stops: impl Fn(u64) -> bool,
+    ) -> Option<(BTreeSet<usize>, BTreeSet<usize>)> {
         let (mut seen, mut stopped) = (BTreeSet::new(), BTreeSet::new());
         let mut left = vec![self.offsets.binary_search(&at).ok()?];
         while let Some(now) = left.pop() {
-            if now == 0 {
-                return None;
-            }
             if !seen.insert(now) {
                 continue;
             }
@@ -119,17 +145,42 @@ impl Paths {
                 }
             }
         }
-        // Every circle goes back to a loop's head.
-        if seen.iter().any(|&now| self.before(now).any(|from| from >= now && seen.contains(&from))) {
-            return None;
-        }
+        Some((seen, stopped))
+    }
+
+    fn between(&self, seen: BTreeSet<usize>, stopped: BTreeSet<usize>) -> Between {
         let jumps: HashSet<usize> = self.jumps.iter().flatten().copied().collect();
-        let ends = |from: usize| jumps.contains(&from) || self.labels.contains(&(from + 1));
+        // A block that is opened before a label is part of the code there.
+        let next = |from: usize| (from + 1..).find(|index| !self.openings.contains(index));
+        let ends = |from: usize| jumps.contains(&from) || next(from).is_some_and(|next| self.labels.contains(&next));
         let offsets = |now: usize| self.before(now).map(|from| self.offsets[from]).collect();
-        Some(Between {
+        Between {
             stops: stopped.into_iter().map(|from| (self.offsets[from], ends(from))).collect(),
             passed: seen.into_iter().map(|now| (self.offsets[now], offsets(now))).collect(),
-        })
+        }
+    }
+
+    /// Returns true if control may go on from the instruction at file offset `at` to one of `ends` without one for which
+    /// `stops` holds. After `most` instructions it gives up.
+    pub fn leads(&self, at: u64, ends: &[u64], most: usize, stops: impl Fn(u64) -> bool) -> bool {
+        let mut seen = HashSet::new();
+        let mut left: Vec<usize> = ends.iter().filter_map(|end| self.offsets.binary_search(end).ok()).collect();
+        while let Some(now) = left.pop() {
+            for from in self.before(now) {
+                if self.offsets[from] == at {
+                    return true;
+                }
+                if seen.len() < most && !stops(self.offsets[from]) && seen.insert(from) {
+                    left.push(from);
+                }
+            }
+        }
+        false
+    }
+
+    /// Returns the file offset of the instruction after the one at `at` in the code.
+    pub fn after(&self, at: u64) -> Option<u64> {
+        self.offsets.get(self.offsets.binary_search(&at).ok()? + 1).copied()
     }
 
     /// The file offsets of all instructions that may be executed before the one at file offset `at`.
@@ -194,6 +245,21 @@ mod tests {
         assert_eq!(ask(block, 6, &[3]), None, "one way leads to the beginning");
         assert_eq!(ask(block, 3, &[2]), Some((vec![(2, true)], vec![])));
         assert_eq!(ask(block, 4, &[3]), Some((vec![(3, false)], vec![])));
+    }
+
+    #[test]
+    fn a_way_on_may_go_round_a_loop() {
+        // 1 is `loop`, 2 `local.get`, 4 `local.set`, 6 `br_if`.
+        let text =
+            "(module (func (param i32) nop loop local.get 0 drop local.get 0 local.set 0 local.get 0 br_if 0 end))";
+        let bytes = wat::parse_str(text).unwrap();
+        let paths = Paths::from_function(&Module::parse(&bytes).unwrap(), 0).unwrap();
+        let at = |index: usize| paths.offsets[index];
+        assert!(paths.leads(at(3), &[at(2)], 100, |_| false), "the loop comes back");
+        assert!(!paths.leads(at(3), &[at(2)], 100, |offset| offset == at(5)), "not without the write");
+        assert!(!paths.leads(at(7), &[at(0)], 100, |_| false));
+        let (between, begins) = paths.back_around(at(3), 100, |offset| offset == at(5)).unwrap();
+        assert!(begins && between.stops == [(at(5), false)]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! LLVM lets variables that are no longer used share a local with others, and goes on to say that the old variable is
 //! there. A location is believed as long as nothing wrote the local since the location began.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 
 use wasmparser::Operator;
@@ -17,8 +17,10 @@ use crate::module::Module;
 pub struct Writes {
     parameters: u32,
     by_local: HashMap<u32, Vec<u64>>,
-    /// Locals, and where an instruction that writes them ends.
-    ends: HashSet<(u32, u64)>,
+    /// Where the instructions that write each local end, in the same order.
+    ends: HashMap<u32, Vec<u64>>,
+    /// The instructions that read each local.
+    reads: HashMap<u32, Vec<u64>>,
     by_global: HashMap<u32, Vec<u64>>,
     /// Locals to which a constant is added in place, and where.
     counters: HashMap<u32, Vec<u64>>,
@@ -48,8 +50,9 @@ impl Writes {
                         writes.counters.entry(local_index).or_default().push(offset);
                     }
                     writes.by_local.entry(local_index).or_default().push(offset);
-                    writes.ends.insert((local_index, operators.original_position() as u64));
+                    writes.ends.entry(local_index).or_default().push(operators.original_position() as u64);
                 }
+                Operator::LocalGet { local_index } => writes.reads.entry(local_index).or_default().push(offset),
                 Operator::GlobalSet { global_index } => {
                     writes.by_global.entry(global_index).or_default().push(offset);
                 }
@@ -106,6 +109,17 @@ impl Writes {
         self.by_local.get(&local).is_some_and(|writes| writes.binary_search(&at).is_ok())
     }
 
+    /// Returns where the instruction at an offset that writes a local ends.
+    pub fn end(&self, local: u32, at: u64) -> Option<u64> {
+        let index = self.by_local.get(&local)?.binary_search(&at).ok()?;
+        self.ends.get(&local)?.get(index).copied()
+    }
+
+    /// Returns the offsets of the instructions that read a local.
+    pub fn reads(&self, local: u32) -> &[u64] {
+        self.reads.get(&local).map_or(&[], Vec::as_slice)
+    }
+
     /// Returns the offset of the first instruction from `at` on that writes a local.
     pub fn next(&self, local: u32, at: u64) -> Option<u64> {
         let writes = self.by_local.get(&local)?;
@@ -114,7 +128,7 @@ impl Writes {
 
     /// Returns true if the instruction that ends at `end` writes a local.
     pub fn defines(&self, local: u32, end: u64) -> bool {
-        self.ends.contains(&(local, end))
+        self.ends.get(&local).is_some_and(|ends| ends.binary_search(&end).is_ok())
     }
 
     /// Returns true if the instruction that ends at `end` leaves a value on the operand stack.
