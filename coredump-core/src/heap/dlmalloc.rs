@@ -342,7 +342,7 @@ impl Dlmalloc {
     fn freed_after_join(&self, view: &View<'_>, outer: u64, end: u64) -> Option<Damage> {
         let chunk = end.checked_sub(view.word(end)?).filter(|&chunk| chunk > outer)?;
         let size = view.word(chunk + self.width)? & !FLAGS;
-        let twice = chunk + size == end && self.is_free(view, chunk);
+        let twice = chunk.checked_add(size) == Some(end) && self.is_free(view, chunk);
         twice.then(|| Damage::freed_after_join(end, chunk + 2 * self.width))
     }
 

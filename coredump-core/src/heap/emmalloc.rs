@@ -112,6 +112,7 @@ fn first_sentinel(view: &View<'_>, unused: u64, own: &impl Fn(u64) -> bool) -> O
             return None;
         }
     }
+    first.checked_add(SENTINELS * sentinel)?;
     let all = (0..SENTINELS).map(|index| first + index * sentinel);
     let sound = all.clone().all(|at| own(at) || linked(at));
     (sound && all.filter(|&at| own(at)).count() as u64 >= UNUSED).then_some(first)
