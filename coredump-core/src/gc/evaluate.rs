@@ -169,12 +169,7 @@ impl<'d> Evaluation<'_, 'd> {
         };
         let of_companion = || {
             let class = self.view.class_of(&self.object(self.local(&["this".to_owned()])?.part?).ok()?)?;
-            let owner: Vec<&str> = class.split('.').chain([COMPANION]).collect();
-            self.member(self.singleton(&owner)?, path.last().filter(|_| path.len() == 1)?).ok()
-        };
-        let companion = || {
-            let path: Vec<&str> = path.iter().map(String::as_str).chain([COMPANION]).collect();
-            self.singleton(&path)
+            self.member(self.companion(&class)?, path.last().filter(|_| path.len() == 1)?).ok()
         };
         let delegated = || self.view.delegated(self.global(&format!("{}$delegate", path.join(".")))?);
         let none = || format!("no variable `{}` is in scope here", path.join("::"));
@@ -182,8 +177,18 @@ impl<'d> Evaluation<'_, 'd> {
             .or_else(of_companion)
             .or_else(|| self.global(&path.join(".")))
             .or_else(delegated)
-            .or_else(companion);
+            .or_else(|| self.companion(&path.join(".")));
         found.ok_or_else(none)
+    }
+
+    /// The companion object of a class, whose name may be its own.
+    fn companion(&self, class: &str) -> Option<FieldReading> {
+        let of = |name: &str| self.singleton(&class.split('.').chain([name]).collect::<Vec<_>>());
+        of(COMPANION).or_else(|| {
+            let frame = self.view.dump.threads.get(self.thread)?.frames.get(self.frame)?;
+            let module = self.view.binaries.module_of(self.view.dump, frame)?;
+            of(&self.view.companion(module, class)?)
+        })
     }
 
     /// The only instance of an object by its class, which may be declared in other classes, or an entry of an enumeration.

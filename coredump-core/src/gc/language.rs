@@ -39,8 +39,11 @@ impl ObjectView<'_> {
     pub(super) fn value_of(&self, part: FieldReading) -> Option<(&str, &str, FieldReading)> {
         let Reading::Value { module, ty } = part.reading else { return None };
         let (class, field) = kotlin::value_class(&self.named, module, ty)?;
-        // A value class that may be null needs no box where what it is made of is an object.
-        if part.field == Field::Ref(Link::Null) && class != "kotlin.Result" {
+        // A value that may be null needs no box where what it is made of is an object that cannot be null.
+        if part.field == Field::Ref(Link::Null)
+            && class != "kotlin.Result"
+            && !self.kotlin.may_hold_null(&self.named, module, ty)
+        {
             return None;
         }
         let reading = self.kotlin.reading_in(&self.named, module, ty, part.field);
@@ -58,6 +61,11 @@ impl ObjectView<'_> {
             }
         }
         part.read(Reading::Unknown)
+    }
+
+    /// The name of the companion object of a class of a module, where it is declared with one.
+    pub(super) fn companion(&self, module: u32, class: &str) -> Option<String> {
+        self.kotlin.companion(&self.named, module, class)
     }
 
     /// Returns how the value of a module's global is read.

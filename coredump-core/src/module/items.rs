@@ -139,6 +139,8 @@ pub(super) struct Subtype {
     pub element_size: Option<u8>,
     /// For each field of a struct its size in bytes; `None` for a reference.
     pub fields: Option<Box<[Option<u8>]>>,
+    /// The index of the type that each field of a struct refers to, or each parameter and then each result of a function.
+    pub references: Box<[Option<u32>]>,
 }
 
 impl From<wasmparser::SubType> for Subtype {
@@ -155,7 +157,25 @@ impl From<wasmparser::SubType> for Subtype {
             }
             _ => None,
         };
-        Subtype { kind, supertype: ty.supertype_idx.and_then(|index| index.as_module_index()), element_size, fields }
+        let references = match &ty.composite_type.inner {
+            CompositeInnerType::Struct(structure) => {
+                structure.fields.iter().map(|field| referred_to(field.element_type.unpack())).collect()
+            }
+            CompositeInnerType::Func(function) => {
+                function.params().iter().chain(function.results()).map(|ty| referred_to(*ty)).collect()
+            }
+            _ => Box::default(),
+        };
+        let supertype = ty.supertype_idx.and_then(|index| index.as_module_index());
+        Subtype { kind, supertype, element_size, fields, references }
+    }
+}
+
+/// The index of the type that references of a value type refer to, if that is one of the module.
+pub fn referred_to(ty: wasmparser::ValType) -> Option<u32> {
+    match ty {
+        wasmparser::ValType::Ref(reference) => reference.type_index()?.as_module_index(),
+        _ => None,
     }
 }
 

@@ -24,11 +24,11 @@ use wasmparser::{
 
 pub use code::Body;
 use items::Subtype;
-pub(crate) use items::constant_bits;
 pub use items::{
     Constant, DataSegment, ElementSegment, Export, GlobalDefinition, Import, ItemKind, MemoryDefinition, Signature,
     TableDefinition, TypeKind, ValueType,
 };
+pub(crate) use items::{constant_bits, referred_to};
 pub use sections::{Preamble, RawSection, nested, preamble};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -397,6 +397,28 @@ impl<'s> Module<'s> {
     /// The size in bytes of a field of a struct type; `None` for a reference.
     pub(crate) fn field_width(&self, index: u32, field: u32) -> Option<u8> {
         *self.subtypes().get(index as usize)?.fields.as_ref()?.get(field as usize)?
+    }
+
+    /// The type of the objects that a field of a struct type refers to.
+    pub(crate) fn field_reference(&self, index: u32, field: u32) -> Option<u32> {
+        *self.subtypes().get(index as usize)?.references.get(field as usize)?
+    }
+
+    /// The type of the objects that a function's parameter refers to; after the parameters come the results.
+    pub(crate) fn parameter_reference(&self, function: u32, parameter: usize) -> Option<u32> {
+        *self.subtypes().get(self.type_index(function)? as usize)?.references.get(parameter)?
+    }
+
+    /// The types of the objects that a function's locals refer to, parameters first. `None` as for [`Module::local_types`].
+    pub(crate) fn local_references(&self, function: u32) -> Option<Vec<Option<u32>>> {
+        let parameters = self.signature(function)?.params.len();
+        let mut types: Vec<_> = (0..parameters).map(|index| self.parameter_reference(function, index)).collect();
+        for group in self.function_body(function)?.get_locals_reader().ok()? {
+            let (count, ty) = group.ok()?;
+            let len = types.len().checked_add(count as usize).filter(|len| *len <= MAX_LOCALS)?;
+            types.resize(len, referred_to(ty));
+        }
+        Some(types)
     }
 
     fn subtypes(&self) -> &[Subtype] {

@@ -5,6 +5,7 @@
 //! strings, a number and flags, and the functions that load the two strings) is an object, too: so a class has its name
 //! also where the name section is lost, and where an optimiser made one type of several classes. Seen in Kotlin 2.4.20.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use wasmparser::Operator;
@@ -32,6 +33,20 @@ const METHODS: usize = 256;
 const SHORT: usize = 2;
 /// Longest name, in UTF-16 code units.
 const LONGEST: usize = 1024;
+
+/// The most operators of a constructor that are read.
+const CONSTRUCTOR: usize = 512;
+/// The end of the names of functions that return the only instance of a class.
+const GETTER: &str = "_getInstance";
+
+/// A method that the compiler writes for each `data object`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DataMethod {
+    /// Returns the simple name of the class.
+    ToString,
+    /// Returns a constant.
+    HashCode,
+}
 
 /// A class.
 #[derive(Debug)]
@@ -199,12 +214,8 @@ impl Kotlin {
         if object.kind() != ObjectKind::Struct {
             return None;
         }
-        let begins = || object.ty.fields.starts_with(&HEADER).then(|| object.get(RTTI));
-        let named = (0..=RTTI).find(|index| view.field_name(object.type_index, *index) == Some("rtti"));
-        let Some(field) = named.map_or_else(begins, |index| Some(object.get(index))) else {
-            return self.class_of_array(view, object);
-        };
-        let field = field?;
+        let Some(index) = information_index(view, object) else { return self.class_of_array(view, object) };
+        let field = object.get(index)?;
         // Types that are equal are one, and some of them may have no name.
         let of_type = || object.ty.places.iter().find_map(|place| self.class_of_type(view, place));
         let Field::Ref(Link::Object(information)) = field else { return of_type() };
@@ -226,6 +237,14 @@ impl Kotlin {
                 Some(class)
             }
             _ => Some(class),
+        }
+    }
+
+    /// The object of runtime type information that an object refers to.
+    pub fn information(&self, view: &Named<'_>, object: &Object<'_>) -> Option<Id> {
+        match object.get(information_index(view, object)?)? {
+            Field::Ref(Link::Object(information)) => Some(information),
+            _ => None,
         }
     }
 
@@ -264,25 +283,97 @@ impl Kotlin {
         if let Some(known) = self.data_objects.lock().get(&vtable) {
             return *known;
         }
-        let returns = |method: &str, returned: &dyn Fn(u32, &[Operator<'_>]) -> bool| {
-            methods(view, object).any(|(number, index)| {
-                let Some(module) = view.module(number) else { return false };
-                let is_named = module.function_name(index).and_then(|name| name.rsplit_once('.'));
-                is_named.is_some_and(|(_, name)| name == method)
-                    && short_body(module, index).is_some_and(|body| returned(number, &body))
-            })
-        };
-        let is_name = |number: u32, body: &[Operator<'_>]| match *body {
-            [Operator::I32Const { value }, Operator::Call { function_index }] => {
-                let name = self.pool(view, number, Some(function_index)).and_then(|pool| pool.get(value));
-                name.is_some_and(|name| name == class.simple())
+        let mut methods = methods(view, object).peekable();
+        let known = match methods.peek() {
+            Some(_) => {
+                let (mut is_named, mut has_constant) = (false, false);
+                for (number, index) in methods {
+                    match self.method_of_data_object(view, number, index, class.simple()) {
+                        Some(DataMethod::ToString) => is_named = true,
+                        Some(DataMethod::HashCode) => has_constant = true,
+                        None => {}
+                    }
+                }
+                is_named && has_constant
             }
-            _ => false,
+            // An engine without instrumentation does not reveal the functions.
+            None => object.ty.places.iter().any(|(number, ty)| {
+                let name = view.module(*number).and_then(|module| module.type_name(*ty));
+                name.is_some_and(|name| self.data_classes(view, *number).contains(name))
+            }),
         };
-        let is_constant = |_: u32, body: &[Operator<'_>]| matches!(body, [Operator::I32Const { .. }]);
-        let known = returns("toString", &is_name) && returns("hashCode", &is_constant);
         self.data_objects.lock().insert(vtable, known);
         known
+    }
+
+    /// Returns which of the two methods of a `data object` with this simple name a function is.
+    fn method_of_data_object(&self, view: &Named<'_>, number: u32, function: u32, simple: &str) -> Option<DataMethod> {
+        let module = view.module(number)?;
+        let (_, method) = module.function_name(function)?.rsplit_once('.')?;
+        let is_own = method == "toString" || method == "hashCode";
+        let body = is_own.then(|| short_body(module, function))??;
+        match (method, &body[..]) {
+            ("toString", [Operator::I32Const { value }, Operator::Call { function_index }]) => {
+                let name = self.pool(view, number, Some(*function_index))?.get(*value)?;
+                (name == simple).then_some(DataMethod::ToString)
+            }
+            ("hashCode", [Operator::I32Const { .. }]) => Some(DataMethod::HashCode),
+            _ => None,
+        }
+    }
+
+    /// The names of the types of a module's `data object`s, as far as the names of its functions show them. No other type
+    /// has such a name.
+    fn data_classes(&self, view: &Named<'_>, number: u32) -> Arc<HashSet<String>> {
+        if let Some(known) = self.data_classes.lock().get(&number) {
+            return known.clone();
+        }
+        let mut found = HashSet::new();
+        if let Some(module) = view.module(number) {
+            let mut named: HashMap<&str, [bool; 2]> = HashMap::new();
+            for (function, name) in module.function_names() {
+                let Some((class, _)) = name.rsplit_once('.') else { continue };
+                let simple = class.rsplit('.').next().unwrap_or(class);
+                if let Some(method) = self.method_of_data_object(view, number, function, simple) {
+                    named.entry(class).or_default()[usize::from(method == DataMethod::HashCode)] = true;
+                }
+            }
+            let mut types: HashMap<&str, u32> = HashMap::new();
+            for name in (0..module.type_kinds().len() as u32).filter_map(|ty| module.type_name(ty)) {
+                *types.entry(name).or_default() += 1;
+            }
+            let is_data = |(name, has): &(&str, [bool; 2])| *has == [true; 2] && types.get(name) == Some(&1);
+            found.extend(named.into_iter().filter(is_data).map(|(name, _)| name.to_owned()));
+        }
+        let found = Arc::new(found);
+        self.data_classes.lock().insert(number, found.clone());
+        found
+    }
+
+    /// The name of the companion object of a class, without the classes around it: the constructors of the class make sure
+    /// that it is there. `None` where no constructor does, or they name several.
+    pub fn companion(&self, view: &Named<'_>, number: u32, class: &str) -> Option<String> {
+        let module = view.module(number)?;
+        let mut found: Option<&str> = None;
+        for (function, name) in module.function_names() {
+            // The names of functions leave out the classes around the class.
+            let is_constructor = name
+                .strip_suffix(".<init>")
+                .is_some_and(|of| class == of || class.strip_suffix(of).is_some_and(|before| before.ends_with('.')));
+            let Some(mut operators) = is_constructor.then(|| module.operators(function)).flatten() else { continue };
+            let mut called = None;
+            for _ in 0..CONSTRUCTOR {
+                let Ok(operator) = operators.read() else { break };
+                let getter = called.take().and_then(|callee| module.function_name(callee)?.strip_suffix(GETTER));
+                match (getter, operator) {
+                    (Some(getter), Operator::Drop) if found.is_none_or(|found| found == getter) => found = Some(getter),
+                    (Some(_), Operator::Drop) => return None,
+                    (_, Operator::Call { function_index }) => called = Some(function_index),
+                    _ => {}
+                }
+            }
+        }
+        Some(found?.rsplit('.').next()?.to_owned())
     }
 
     /// The class according to the names of a type and its supertypes: an engine without instrumentation does not reveal
@@ -356,6 +447,12 @@ impl Kotlin {
         self.pools.lock().insert((module, loader), pool.clone());
         pool
     }
+}
+
+/// The index of an object's field that refers to its runtime type information.
+fn information_index(view: &Named<'_>, object: &Object<'_>) -> Option<usize> {
+    let named = (0..=RTTI).find(|index| view.field_name(object.type_index, *index) == Some("rtti"));
+    named.or_else(|| object.ty.fields.starts_with(&HEADER).then_some(RTTI))
 }
 
 /// The functions in an object's vtable, each with the number of its module.

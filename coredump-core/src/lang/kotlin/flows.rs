@@ -1,7 +1,8 @@
 //! Data flow: what is known of a value's Kotlin type is also known of every local, result, field and global that the
 //! value is moved to or from. Kotlin's types are static, so a move of a number never changes its type; where a value
 //! class or a number becomes another, a function of the class is called. References are not followed, since they are
-//! moved to supertypes as well. A call by reference is known by the field that holds the reference, in a vtable or a
+//! moved to supertypes as well, but for those to arrays of numbers with a sign: their only supertype is that of all objects, and
+//! an array of unsigned numbers without its box is such a reference. A call by reference is known by the field that holds the reference, in a vtable or a
 //! lambda: its parameters and result are those of all functions that are stored there. The nearest evidence counts, and
 //! where the nearest pieces disagree, nothing is known.
 
@@ -10,9 +11,10 @@ use std::collections::HashMap;
 use wasmparser::{BlockType, Operator, OperatorsReader, ValType};
 
 use super::Reading;
-use super::kinds::{Declarations, Evidence, class_of_function, is_optimised};
+use super::kinds::{Declarations, Evidence, is_optimised, is_signed_array};
 use super::layout::{HEADER, with_superclasses};
-use crate::module::{Module, ValueType};
+use super::values::class_of_function;
+use crate::module::{Module, ValueType, referred_to};
 use crate::unwind::arity;
 
 /// Stands for the function index in code outside of functions, such as initialisers of globals.
@@ -21,6 +23,8 @@ const NO_FUNCTION: u32 = u32::MAX;
 const MAX_MOVES: usize = 1 << 23;
 /// The most locals that are analysed, of all functions of a module together.
 const MAX_LOCALS: usize = 1 << 24;
+/// The most types of arrays that are followed: the library has four.
+const ARRAYS: usize = 8;
 /// The most fields that are remembered in which a function stores one of its parameters.
 const KEPT: usize = 16;
 /// The most operands on a function's stack, and the most open blocks. The rest of a function that has more is not read.
@@ -62,6 +66,7 @@ impl Flows {
         let mut graph = SlotGraph {
             module,
             declared,
+            arrays: arrays_of_numbers(module),
             ids: HashMap::new(),
             known: Vec::new(),
             moves: Vec::new(),
@@ -109,6 +114,15 @@ fn inherited(module: &Module<'_>, slot: Slot) -> Slot {
     }
 }
 
+/// The types of arrays of numbers with a sign.
+fn arrays_of_numbers(module: &Module<'_>) -> Vec<u32> {
+    let is_array = |ty: &u32| {
+        let name = module.type_name(*ty).and_then(|name| name.strip_prefix("kotlin."));
+        name.is_some_and(is_signed_array)
+    };
+    (0..module.type_kinds().len() as u32).filter(is_array).take(ARRAYS).collect()
+}
+
 /// The origin of an operand.
 #[derive(Clone, Copy, Debug)]
 enum Origin {
@@ -139,6 +153,8 @@ type Member = (u32, u32);
 struct SlotGraph<'m, 's> {
     module: &'m Module<'s>,
     declared: &'m Declarations<'m, 's>,
+    /// The types of arrays of numbers with a sign, without which no reference is followed.
+    arrays: Vec<u32>,
     ids: HashMap<Slot, u32>,
     /// The evidence for each slot, by the slot's number.
     known: Vec<Option<Evidence>>,
@@ -308,6 +324,8 @@ struct OperandWalk<'g, 'm, 's> {
     of_value: bool,
     /// The types of its locals.
     locals: Vec<ValueType>,
+    /// The types of the objects that its locals refer to.
+    references: Vec<Option<u32>>,
     stack: Vec<Origin>,
     blocks: Vec<OpenBlock>,
     /// The number of blocks so far.
@@ -317,14 +335,18 @@ struct OperandWalk<'g, 'm, 's> {
 impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
     fn new(graph: &'g mut SlotGraph<'m, 's>, function: u32, locals: Vec<ValueType>) -> OperandWalk<'g, 'm, 's> {
         let of_value = graph.module.function_name(function).and_then(class_of_function).is_some();
-        OperandWalk { graph, function, of_value, locals, stack: Vec::new(), blocks: Vec::new(), count: 0 }
+        let references = match graph.arrays.is_empty() {
+            true => Vec::new(),
+            false => graph.module.local_references(function).unwrap_or_default(),
+        };
+        OperandWalk { graph, function, of_value, locals, references, stack: Vec::new(), blocks: Vec::new(), count: 0 }
     }
 
     fn run(mut self) -> Option<()> {
         let module = self.graph.module;
         let results = &module.signature(self.function)?.results;
         let end = Slot::Result(self.function);
-        let result = (results.len() == 1).then(|| self.is_number(end).then(|| self.graph.id(end)));
+        let result = (results.len() == 1).then(|| self.is_followed(end).then(|| self.graph.id(end)));
         let name = module.function_name(self.function).unwrap_or_default();
         // The elements of Kotlin's arrays lie in arrays of Wasm, whose types do not show what they are.
         let element = match name {
@@ -359,7 +381,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
         let ty = self.graph.declared.type_of_value(&class_of_function(name)?)?;
         let only = self.graph.id(Slot::Field(ty, HEADER.len() as u32));
         let inner = if is_made { Slot::Local(self.function, 0) } else { Slot::Result(self.function) };
-        if self.is_number(inner) {
+        if self.is_followed(inner) {
             let inner = self.graph.id(inner);
             self.graph.flow(Origin::Slot(inner), only);
         }
@@ -373,22 +395,34 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
         if self.stack.len() > height { self.stack.pop() } else { None }
     }
 
-    /// Returns true if a slot holds numbers. The types of globals and blocks are not looked up, since a slot to which a
-    /// number is moved, or from which one comes, holds numbers too.
-    fn is_number(&self, slot: Slot) -> bool {
+    /// Returns true if a slot holds numbers, or references to arrays of them. The types of globals and blocks are not
+    /// looked up, since a slot to which such a value is moved, or from which one comes, holds such values too.
+    fn is_followed(&self, slot: Slot) -> bool {
         let module = self.graph.module;
-        let ty = match slot {
-            Slot::Field(ty, field) => return module.field_width(ty, field).is_some(),
+        let is_array = |ty: Option<u32>| ty.is_some_and(|ty| self.graph.arrays.contains(&ty));
+        let (ty, refers_to) = match slot {
+            Slot::Field(ty, field) => {
+                return module.field_width(ty, field).is_some() || is_array(module.field_reference(ty, field));
+            }
             Slot::Global(_) | Slot::Block(..) | Slot::Taken(..) | Slot::Given(..) => return true,
-            Slot::Local(function, index) if function == self.function => self.locals.get(index as usize).copied(),
+            Slot::Local(function, index) if function == self.function => {
+                let index = index as usize;
+                (self.locals.get(index).copied(), self.references.get(index).copied().flatten())
+            }
             Slot::Local(function, index) => {
-                module.signature(function).and_then(|signature| signature.params.get(index as usize).copied())
+                let index = index as usize;
+                let ty = module.signature(function).and_then(|signature| signature.params.get(index).copied());
+                (ty, module.parameter_reference(function, index))
             }
-            Slot::Result(function) => {
-                module.signature(function).and_then(|signature| signature.results.first().copied())
-            }
+            Slot::Result(function) => match module.signature(function) {
+                Some(signature) => {
+                    let refers_to = module.parameter_reference(function, signature.params.len());
+                    (signature.results.first().copied(), refers_to)
+                }
+                None => return false,
+            },
         };
-        ty.is_some_and(|ty| ty != ValueType::Ref)
+        ty.is_some_and(|ty| ty != ValueType::Ref) || is_array(refers_to)
     }
 
     fn is_parameter(&self, local: u32) -> bool {
@@ -399,7 +433,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
     /// Notes that a local of the function is assigned to.
     fn set(&mut self, source: Origin, local: u32) {
         let slot = Slot::Local(self.function, local);
-        if self.is_number(slot) {
+        if self.is_followed(slot) {
             self.moved(source, slot);
         } else if self.is_parameter(local) {
             self.graph.kept.insert((self.function, local), None);
@@ -408,7 +442,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
 
     fn push_slot(&mut self, slot: Slot) {
         let source = match slot {
-            _ if self.is_number(slot) => Origin::Slot(self.graph.id(slot)),
+            _ if self.is_followed(slot) => Origin::Slot(self.graph.id(slot)),
             Slot::Field(ty, field) => Origin::Member(ty, field),
             Slot::Local(_, local) => Origin::Reference(local),
             _ => Origin::Unknown,
@@ -417,7 +451,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
     }
 
     fn moved(&mut self, source: Origin, slot: Slot) {
-        if self.is_number(slot) {
+        if self.is_followed(slot) {
             let id = self.graph.id(slot);
             self.graph.flow(source, id);
         }
@@ -426,7 +460,11 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
     fn begin(&mut self, ty: BlockType, is_loop: bool) -> Option<()> {
         let result = match ty {
             BlockType::Empty => None,
-            BlockType::Type(ValType::Ref(_)) => Some(None),
+            BlockType::Type(ty @ ValType::Ref(_))
+                if referred_to(ty).is_none_or(|ty| !self.graph.arrays.contains(&ty)) =>
+            {
+                Some(None)
+            }
             BlockType::Type(_) => {
                 self.count = self.count.checked_add(1)?;
                 Some(Some(self.graph.id(Slot::Block(self.function, self.count))))
@@ -529,7 +567,8 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
                     let source = self.pop()?;
                     self.stored(source, struct_type_index, field);
                 }
-                self.stack.push(Origin::Unknown);
+                let given = self.graph.declared.given(operator);
+                self.stack.push(given.map_or(Origin::Unknown, Origin::Known));
             }
             Operator::Call { function_index } => {
                 let callee = self.graph.callee(function_index);
@@ -748,6 +787,32 @@ mod tests {
         let other = "(struct.new $own (ref.func $blank) (ref.func $shows))";
         assert_eq!(calls(&format!("(global (ref $own) {other})")), None, "another field");
         assert_eq!(calls("(func (drop (call $keeps (ref.func $shows))))"), Some(Reading::Truth));
+    }
+
+    /// Without its box, an array of unsigned numbers is one of those with a sign.
+    #[test]
+    fn an_array_of_numbers_has_the_sign_of_what_is_put_there() {
+        let array = "(struct.new $kotlin.IntArray (ref.null $words))";
+        let unsigned = format!("(call $kotlin.<UIntArray__<init>-impl> {array})");
+        let given = |argument: &str| {
+            parameter(&format!(
+                r#"(module
+                (type $words (array (mut i32)))
+                (type $kotlin.IntArray (struct (field $storage (ref null $words))))
+                (func (param $cells (ref null $kotlin.IntArray)))
+                (func $kotlin.<UIntArray__<init>-impl> (param $storage (ref null $kotlin.IntArray))
+                    (result (ref null $kotlin.IntArray)) (local.get $storage))
+                (func $made (param $local (ref null $kotlin.IntArray)) (param $flag i32)
+                    (call 0 {argument})))"#
+            ))
+        };
+        assert_eq!(given("(ref.null $kotlin.IntArray)"), None);
+        assert_eq!(given(array), Some(Reading::Signed));
+        assert_eq!(given(&unsigned), Some(Reading::Unsigned));
+        assert_eq!(given(&format!("(local.tee $local {unsigned})")), Some(Reading::Unsigned));
+        let either =
+            format!("(if (result (ref null $kotlin.IntArray)) (local.get $flag) (then {array}) (else {unsigned}))");
+        assert_eq!(given(&either), None);
     }
 
     /// Such code may pop thousands of operands with each instruction, none of which is there.

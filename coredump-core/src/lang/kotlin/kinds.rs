@@ -10,12 +10,11 @@ use super::Reading;
 use super::bound::{self, BOUND};
 use super::class::{RTTI, unnumbered};
 use super::layout::{HEADER, with_superclasses};
+use super::values::{RESULT, class_of_function, nullable_values, value_classes, values_of};
 use crate::module::Module;
 use crate::objects::{Field, Storage};
 use crate::unwind::{arity, block_arity};
 
-/// The value class of the library that can hold any value.
-const RESULT: &str = "kotlin.Result";
 /// The most operands and open blocks of a function that are followed, and the most results of one operator.
 const OPERANDS: usize = 1 << 10;
 const RESULTS: usize = 16;
@@ -322,7 +321,7 @@ impl Declarations<'_, '_> {
 }
 
 /// Returns true if a class of the library is an array of numbers with a sign, such as `IntArray`.
-fn is_signed_array(class: &str) -> bool {
+pub fn is_signed_array(class: &str) -> bool {
     class.strip_suffix("Array").is_some_and(|element| SIGNED.contains(&element))
 }
 
@@ -341,43 +340,6 @@ fn value_class(function: &str) -> Option<Reading> {
         ("time", "Duration") => Reading::Duration,
         _ => return None,
     })
-}
-
-/// The value class of which a function is a method, with its package: `shop.Cents` of `shop.Cents__toString-impl` and
-/// of `shop.<Cents__<get-amount>-impl>`.
-pub fn class_of_function(function: &str) -> Option<String> {
-    let (path, rest) = function.split_once("__")?;
-    let (package, class) = path.rsplit_once('.').unwrap_or(("", path));
-    let class = class.trim_start_matches('<');
-    rest.trim_end_matches('>').ends_with("-impl").then(|| match package {
-        "" => class.to_owned(),
-        package => format!("{package}.{class}"),
-    })
-}
-
-/// The types of a program's value classes, by their names: they have one field, and functions that take them without
-/// their box.
-fn value_classes(module: &Module<'_>) -> HashMap<String, u32> {
-    let named: HashSet<String> = module
-        .function_names()
-        .filter_map(|(_, name)| class_of_function(name))
-        .filter(|name| name == RESULT || !name.starts_with("kotlin."))
-        .collect();
-    if named.is_empty() {
-        return HashMap::new();
-    }
-    let count = HEADER.len() as u32 + 1;
-    let types = (0u32..).take(module.type_kinds().len()).filter(|ty| module.field_count(*ty) == Some(count));
-    types
-        .filter_map(|ty| Some((module.type_name(ty)?.to_owned(), ty)))
-        .filter(|(name, _)| named.contains(name))
-        .collect()
-}
-
-/// The value classes of the module with this number, by their names without the package.
-fn values_of(values: &HashMap<String, u32>, module: u32) -> Vec<(&str, Reading)> {
-    let simple = |name: &'_ str| name.rfind(['.', '$']).map_or(0, |at| at + 1);
-    values.iter().map(|(name, ty)| (&name[simple(name)..], Reading::Value { module, ty: *ty })).collect()
 }
 
 /// Returns true if objects of a type begin with the fields that all objects have.
@@ -642,6 +604,8 @@ pub struct Fields {
     merged: HashSet<u32>,
     /// Types of value classes, by name.
     values: HashMap<String, u32>,
+    /// The types of value classes whose only field may be null.
+    nullable: HashSet<u32>,
 }
 
 impl Fields {
@@ -725,8 +689,15 @@ impl Fields {
             });
         }
         fields.merged = classes.merged;
+        fields.nullable = nullable_values(module, &values);
         fields.values = values;
         fields
+    }
+
+    /// Returns true if the only field of the value class that is boxed in this type may be null. Values of such a class
+    /// that may be null themselves have a box.
+    pub fn may_hold_null(&self, ty: u32) -> bool {
+        self.nullable.contains(&ty)
     }
 
     /// The value classes of the module with this number, by their names without the package.

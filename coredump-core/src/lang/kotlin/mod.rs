@@ -10,8 +10,9 @@ mod numbers;
 mod suspended;
 pub mod tasks;
 mod text;
+mod values;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +26,8 @@ use crate::gc::named::Named;
 use crate::locked::Locked;
 use crate::objects::{Field, Id, Link, Object, Storage};
 
-pub use class::has_information;
+pub use class::{has_information, unnumbered};
+pub use kinds::is_optimised;
 pub use library::read_as;
 pub use numbers::{part_text, quoted};
 pub use suspended::{Held, SuspendPoint, Suspended};
@@ -51,6 +53,8 @@ pub struct Kotlin {
     named: Locked<Lookups<(u32, u32), Class>>,
     /// By the object that is the vtable of a class: true if the class is a `data object`.
     data_objects: Locked<HashMap<Id, bool>>,
+    /// The classes of a module's `data object`s, by the names of their types.
+    data_classes: Locked<HashMap<u32, Arc<HashSet<String>>>>,
     /// By runtime type information and type of the dump.
     typed: Locked<HashMap<(Id, u32), Arc<Class>>>,
     /// By module and the function that loads from it.
@@ -230,6 +234,11 @@ impl Kotlin {
         let known = view.module(number).zip(self.fields(view, number));
         let moved = || self.moved(view, number, Slot::Field(ty, layout::HEADER.len() as u32));
         known.map_or(Reading::Unknown, |(module, fields)| fields.within(module, ty, field, moved))
+    }
+
+    /// Returns true if a value of the value class that is boxed in a type may be null where it has no box.
+    pub fn may_hold_null(&self, view: &Named<'_>, number: u32, ty: u32) -> bool {
+        self.fields(view, number).is_some_and(|fields| fields.may_hold_null(ty))
     }
 
     /// Returns true if a value is an object of a class, or of a subclass of it.

@@ -18,8 +18,9 @@ pub fn part_text(part: FieldReading) -> Option<String> {
         Reading::Character if bits <= u16::MAX.into() => character(bits as u16),
         Reading::Number | Reading::Truth | Reading::Character if signed < 0 => format!("{signed} or {bits}"),
         Reading::Unknown if signed < 0 => match part.field {
-            Field::I32(_) | Field::I64(_) => format!("{signed} or {bits}"),
-            _ => format!("{bits:#x}"),
+            Field::I16(unit) => format!("{signed} or {bits} or {}", character(unit)),
+            // No truth value is so great.
+            _ => format!("{signed} or {bits}"),
         },
         Reading::Unknown => match (part.field, bits) {
             (Field::I8(_), 0 | 1) => format!("{bits} or {}", bits == 1),
@@ -203,8 +204,8 @@ mod tests {
     fn what_may_be_a_truth_value_or_a_character_is_both() {
         let text = |field| part_text(FieldReading { field, reading: Reading::Unknown }).unwrap();
         assert_eq!([text(Field::I8(1)), text(Field::I8(0))], ["1 or true", "0 or false"]);
-        assert_eq!([text(Field::I8(2)), text(Field::I8(0xff))], ["2", "0xff"]);
-        assert_eq!(text(Field::I16(35)), "35 or '#'");
+        assert_eq!([text(Field::I8(2)), text(Field::I8(0xff))], ["2", "-1 or 255"]);
+        assert_eq!([text(Field::I16(35)), text(Field::I16(0x80fd))], ["35 or '#'", "-32515 or 33021 or '能'"]);
         assert_eq!([text(Field::I32(1)), text(Field::I64(7))], ["1", "7"]);
     }
 
