@@ -208,7 +208,7 @@ fn located_in(recorded: &Arc<Recorded>, binaries: Binaries) -> Located {
         Views {
             resolver: Resolver::new(dump, binaries),
             inspector: Inspector::new(dump, binaries),
-            objects: gc::ObjectView::new(dump, binaries),
+            objects: gc::ObjectView::new(dump, binaries).of_file(scene.recorded.borrow_owner()),
         }
     })
 }

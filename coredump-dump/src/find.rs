@@ -79,7 +79,7 @@ fn in_objects(inspection: &Inspection<'_>, needle: &[u8], hits: &mut Hits<'_, '_
                     if width == 2 { String::from_utf16_lossy(&units.collect::<Vec<_>>()) } else { String::new() };
                 if width == 2 { escape(&text).into_owned() } else { escape_bytes(shown) }
             };
-            let ty = view.type_label(object.type_index);
+            let ty = view.label_of(&object);
             if hits.add_in_object(object.id, &ty, found / width, preview).is_break() {
                 return;
             }

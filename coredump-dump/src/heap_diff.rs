@@ -80,8 +80,7 @@ fn no_heap(inspection: &Inspection<'_>, index: u32) -> bool {
 
 /// The types of which there are more or fewer objects; none if neither dump holds any.
 fn objects_of(before: &Inspection<'_>, inspection: &Inspection<'_>) -> Option<Records> {
-    let counts =
-        |inspection: &Inspection<'_>| objects::known(inspection).map(|(view, all)| objects::counts(view, all, |_| 0));
+    let counts = |inspection: &Inspection<'_>| objects::known(inspection).map(|(view, all)| objects::counts(view, all));
     let (then, now) = (counts(before), counts(inspection));
     if then.is_none() && now.is_none() {
         return None;

@@ -1,6 +1,6 @@
 //! `--objects`, `--object` and `--path-to` of objects: what a garbage-collected program holds, and what keeps it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use coredump_core::Limits;
 use coredump_core::cli::Exit;
@@ -49,13 +49,17 @@ fn outcome(objects: &Objects<'_>) -> Exit {
 pub fn list(inspection: &Inspection<'_>, wanted: &str) -> Result<Exit> {
     let (view, objects) = needed(inspection)?;
     let roots = view.roots();
-    let dominators = Graph::new(objects, &roots).dominators(objects);
-    let types: Vec<bool> = (0..objects.types().len() as u32)
-        .map(|ty| wanted.is_empty() || is_named(&view.type_label(ty), wanted))
+    let dominators = Graph::new(objects, &roots).dominators(objects, || view.release());
+    let mut groups: HashMap<u32, bool> = HashMap::new();
+    let mut chosen = |object: &Object<'_>| {
+        let group = view.group_of(object);
+        wanted.is_empty() || *groups.entry(group).or_insert_with(|| is_named(&view.group_label(group), wanted))
+    };
+    let mut ids: Vec<(u64, Id)> = objects
+        .iter()
+        .filter(|object| chosen(object))
+        .map(|object| (dominators.retained(object.id), object.id))
         .collect();
-    let chosen = |object: &Object<'_>| types.get(object.type_index as usize).is_some_and(|chosen| *chosen);
-    let mut ids: Vec<(u64, Id)> =
-        objects.iter().filter(chosen).map(|object| (dominators.retained(object.id), object.id)).collect();
     if ids.is_empty() {
         return Err(inspection
             .error(ErrorKind::NotFound, format!("there is no object of type {wanted}"))
@@ -71,7 +75,7 @@ pub fn list(inspection: &Inspection<'_>, wanted: &str) -> Result<Exit> {
             table.row([
                 format!("#{id}"),
                 object.kind().name().to_owned(),
-                view.type_label(object.type_index),
+                view.label_of(&object),
                 object.size().to_string(),
                 retained.to_string(),
                 in_short(view, &object),
@@ -100,12 +104,12 @@ pub fn one(inspection: &Inspection<'_>, id: Id) -> Result<Exit> {
     let roots = view.roots();
     let graph = Graph::new(objects, &roots);
     let referrers = graph.referrers(id, REFERRERS);
-    let dominators = graph.dominators(objects);
+    let dominators = graph.dominators(objects, || view.release());
     let mut facts = Records::new("Object", "object", &["", ""]);
     let mut fact = |name: &str, value: String| facts.row([name.to_owned(), value]);
     fact("id", format!("#{id}"));
     fact("kind", object.kind().name().to_owned());
-    fact("type", view.type_label(object.type_index));
+    fact("type", view.label_of(&object));
     if object.kind() == ObjectKind::Array {
         fact("length", object.len.to_string());
     }
@@ -209,10 +213,13 @@ pub fn types(inspection: &Inspection<'_>) -> Option<Records> {
     let (view, objects) = known(inspection)?;
     const COLUMNS: &[&str] = &["kind", "type", ">objects", ">bytes", ">retained"];
     let mut table = Records::new("Object types", "object-type", COLUMNS);
-    let dominators = Graph::new(objects, &view.roots()).dominators(objects);
-    let retained = dominators.retained_by_type(objects);
+    // The objects are counted first: what is read of the file is let go of before the graph takes memory.
+    let counted = by_group(view, objects);
+    let release = || view.release();
+    let dominators = Graph::new(objects, &view.roots()).dominators(objects, release);
+    let retained = dominators.retained_by_group(objects, |object| view.group_of(object), release);
     let mut rows: Vec<((&'static str, String), [u64; 3])> =
-        counts(view, objects, |ty| retained[ty as usize]).into_iter().collect();
+        named(view, &counted, |group| retained.get(group as usize).copied().unwrap_or(0)).into_iter().collect();
     rows.sort_by_key(|(_, [_, bytes, _])| std::cmp::Reverse(*bytes));
     for ((kind, name), numbers) in rows {
         let [count, bytes, retained] = numbers.map(|number| number.to_string());
@@ -221,25 +228,38 @@ pub fn types(inspection: &Inspection<'_>) -> Option<Records> {
     Some(table)
 }
 
-/// Objects and bytes by kind and name of their type, and a number of each type.
-pub fn counts(
-    view: &ObjectView<'_>,
-    objects: &Objects<'_>,
-    third: impl Fn(u32) -> u64,
-) -> BTreeMap<(&'static str, String), [u64; 3]> {
-    let mut by_type = vec![[0u64; 2]; objects.types().len()];
+/// Objects and bytes by kind and name of their type.
+pub fn counts(view: &ObjectView<'_>, objects: &Objects<'_>) -> BTreeMap<(&'static str, String), [u64; 3]> {
+    named(view, &by_group(view, objects), |_| 0)
+}
+
+/// The objects of each group: their kind, their number, and their bytes.
+fn by_group(view: &ObjectView<'_>, objects: &Objects<'_>) -> Vec<Option<(ObjectKind, [u64; 2])>> {
+    let mut groups = Vec::new();
     for object in objects.iter() {
-        let [count, bytes] = &mut by_type[object.type_index as usize];
+        let group = view.group_of(&object) as usize;
+        if group >= groups.len() {
+            groups.resize(group + 1, None);
+        }
+        let (_, [count, bytes]) = groups[group].get_or_insert((object.kind(), [0u64; 2]));
         *count += 1;
         *bytes = bytes.saturating_add(object.size());
     }
+    groups
+}
+
+/// Objects and bytes by kind and name, and a third number of each group.
+fn named(
+    view: &ObjectView<'_>,
+    groups: &[Option<(ObjectKind, [u64; 2])>],
+    third: impl Fn(u32) -> u64,
+) -> BTreeMap<(&'static str, String), [u64; 3]> {
     let mut named: BTreeMap<(&'static str, String), [u64; 3]> = BTreeMap::new();
-    for ((ty, numbers), index) in objects.types().iter().zip(by_type).zip(0u32..) {
-        if numbers[0] > 0 {
-            let sums = named.entry((ty.kind.name(), view.type_label(index))).or_default();
-            let more = [numbers[0], numbers[1], third(index)];
-            *sums = std::array::from_fn(|number| sums[number].saturating_add(more[number]));
-        }
+    for (group, counted) in (0u32..).zip(groups) {
+        let Some((kind, [count, bytes])) = counted else { continue };
+        let sums = named.entry((kind.name(), view.group_label(group))).or_default();
+        let more = [*count, *bytes, third(group)];
+        *sums = std::array::from_fn(|number| sums[number].saturating_add(more[number]));
     }
     named
 }

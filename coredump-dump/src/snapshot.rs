@@ -134,7 +134,7 @@ impl Snapshot<'_> {
             ObjectKind::Struct | ObjectKind::Exception => kind::OBJECT,
             ObjectKind::Extern => kind::NATIVE,
         };
-        (ty, self.texts.index(&self.view.type_label(object.type_index)))
+        (ty, self.texts.index(&self.view.label_of(object)))
     }
 }
 

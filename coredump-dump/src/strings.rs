@@ -38,9 +38,7 @@ fn in_objects(inspection: &Inspection<'_>, min: usize, hits: &mut Hits<'_, '_>) 
     let Some((view, objects)) = objects::known(inspection) else { return };
     for object in objects.iter() {
         if let Some(text) = text_of(&object).filter(|text| text.chars().count() >= min)
-            && hits
-                .add_in_object(object.id, &view.type_label(object.type_index), 0, || escape(&text).into_owned())
-                .is_break()
+            && hits.add_in_object(object.id, &view.label_of(&object), 0, || escape(&text).into_owned()).is_break()
         {
             return;
         }

@@ -38,8 +38,8 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(held <= bytes.len(), "more contents than the section has bytes");
     let roots: Vec<Root> = (1..4).map(|id| Root { place: String::new(), id }).collect();
     let graph = Graph::new(objects, &roots);
-    let dominators = Graph::new(objects, &roots).dominators(objects);
-    dominators.retained_by_type(objects);
+    let dominators = Graph::new(objects, &roots).dominators(objects, || view.release());
+    dominators.retained_by_group(objects, |object| view.group_of(object), || view.release());
     for id in 0..16 {
         assert_eq!(graph.path_to(id).is_some(), id > 0 && dominators.is_reached(id));
         graph.referrers(id, 4);

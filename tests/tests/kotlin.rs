@@ -474,13 +474,21 @@ fn a_production_build_is_captured_with_its_frames() {
         assert!(!died.run.stderr.contains("warning"), "{}", died.run.stderr);
         assert_eq!(died.json()["process"]["detail"], detail);
         let seen = counts(&died.dump);
+        // A class and the lambdas have the types of others, which only the objects tell apart.
         for (_, class, count) in
-            died.printed().iter().filter(|(_, class, _)| ["Point", "Cents", "Ring"].contains(class))
+            died.printed().into_iter().filter(|(_, class, _)| !["Leaf", "Twig", "Cat"].contains(class))
         {
-            assert_eq!(seen.get(*class).map(u32::to_string).as_deref(), Some(*count), "{class} {options:?}");
+            let class = match class {
+                "jobs" => "Function0_bound1_I",
+                "work" => "<no name provided>",
+                class => class,
+            };
+            assert_eq!(seen.get(class).map(u32::to_string).as_deref(), Some(count), "{class} {options:?}");
         }
         // A local that is no longer used holds one more than the program kept.
         assert_eq!(seen["Twig"], 51, "{options:?}");
+        // Beside the eleven that the map keeps, an array that it had before it grew holds eight that were replaced later.
+        assert_eq!(seen["Cat"], 19, "{options:?}");
     }
 }
 

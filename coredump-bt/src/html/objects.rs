@@ -25,16 +25,19 @@ pub fn section(view: &View<'_>) -> Markup {
     let mut out = Markup::default();
     let objects = view.dump.objects();
     let Some(all) = objects.objects().filter(|all| all.count() > 0) else { return out };
-    // Types of several modules may have one name.
-    let labels: Vec<String> = (0..all.types().len() as u32).map(|ty| objects.type_label(ty)).collect();
-    let mut types: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    let mut groups: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
     for object in all.iter() {
-        let Some(label) = labels.get(object.type_index as usize) else { continue };
-        let (count, size) = types.entry(label).or_default();
+        let (count, size) = groups.entry(objects.group_of(&object)).or_default();
         (*count, *size) = (*count + 1, size.saturating_add(object.size()));
     }
+    // Types of several modules may have one name.
+    let mut types: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for (group, (more, bytes)) in groups {
+        let (count, size) = types.entry(objects.group_label(group)).or_default();
+        (*count, *size) = (*count + more, size.saturating_add(bytes));
+    }
     let total = types.values().fold(0u64, |sum, (_, size)| sum.saturating_add(*size));
-    let mut types: Vec<(&str, (u64, u64))> = types.into_iter().collect();
+    let mut types: Vec<(String, (u64, u64))> = types.into_iter().collect();
     types.sort_by_key(|(_, (_, size))| std::cmp::Reverse(*size));
     out.tag("<div class=\"card\"><p>").text(&grouped(all.count().into())).tag(" objects that the engine collects, ");
     out.text(&bytes(total)).tag(".</p>\n");
@@ -51,7 +54,7 @@ pub fn section(view: &View<'_>) -> Markup {
         out.tag(" more types: <code>coredump-dump --heap</code></p>\n");
     }
     if all.count() <= MOST {
-        let dominators = Graph::new(all, &objects.roots()).dominators(all);
+        let dominators = Graph::new(all, &objects.roots()).dominators(all, || objects.release());
         let mut kept: Vec<(u64, Id)> = all.iter().map(|object| (dominators.retained(object.id), object.id)).collect();
         kept.sort_by_key(|(retained, id)| (std::cmp::Reverse(*retained), *id));
         table(&mut out, "Objects that keep the most", &["Object", "Keeps", "Id"]);

@@ -2,7 +2,7 @@
 //! object.
 
 use super::Root;
-use crate::objects::{Id, Objects};
+use crate::objects::{Id, Object, Objects};
 
 /// All references between objects. An object has the number of its id; number 0 stands for the roots.
 pub struct Graph {
@@ -99,11 +99,17 @@ impl Graph {
     }
 
     /// Finds the immediate dominators and the retained sizes (Lengauer and Tarjan 1979, the simple version). It uses the graph up,
-    /// so that there is never more than is needed.
-    pub fn dominators(self, objects: &Objects<'_>) -> Dominators {
+    /// so that there is never more than is needed. `release` lets go of the pages of the dump's file that were read.
+    pub fn dominators(self, objects: &Objects<'_>, release: impl Fn()) -> Dominators {
+        release();
         let count = self.len();
         let search = self.search();
-        let (vertices, dominators) = search.dominators();
+        let (numbers, dominators) = search.dominators();
+        let mut vertices = vec![0u32; dominators.len()];
+        for (vertex, &number) in (0u32..).zip(&numbers).filter(|(_, number)| **number != UNSEEN) {
+            vertices[number as usize] = vertex;
+        }
+        drop(numbers);
         let mut of = vec![UNSEEN; count];
         of[0] = 0;
         for (&vertex, &by) in vertices.iter().zip(&dominators).skip(1) {
@@ -111,9 +117,7 @@ impl Graph {
         }
         drop(dominators);
         let mut retained = vec![0u64; count];
-        for object in objects.iter() {
-            retained[object.id as usize] = object.size();
-        }
+        read_all(objects, release, |object| retained[object.id as usize] = object.size());
         // Whatever is dominated comes later in the order.
         for &vertex in vertices.iter().skip(1).rev() {
             let size = retained[vertex as usize];
@@ -147,20 +151,38 @@ impl Graph {
                 open.push(self.starts[to as usize]);
             }
         }
-        drop(open);
-        let sources = self.sources(&vertices, &numbers);
-        DepthFirstSearch { vertices, parents, sources, way: Vec::new() }
+        drop((open, vertices));
+        let sources = self.sources(&parents, &numbers);
+        DepthFirstSearch { numbers, parents, sources, way: Vec::new() }
     }
 
-    /// The reverse of all references from vertices that were reached, as another graph, by numbers.
-    fn sources(&self, vertices: &[u32], numbers: &[u32]) -> Graph {
+    /// The reverse of all references from vertices that were reached, as another graph, by numbers. It lacks the
+    /// reference from the parent of a vertex, which `parents` has.
+    fn sources(&self, parents: &[u32], numbers: &[u32]) -> Graph {
         let references = || {
-            let all = (0u32..).zip(vertices);
-            all.flat_map(|(number, &vertex)| self.targets(vertex).iter().map(move |&to| (number, to)))
+            let reached = (0u32..).zip(numbers).filter(|(_, number)| **number != UNSEEN);
+            let all = reached.flat_map(|(vertex, &from)| {
+                self.targets(vertex).iter().map(move |&to| (numbers[to as usize] as usize, from))
+            });
+            all.filter(|(to, from)| parents[*to] != *from)
         };
-        let place = |to: u32| numbers[to as usize] as usize;
-        Graph::from_references(vertices.len(), || references().map(|(from, to)| (place(to), from)))
+        Graph::from_references(parents.len(), references)
     }
+}
+
+/// Calls `each` with every object. As often as so many bytes were read, `release` lets go of them.
+fn read_all(objects: &Objects<'_>, release: impl Fn(), mut each: impl FnMut(&Object<'_>)) {
+    const RELEASED: usize = 4 << 20;
+    let mut read = 0;
+    for object in objects.iter() {
+        each(&object);
+        read += object.bytes().len() + 1;
+        if read >= RELEASED {
+            release();
+            read = 0;
+        }
+    }
+    release();
 }
 
 /// Stands for the number of a vertex that was not reached, and for the dominator of an object that was not.
@@ -168,20 +190,20 @@ const UNSEEN: u32 = u32::MAX;
 
 /// A depth-first search. Vertices are numbered in the order in which they were met.
 struct DepthFirstSearch {
-    /// The vertex with each number.
-    vertices: Vec<u32>,
+    /// The number of each vertex, or [`UNSEEN`].
+    numbers: Vec<u32>,
     /// The number of each one's parent in the search tree; of vertices that are linked, that of an ancestor.
     parents: Vec<u32>,
-    /// The numbers of those that refer to each vertex.
+    /// The numbers of the vertices that refer to each vertex, without its parent.
     sources: Graph,
     /// The way that was last followed, which is kept for its memory.
     way: Vec<u32>,
 }
 
 impl DepthFirstSearch {
-    /// The vertices, and the number of the immediate dominator of each.
+    /// The numbers of the vertices, and by number that of the immediate dominator of each.
     fn dominators(mut self) -> (Vec<u32>, Vec<u32>) {
-        let count = self.vertices.len() as u32;
+        let count = self.parents.len() as u32;
         let mut semi: Vec<u32> = (0..count).collect();
         let mut best: Vec<u32> = (0..count).collect();
         // Vertices are gone through from the last to the first. Of one that is still to come, this is the first in the list of
@@ -190,6 +212,7 @@ impl DepthFirstSearch {
         let mut links = vec![UNSEEN; count as usize];
         for at in (1..count).rev() {
             let parent = self.parents[at as usize];
+            semi[at as usize] = parent;
             for index in self.sources.starts[at as usize]..self.sources.starts[at as usize + 1] {
                 let source = self.sources.targets[index as usize];
                 let least = self.evaluate(source, at + 1, &semi, &mut best);
@@ -210,7 +233,7 @@ impl DepthFirstSearch {
                 links[at] = links[links[at] as usize];
             }
         }
-        (self.vertices, links)
+        (self.numbers, links)
     }
 
     /// The vertex of least semidominator on the way up from `at`, whose way is shortened. The vertices from `linked` on are linked
@@ -250,33 +273,38 @@ impl Dominators {
         self.retained.get(id as usize).copied().unwrap_or(0)
     }
 
-    /// By type: bytes that would be freed with all objects of the type.
-    pub fn retained_by_type(&self, objects: &Objects<'_>) -> Vec<u64> {
-        let types: Vec<u32> = objects.iter().map(|object| object.type_index).collect();
-        let reached = || (0u32..).zip(&self.of).skip(1).filter(|(_, by)| **by != UNSEEN);
-        let Graph { starts, targets: below } =
-            Graph::from_references(self.of.len(), || reached().map(|(id, by)| (*by as usize, id)));
-        // Objects that an object of the same type keeps are counted there.
-        let mut totals = vec![0u64; objects.types().len()];
+    /// By group: bytes that would be freed with all objects of the group, which `group_of` gives. `release` is as for
+    /// [`Graph::dominators`].
+    pub fn retained_by_group(
+        &self,
+        objects: &Objects<'_>,
+        group_of: impl Fn(&Object<'_>) -> u32,
+        release: impl Fn(),
+    ) -> Vec<u64> {
+        let mut groups = vec![0u32; self.of.len()];
+        read_all(objects, release, |object| groups[object.id as usize] = group_of(object));
+        // The tree of dominators: an object's first child, and its next sibling. Nothing has the roots as a child.
+        let (mut children, mut siblings) = (vec![0u32; self.of.len()], vec![0u32; self.of.len()]);
+        for (id, &by) in (0u32..).zip(&self.of).skip(1).filter(|(_, by)| **by != UNSEEN) {
+            siblings[id as usize] = std::mem::replace(&mut children[by as usize], id);
+        }
+        // Objects that an object of the same group keeps are counted there.
+        let mut totals = vec![0u64; groups.iter().max().map_or(0, |last| *last as usize + 1)];
         let mut inside = vec![0u32; totals.len()];
-        let mut open = vec![(0u32, starts[0])];
-        while let Some((id, at)) = open.last_mut() {
-            let own = id.checked_sub(1).map(|place| types[place as usize] as usize);
-            if *at == starts[*id as usize + 1] {
-                if let Some(own) = own {
-                    inside[own] -= 1;
-                }
-                open.pop();
-                continue;
+        let mut next = children[0];
+        while next != 0 {
+            let group = groups[next as usize] as usize;
+            if inside[group] == 0 {
+                totals[group] = totals[group].saturating_add(self.retained(next));
             }
-            let child = below[*at as usize];
-            *at += 1;
-            let ty = types[child as usize - 1] as usize;
-            if inside[ty] == 0 {
-                totals[ty] = totals[ty].saturating_add(self.retained(child));
+            inside[group] += 1;
+            let mut at = next;
+            next = children[at as usize];
+            while next == 0 && at != 0 {
+                inside[groups[at as usize] as usize] -= 1;
+                next = siblings[at as usize];
+                at = self.of[at as usize];
             }
-            inside[ty] += 1;
-            open.push((child, starts[child as usize]));
         }
         totals
     }
@@ -331,7 +359,7 @@ mod tests {
             let (head, body) = program(&edges);
             let objects = Objects::of_parts(&head, &body);
             let graph = Graph::new(&objects, &roots(&held));
-            let dominators = Graph::new(&objects, &roots(&held)).dominators(&objects);
+            let dominators = Graph::new(&objects, &roots(&held)).dominators(&objects, || ());
             let all = reach(&edges, &held, 0);
             for id in 1..=edges.len() as u32 {
                 prop_assert_eq!(dominators.is_reached(id), all[id as usize]);
@@ -361,7 +389,7 @@ mod tests {
         let objects = Objects::of_parts(&head, &body);
         let graph = Graph::new(&objects, &roots(&[1]));
         assert_eq!(graph.path_to(count).unwrap().len(), count as usize);
-        let dominators = graph.dominators(&objects);
+        let dominators = graph.dominators(&objects, || ());
         assert_eq!(dominators.dominator(count), Some(count - 1));
         assert_eq!(dominators.retained(1), 4 * u64::from(count));
     }

@@ -6,6 +6,7 @@
 mod assigned;
 mod evaluate;
 mod graph;
+mod groups;
 mod language;
 mod locals;
 pub(crate) mod meaning;
@@ -18,6 +19,8 @@ use std::sync::OnceLock;
 
 use crate::binaries::Binaries;
 use crate::lang::kotlin::{self, Kotlin};
+use crate::locked::Locked;
+use crate::mapped::Bytes;
 use crate::model::{CoreDump, RefTarget, Warning};
 use crate::objects::{self, Id, Link, Object, ObjectKind, ObjectType, Objects};
 
@@ -33,8 +36,13 @@ pub use roots::Root;
 pub struct ObjectView<'d> {
     dump: &'d CoreDump<'d>,
     binaries: &'d Binaries,
+    /// The dump's file, if its pages may be let go of.
+    file: Option<&'d Bytes>,
     named: Named<'d>,
     classes: OnceLock<Vec<Option<String>>>,
+    /// By type: true if its objects may be of several classes.
+    shared_types: OnceLock<Vec<bool>>,
+    groups: Locked<groups::Groups>,
     kotlin: Kotlin,
 }
 
@@ -44,9 +52,25 @@ impl<'d> ObjectView<'d> {
         ObjectView {
             dump,
             binaries,
+            file: None,
             named: Named::new(dump, binaries),
             classes: OnceLock::new(),
+            shared_types: OnceLock::new(),
+            groups: Locked::default(),
             kotlin: Kotlin::default(),
+        }
+    }
+
+    /// The same objects, of a dump that was read from `file`.
+    pub(crate) fn of_file(self, file: &'d Bytes) -> ObjectView<'d> {
+        ObjectView { file: Some(file), ..self }
+    }
+
+    /// Lets go of the memory that holds the dump's file, if that is mapped. All that is read afterwards is taken from the
+    /// file again.
+    pub fn release(&self) {
+        if let Some(file) = self.file {
+            file.release();
         }
     }
 

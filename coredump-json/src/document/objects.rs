@@ -1,5 +1,7 @@
 //! `heap.objects`: the objects of a garbage-collected program, and how many there are of each type.
 
+use std::collections::HashMap;
+
 use coredump_core::gc::{ObjectView, text_of};
 use coredump_core::model::{RefTarget, Value};
 use coredump_core::objects::{Field, Link, Object, ObjectKind, Objects, Storage};
@@ -18,14 +20,16 @@ const MAX_ELEMENTS: usize = 1 << 16;
 /// Counts the objects of each type. The type with the most bytes comes first.
 pub fn types(view: &ObjectView<'_>) -> Vec<TypeEntry> {
     let Some(objects) = view.objects() else { return Vec::new() };
-    let mut entries: Vec<TypeEntry> = (0u32..)
-        .zip(objects.types())
-        .map(|(index, ty)| TypeEntry::of_objects(view.type_label(index), ty.kind))
-        .collect();
+    let mut groups: HashMap<u32, TypeEntry> = HashMap::new();
     for object in objects.iter() {
-        entries[object.type_index as usize].add(object.size());
+        let group = view.group_of(&object);
+        let entry =
+            groups.entry(group).or_insert_with(|| TypeEntry::of_objects(view.group_label(group), object.kind()));
+        entry.add(object.size());
     }
-    entries.retain(|entry| entry.count > 0);
+    let mut entries: Vec<(u32, TypeEntry)> = groups.into_iter().collect();
+    entries.sort_by_key(|(group, _)| *group);
+    let mut entries: Vec<TypeEntry> = entries.into_iter().map(|(_, entry)| entry).collect();
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.bytes));
     entries
 }

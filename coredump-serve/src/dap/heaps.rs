@@ -31,7 +31,7 @@ pub fn summary(dump: &Dump) -> Result<String, String> {
     if let Some(objects) = dump.objects().objects() {
         let mut types: BTreeMap<String, (u64, u64)> = BTreeMap::new();
         for object in objects.iter() {
-            let sum = types.entry(dump.objects().type_label(object.type_index)).or_default();
+            let sum = types.entry(dump.objects().label_of(&object)).or_default();
             *sum = (sum.0 + 1, sum.1.saturating_add(object.size()));
         }
         let _ = writeln!(text, "objects that the engine collects: {}", objects.count());
