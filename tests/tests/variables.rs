@@ -306,8 +306,8 @@ fn a_variable_that_was_told_last_just_before_says_so() {
     assert!(seen["value"].is_null(), "{seen}");
 }
 
-/// A counter of a loop (nested.c) that is described only where it is counted, but is in its local all the time. In the callers it was
-/// assigned before the call, by code after it: in the local is the value before that.
+/// A counter of a loop (nested.c) that is described only where it is counted, but is in its local all the time. In the
+/// callers it was assigned before the call, by code after it: in the local is the value before that.
 #[test]
 fn a_variable_that_the_code_goes_on_to_read_is_told_from_its_local() {
     for name in ["nested", "nested-22"] {
@@ -596,6 +596,22 @@ fn what_a_function_never_writes_to_its_frame_is_optimised_out() {
             let first = ask("(int)grid[0][0][0]");
             assert_eq!(first.as_deref(), (name == "gaps").then_some("1"), "clang 19 leaves it out: {options:?}");
         }
+    }
+}
+
+/// Clang keeps a member in a local as long as the loop runs (promoted.c), and has zero in memory, where it says that the
+/// structure is.
+#[test]
+fn what_a_loop_writes_to_memory_when_it_ends_has_no_value_before() {
+    let module = fixture("modules/promoted.wasm");
+    for options in [&["--invoke", "run"][..], &["--fast", "--invoke", "run"]] {
+        let folder = scratch();
+        let dump = captured(folder.path(), "promoted", options);
+        let ask = |expression: &str| print(&dump, &module, 1, expression).filter(|value| is_known(value));
+        // The same program without optimisation has 96326.
+        assert_eq!(ask("bill.seen"), None, "{options:?}");
+        assert_eq!(ask("bill.rows").as_deref(), Some("4"), "{options:?}");
+        assert_eq!(ask("bill.marks").as_deref(), Some("{3, 7, 7, 9}"), "{options:?}");
     }
 }
 

@@ -1,10 +1,12 @@
 //! Finds entries whose descriptions contradict others of their function, or what compilers are known to do.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::rc::Rc;
 
 use gimli::AttributeValue;
 use gimli::constants::*;
+use wasmparser::Operator;
 
 use super::constants::is_expression;
 use super::forms::{DescriptionForm, PieceExpression, form, locals_only, parts};
@@ -112,7 +114,7 @@ impl<'s> FrameContext<'_, 's> {
 
     /// Returns the parts of an object in the frame's own room on the stack that the function had not written when it
     /// came here, as ranges in it: LLVM leaves out stores that nothing reads, but describes the whole object as being
-    /// there.
+    /// there. So are parts that are in locals as long as a loop runs.
     pub fn never_written(&self, address: u64, size: u64) -> Vec<(u64, u64)> {
         let find = || {
             let (now, entry) = (self.recovered.stack_pointer?, self.recovered.entry_stack_pointer?);
@@ -128,9 +130,40 @@ impl<'s> FrameContext<'_, 's> {
             let before = self.before.get_or_init(|| self.paths()?.preceding(here));
             // A call that has not returned has its arguments.
             let counts = |at| at == here || before.as_ref().is_none_or(|before| before.contains(&at));
-            Some(beside(&stores.written_by(start, size, counts)?, size))
+            let written = stores.written_by(start, size, counts);
+            let mut holes = written.map_or_else(Vec::new, |written| beside(&written, size));
+            holes.extend(self.kept_by_loop(stores, (start, size), here));
+            holes.sort_unstable();
+            holes.dedup_by(|next, before| {
+                let joins = next.0 <= before.1;
+                before.1 = if joins { before.1.max(next.1) } else { before.1 };
+                joins
+            });
+            Some(holes)
         };
         find().unwrap_or_default()
+    }
+
+    /// Returns the parts of an object in the frame that a loop around the instruction at file offset `here` keeps in
+    /// locals, and that are written when it has ended (`LICM.cpp`, `promoteLoopAccessesToScalars`). The debug
+    /// information of older LLVMs does not say so.
+    fn kept_by_loop(&self, stores: &Stores, (start, size): (i64, u64), here: u64) -> Vec<(u64, u64)> {
+        let (Some(writes), Some(paths)) = (self.writes(), self.paths()) else { return Vec::new() };
+        let all = stores.writes_to(start, size);
+        let kept = |&&(from, to, at): &&(u64, u64, u64)| {
+            let value = paths.in_front(at).and_then(|before| self.binary.module().operator_at(before));
+            let Some(Operator::LocalGet { local_index }) = value else { return false };
+            let within = |around: &Range<u64>, other: u64| around.contains(&other);
+            let changes = |around: &Range<u64>| {
+                writes.next(local_index, around.start).is_some_and(|write| around.contains(&write))
+            };
+            let stored = |around: &Range<u64>| {
+                all.iter().any(|&(first, last, other)| within(around, other) && first < to && last > from)
+            };
+            at > here
+                && writes.loops_around(here).any(|around| !within(around, at) && changes(around) && !stored(around))
+        };
+        all.iter().take(PARTS).filter(kept).map(|&(from, to, _)| (from, to)).collect()
     }
 
     /// Returns true if a variable of this frame's function has a location list, or neither a location nor a value. In

@@ -1,9 +1,9 @@
 //! Variables in locals after their descriptions ended.
 //!
-//! A description ends with its block of code, the local that it names goes on to hold what it held. If debug information
-//! says of each value that the local can have at the frame's instruction that it is the variable's, and the code goes on
-//! to read the local, that is the value which is needed later on. An assignment may still have left no trace, so it counts
-//! as an earlier value.
+//! A description ends with its block of code, and the local that it names goes on to hold what it held. If debug
+//! information says of each value that the local can have at the frame's instruction that it is the variable's, and the
+//! code goes on to read the local, that is the value which is needed later on. An assignment may still have left no
+//! trace, so it counts as an earlier value.
 
 use gimli::constants::DW_AT_call_line;
 use wasmparser::Operator;
@@ -118,9 +118,9 @@ impl<'s> FrameContext<'_, 's> {
         (inside && read() && !self.is_put_off(owner, local, code)).then_some(())
     }
 
-    /// Whether an assignment to a variable in a local may come before the frame's instruction in the source, though its code,
-    /// which reads the local, comes after it: one of the lines above, but the first one of a loop around it, with which that
-    /// goes round.
+    /// Whether an assignment to a variable in a local may come before the frame's instruction in the source, though its
+    /// code, which reads the local, comes after it: one of the lines above, but the first one of a loop around it, with
+    /// which that goes round.
     fn is_put_off(&self, owner: &scope::Function, local: u32, code: u64) -> bool {
         let find = || {
             let (writes, here) = (self.writes()?, self.pc.checked_add(code)?);
@@ -165,8 +165,8 @@ impl<'s> FrameContext<'_, 's> {
         Some(at)
     }
 
-    /// Returns the line of a function of the source at a code address: of its own code there, or of its call that is inlined.
-    /// `None` if it is not active there.
+    /// Returns the line of a function of the source at a code address: of its own code there, or of its call that is
+    /// inlined. `None` if it is not active there.
     fn line_in(&self, owner: &scope::Function, pc: u64) -> Option<u64> {
         let calls = self.units.inlined(self.function?, pc);
         let inside = match owner.inlined {
@@ -182,8 +182,8 @@ impl<'s> FrameContext<'_, 's> {
         }
     }
 
-    /// Whether the code that was passed is all of the call of `owner`, if that is inlined: a local may hold a variable of the
-    /// call before.
+    /// Whether the code that was passed is all of the call of `owner`, if that is inlined: a local may hold a variable of
+    /// the call before.
     fn stays_in(&self, owner: &scope::Function, between: &Between, code: u64) -> bool {
         if !owner.inlined {
             return true;

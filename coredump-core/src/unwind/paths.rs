@@ -178,6 +178,11 @@ impl Paths {
         false
     }
 
+    /// Returns the file offset of the instruction before the one at `at` in the code.
+    pub fn in_front(&self, at: u64) -> Option<u64> {
+        self.offsets.get(self.offsets.binary_search(&at).ok()?.checked_sub(1)?).copied()
+    }
+
     /// Returns the file offset of the instruction after the one at `at` in the code.
     pub fn after(&self, at: u64) -> Option<u64> {
         self.offsets.get(self.offsets.binary_search(&at).ok()? + 1).copied()

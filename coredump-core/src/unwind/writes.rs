@@ -88,6 +88,11 @@ impl Writes {
         self.counters.get(&local).is_some_and(|writes| writes.iter().any(counts))
     }
 
+    /// Returns the loops around an instruction.
+    pub fn loops_around(&self, at: u64) -> impl Iterator<Item = &Range<u64>> {
+        self.loops.iter().filter(move |around| around.contains(&at))
+    }
+
     /// The innermost loop around both of two instructions.
     pub fn loop_around(&self, one: u64, other: u64) -> Option<&Range<u64>> {
         let around = self.loops.iter().filter(|around| around.contains(&one) && around.contains(&other));

@@ -152,11 +152,19 @@ impl Stores {
         if below || self.spread.iter().any(is_spread) {
             return None;
         }
-        let inside = self.written.iter().filter(|(from, to, at)| *from < end && *to > start && counts(*at));
-        let mut inside: Vec<(u64, u64)> =
-            inside.map(|&(from, to, _)| ((from.max(start) - start) as u64, (to.min(end) - start) as u64)).collect();
+        let inside = self.writes_to(start, size).into_iter().filter(|&(.., at)| counts(at));
+        Some(inside.map(|(from, to, _)| (from, to)).collect())
+    }
+
+    /// Returns the parts of an object that instructions write, as ranges in it, and the file offset of each instruction.
+    pub fn writes_to(&self, start: i64, size: u64) -> Vec<(u64, u64, u64)> {
+        let end = start.saturating_add_unsigned(size);
+        let inside = self.written.iter().filter(|(from, to, _)| *from < end && *to > start);
+        let mut inside: Vec<(u64, u64, u64)> = inside
+            .map(|&(from, to, at)| ((from.max(start) - start) as u64, (to.min(end) - start) as u64, at))
+            .collect();
         inside.sort_unstable();
-        Some(inside)
+        inside
     }
 
     /// Returns the reads at known offsets.
