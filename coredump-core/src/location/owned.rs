@@ -182,8 +182,8 @@ impl<'s> FrameContext<'_, 's> {
         }
     }
 
-    /// Whether the code that was passed is all of the call of `owner`, if that is inlined: a local may hold a variable of
-    /// the call before.
+    /// Whether the code that was passed is all of the call of `owner`, if that is inlined: a local may hold a variable
+    /// of the call before.
     fn stays_in(&self, owner: &scope::Function, between: &Between, code: u64) -> bool {
         if !owner.inlined {
             return true;
