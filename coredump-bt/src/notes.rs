@@ -100,6 +100,16 @@ fn missing(report: &Report, file: &str, slot: &Slot, several: bool) {
             None => report.say(format_args!("{file}: not used: the module embedded in the dump: {}", refused.reason)),
         }
     }
-    let named = || text::shell(OsStr::new(&format!("{name}=FILE")));
-    report.hint(if several { format!("name it: -m {}", named()) } else { "name it: -m FILE".to_owned() });
+    report.hint(format_args!("name it: -m {}", if several { named(name) } else { "FILE".to_owned() }));
+}
+
+/// The value of `-m` that names the binary of this module, for a shell. A file without a name is tried for all modules: that is
+/// for a name with a `=`, which would end it.
+fn named(name: &str) -> String {
+    if name.contains('=') {
+        return "FILE".to_owned();
+    }
+    let value = text::shell(OsStr::new(&format!("{name}=FILE")));
+    // A value may begin with `-`, and is no path.
+    value.strip_prefix("./-").map_or(value.clone(), |rest| format!("-{rest}"))
 }

@@ -91,8 +91,9 @@ pub fn path(path: &Path) -> String {
 pub fn shell(argument: &OsStr) -> String {
     let bytes = argument.as_encoded_bytes();
     let start = if bytes.starts_with(b"-") { "./" } else { "" };
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+=:,@%^".contains(byte);
-    if !bytes.is_empty() && bytes.iter().all(plain) {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+=:,@%".contains(byte);
+    // To zsh, `=` at the beginning is the path of a command.
+    if !bytes.is_empty() && bytes[0] != b'=' && bytes.iter().all(plain) {
         return format!("{start}{}", escape_bytes(bytes));
     }
     let text = str::from_utf8(bytes).ok().filter(|text| !text.chars().any(is_unsafe));
@@ -193,8 +194,18 @@ mod tests {
     fn a_shell_takes_a_quoted_argument_for_what_it_was() {
         use std::os::unix::ffi::OsStrExt;
         let all: Vec<u8> = (1..=255).collect();
-        let arguments: [&[u8]; 9] =
-            [b"a.coredump", b"", b"two words", b"$(touch x)`y`;&|", b"it's", b"-rf", b"- f", b"a\nb'\x1b[2J\\", &all];
+        let arguments: [&[u8]; 10] = [
+            b"a.coredump",
+            b"",
+            b"two words",
+            b"$(touch x)`y`;&|",
+            b"it's",
+            b"-rf",
+            b"- f",
+            b"a\nb'\x1b[2J\\",
+            b"=app",
+            &all,
+        ];
         for argument in arguments {
             let quoted = shell(OsStr::from_bytes(argument));
             assert!(!quoted.chars().any(is_unsafe), "{quoted}");
@@ -204,5 +215,6 @@ mod tests {
             assert_eq!(printed, argument, "{quoted}");
         }
         assert_eq!(shell(OsStr::new("crashes/app.42.coredump")), "crashes/app.42.coredump");
+        assert_eq!(shell(OsStr::new("=app")), "'=app'", "to zsh, this is a command's path");
     }
 }

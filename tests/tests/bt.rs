@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use coredump_tests::{Outcome, Tool, fixture, scratch, wasmtime_dump};
+use coredump_tests::dump_builder::{self as build, FrameBytes, frame};
+use coredump_tests::{Outcome, Tool, binary, fixture, scratch, wasmtime_dump};
 
 fn bt() -> Tool {
     Tool::new("coredump-bt")
@@ -87,6 +88,32 @@ fn wasmtimes_own_page_program_shows_all_frames() {
     );
     assert!(lines[30].contains(" _start"), "{}", lines[30]);
     assert!(lines[9].contains(" __rustc::rust_begin_unwind"), "{}", lines[9]);
+}
+
+/// The names of modules come from the dump: what a hint says of them is the name, also to a shell.
+#[test]
+fn a_hint_names_a_module_in_a_way_that_is_understood() {
+    let folder = scratch();
+    for name in ["-evil", "--html", "it's $HOME", "a\nb", "=b", "a=b", "two words"] {
+        let frames = [frame(0, 1, &[])];
+        let sections = [
+            build::core("app"),
+            build::coremodules(&["first", name]),
+            build::coreinstances(&[(0, &[], &[]), (1, &[], &[])]),
+            build::standard_stack(&frames.map(|frame| FrameBytes { instance: 1, ..frame })),
+        ];
+        let dump = folder.path().join("dump");
+        std::fs::write(&dump, build::module(&sections)).unwrap();
+        let missing = bt().arg(&dump).run().expect(1);
+        let hint = missing.stderr.lines().find_map(|line| line.strip_prefix("hint: name it: ")).unwrap();
+        let file = folder.path().join("FILE");
+        std::fs::write(&file, build::wasm(&[&[0, 0, 0x0b]], &[(0, "found")])).unwrap();
+        let script = format!("exec \"$0\" --color never {hint} dump");
+        let pasted = Tool::other("bash").args(["-c", &script]).arg(binary("coredump-bt")).in_folder(folder.path());
+        let pasted = pasted.run().expect(0);
+        assert!(pasted.text().contains("found"), "{hint}: {pasted:?}");
+        std::fs::remove_file(&file).unwrap();
+    }
 }
 
 #[test]
