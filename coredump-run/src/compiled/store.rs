@@ -1,5 +1,6 @@
 //! The cache of compiled code: a folder of files.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::hash::{Hash, Hasher};
 use std::io::Write;
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use coredump_core::internals::digest;
+use coredump_core::internals::new_file::NewFile;
 use wasmtime::{CacheConfig, Engine, Result};
 
 use super::code::{self, Code, Kind};
@@ -46,23 +48,25 @@ impl Cache {
 
     /// The code of a program for an engine: from the cache, or compiled now and added to it.
     pub fn code(&self, engine: &Engine, binary: &[u8], kind: Kind) -> Result<Code> {
-        let file = self.programs.join(key(engine, binary));
+        let key = key(engine, binary);
+        let file = self.programs.join(&key);
         if let Ok(code) = code::load(engine, &file, kind) {
             used(&file);
             return Ok(code);
         }
         let (code, bytes) = code::compile(engine, binary, kind)?;
         // If the file cannot be written, the program is compiled again next time.
-        let _ = self.keep(&file, &bytes);
+        let _ = self.keep(&key, &bytes);
         Ok(code)
     }
 
-    fn keep(&self, file: &Path, code: &[u8]) -> std::io::Result<()> {
-        let mut new = tempfile::Builder::new().suffix(".new").tempfile_in(&self.programs)?;
+    /// Adds a file to the cache. Where the file system can, it has no name until it is complete, so that a signal leaves nothing.
+    fn keep(&self, key: &str, code: &[u8]) -> std::io::Result<()> {
+        let mut new = NewFile::in_folder(&self.programs)?;
         new.write_all(code)?;
         // Even if the system stops now, the final name must never refer to an incomplete file.
-        new.as_file().sync_all()?;
-        new.persist(file)?;
+        new.file().sync_all()?;
+        new.name_over(OsStr::new(key))?;
         self.trim();
         Ok(())
     }

@@ -3,10 +3,12 @@
 //! Two programs are compiled, and the kept code of each is put in the place of the other's: who then ends with the other's
 //! exit code took it from there, and who ends with its own compiled anew.
 
+use std::collections::HashSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
-use coredump_tests::{Tool, scratch};
+use coredump_tests::{Tool, fixture, scratch};
 use tempfile::TempDir;
 
 /// Two programs, and a folder for caches that holds their compiled code exchanged.
@@ -81,6 +83,25 @@ fn kept_code_that_is_none_is_replaced() {
         assert_eq!(exchanged.exit_code(3, &[]), 3);
         assert_eq!(exchanged.kept().iter().filter(|file| file.metadata().unwrap().len() > 100).count(), 1);
     }
+}
+
+/// A process may be killed at any time, so that a file that is not complete must have no name.
+#[test]
+fn code_has_a_name_in_the_cache_once_it_is_complete() {
+    let folder = scratch();
+    let mut run = Tool::new("coredump-run")
+        .arg(fixture("modules/exit3.wasm"))
+        .env("XDG_CACHE_HOME", folder.path())
+        .into_command();
+    let mut child = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let programs = folder.path().join("coredump-run/programs");
+    let mut seen = HashSet::new();
+    while child.try_wait().unwrap().is_none() {
+        let entries = std::fs::read_dir(&programs).into_iter().flatten();
+        seen.extend(entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()));
+    }
+    assert_eq!(std::fs::read_dir(&programs).unwrap().count(), 1);
+    assert_eq!(seen.len(), 1, "{seen:?}");
 }
 
 #[test]
