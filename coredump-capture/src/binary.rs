@@ -186,6 +186,33 @@ fn is_adapter(module: &Module) -> bool {
     module.exports().len() > 0 && module.exports().all(|export| number(export.name()))
 }
 
+/// The size limit of a program, in bytes. A section of one, which may be a whole component, cannot be larger.
+const MAX_PROGRAM: u64 = 4 << 30;
+
+/// The number of bytes that show whether a file may be a program.
+const START: u64 = 64;
+
+/// The bytes of a program, binary or text. If they begin as neither, only the first [`START`] are returned: a device may have no
+/// end.
+///
+/// # Errors
+///
+/// The failure to read them; [`std::io::ErrorKind::FileTooLarge`] for more than [`MAX_PROGRAM`] bytes.
+pub fn read_program(mut file: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.by_ref().take(START).read_to_end(&mut bytes)?;
+    // A letter may be cut at the end.
+    let is_text =
+        !bytes.contains(&0) && std::str::from_utf8(&bytes).map_or_else(|it| it.error_len().is_none(), |_| true);
+    if is_text || bytes.starts_with(b"\0asm") {
+        file.take(MAX_PROGRAM).read_to_end(&mut bytes)?;
+    }
+    match bytes.len() as u64 > MAX_PROGRAM {
+        true => Err(std::io::ErrorKind::FileTooLarge.into()),
+        false => Ok(bytes),
+    }
+}
+
 /// The contents of a file, and its stamp if it cannot be written to without getting another.
 ///
 /// # Errors
@@ -195,8 +222,7 @@ pub fn read_file(path: &Path) -> std::io::Result<(Vec<u8>, Option<Stamp>)> {
     let mut file = File::open(path)?;
     let stamp = Stamp::from_metadata(&file.metadata()?);
     let settled = stamp.is_settled(SystemTime::now());
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
+    let bytes = read_program(&mut file)?;
     // Someone may be writing to it.
     let settled = settled && Stamp::from_metadata(&file.metadata()?) == stamp;
     Ok((bytes, settled.then_some(stamp)))

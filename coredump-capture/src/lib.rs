@@ -51,7 +51,7 @@ pub use setup::{Full, Plain};
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::binary::read_file;
+    pub use crate::binary::{read_file, read_program};
     pub use crate::capture::{Stack, Stop};
     pub use crate::cause::{message, trap_kind};
     pub use crate::exceptions::Seen;

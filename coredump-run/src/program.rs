@@ -1,12 +1,11 @@
 //! Reads and compiles the program to run: a core module or a component, binary or text.
 
 use std::borrow::Cow;
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use coredump_capture::Binary;
-use coredump_capture::internals::{message, read_file};
+use coredump_capture::internals::{message, read_file, read_program};
 use coredump_core::cli::args::RawArg;
 use coredump_core::cli::text;
 use coredump_core::error::{Error, ErrorKind, Result};
@@ -44,7 +43,8 @@ impl Source {
     pub fn read(file: &RawArg) -> Result<Source> {
         let path = file.path();
         let from_stdin = file.0 == "-";
-        let read = if from_stdin { read_stdin().map(|bytes| (bytes, None)) } else { read_file(path) };
+        let read =
+            if from_stdin { read_program(std::io::stdin().lock()).map(|bytes| (bytes, None)) } else { read_file(path) };
         let (bytes, stamp) = read.map_err(|error| Error::io("cannot read", error).in_file(path))?;
         let parsed = wat::parse_bytes(&bytes).map_err(|error| {
             let message = error.to_string();
@@ -53,9 +53,13 @@ impl Source {
         let is_text = matches!(parsed, Cow::Owned(_));
         let binary = if let Cow::Owned(binary) = parsed { binary } else { bytes };
         if coredump_core::internals::read::read(&binary).is_ok() {
-            return Err(Error::new(ErrorKind::WrongFile, "a core dump, not a program")
-                .in_file(path)
-                .hint(format!("coredump-bt {}", text::shell(path.as_os_str()))));
+            return Err(Error::new(ErrorKind::WrongFile, "a core dump, not a program").in_file(path).hint(
+                if from_stdin {
+                    "coredump-bt -".to_owned()
+                } else {
+                    format!("coredump-bt {}", text::shell(path.as_os_str()))
+                },
+            ));
         }
         let binary = match from_stdin || is_text {
             true if from_stdin => Binary::from_bytes("/dev/stdin", binary),
@@ -197,12 +201,6 @@ fn names(bytes: &[u8]) -> ComponentNames<'_> {
         }
     }
     names
-}
-
-fn read_stdin() -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn first_line(text: &str) -> &str {
