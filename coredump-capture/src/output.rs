@@ -1,6 +1,7 @@
 //! The output for dumps: a file that gets its name when it is whole. Only the newest files are kept, if that is asked
 //! for.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, IsTerminal, Seek, Write};
@@ -25,8 +26,9 @@ pub struct Output {
     pattern: Pattern,
     executable: String,
     keep: Option<usize>,
-    /// The file that is being written, where the file system makes it have a name, so that an abrupt end can remove it.
-    unfinished: Mutex<Option<PathBuf>>,
+    /// The files that are being written, where the file system makes them have names, so that an abrupt end can remove them.
+    /// A server may write several at once.
+    unfinished: Mutex<HashSet<PathBuf>>,
     /// A whole dump that waits for a better one, where what is written cannot be replaced.
     held: Mutex<Waiting>,
 }
@@ -41,6 +43,8 @@ enum Waiting {
     Dump(Held),
     /// There was one. Somebody took it, who writes it: a better one comes too late.
     Taken,
+    /// It could not be held back, and was written where it belongs. This is the reason.
+    Early(String),
 }
 
 /// A whole dump that was held back, in a temporary file.
@@ -64,7 +68,7 @@ impl Output {
     /// pattern of `-` is standard output. With `.zst` or `.gz` at its end, dumps are compressed while they are written.
     pub fn new(pattern: impl Into<OsString>, executable: impl Into<String>, keep: Option<usize>) -> Output {
         let (pattern, executable) = (Pattern::new(pattern.into()), executable.into());
-        Output { pattern, executable, keep, unfinished: Mutex::new(None), held: Mutex::default() }
+        Output { pattern, executable, keep, unfinished: Mutex::default(), held: Mutex::default() }
     }
 
     /// Returns true if dumps go to our standard output.
@@ -92,28 +96,47 @@ impl Output {
             true => self.write_unused(&path, &values, write),
             false => self.write_named(&path, write),
         };
-        *self.unfinished() = None;
         written.map_err(|error| error.in_file(&path))
     }
 
     /// As [`Output::write`], of a dump that [`Output::replace`] may replace. A dump that goes to a pipe is held back
-    /// until [`Output::release`].
+    /// until [`Output::release`]; if there is no room for that, it is written to the pipe, and cannot be replaced.
     ///
     /// # Errors
     ///
     /// As [`Output::write`].
     #[doc(hidden)]
-    pub fn write_first(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<DumpPlace> {
+    pub fn write_first(&self, write: impl Fn(&mut dyn Write) -> Result<()>) -> Result<DumpPlace> {
         let path = self.pattern.path(&self.values());
         let streams = self.is_stdout() || (!self.pattern.makes_names() && new_file::is_stream(&path));
         if !streams || (self.is_stdout() && io::stdout().is_terminal()) {
             return self.write(write);
         }
         let failed = |error| Error::io("cannot create a temporary file", error);
-        let mut file = tempfile::tempfile().map_err(failed)?;
-        write(&mut Pieces(&mut file))?;
-        *self.held() = Waiting::Dump(Held(file));
-        Ok(if self.is_stdout() { DumpPlace::Stdout } else { DumpPlace::File(path) })
+        let file = tempfile::tempfile().map_err(failed).and_then(|mut file| {
+            write(&mut Pieces(&mut file))?;
+            Ok(file)
+        });
+        match file {
+            Ok(file) => {
+                *self.held() = Waiting::Dump(Held(file));
+                Ok(if self.is_stdout() { DumpPlace::Stdout } else { DumpPlace::File(path) })
+            }
+            Err(error) if error.kind == ErrorKind::Io => {
+                *self.held() = Waiting::Early(format!("it could not be held back: {error}"));
+                self.write(write)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the reason why the dump of [`Output::write_first`] cannot be replaced, if it went to a pipe at once.
+    #[doc(hidden)]
+    pub fn early(&self) -> Option<Error> {
+        match &*self.held() {
+            Waiting::Early(why) => Some(Error::new(ErrorKind::Io, why.clone())),
+            _ => None,
+        }
     }
 
     /// Replaces the dump that [`Output::write_first`] wrote.
@@ -127,20 +150,21 @@ impl Output {
             // From here on there is no way back to the first dump.
             return self.write(write);
         }
-        if let Waiting::Taken = *self.held() {
-            return Err(Error::new(ErrorKind::Io, "the first dump is being written"));
+        match &*self.held() {
+            Waiting::Taken => return Err(Error::new(ErrorKind::Io, "the first dump is being written")),
+            Waiting::Early(why) => return Err(Error::new(ErrorKind::Io, why.clone())),
+            Waiting::Nothing | Waiting::Dump(_) => {}
         }
         let DumpPlace::File(path) = place else { return self.write(write) };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let replaced = NewFile::in_folder(folder).map_err(|error| Error::io("cannot create the dump", error)).and_then(
             |mut file| {
-                self.note(&file, path);
+                let _noted = self.note(file.temporary(), path);
                 self.pack(&mut file, write)?;
                 let name = path.file_name().unwrap_or_default();
-                file.name_over(name).map_err(|error| Error::io("cannot name the dump", error))
+                self.naming(|| file.name_over(name)).map_err(|error| Error::io("cannot name the dump", error))
             },
         );
-        *self.unfinished() = None;
         replaced.map_err(|error| error.in_file(path))?;
         Ok(place.clone())
     }
@@ -162,12 +186,11 @@ impl Output {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let written = NewFile::in_folder(folder).map_err(|error| Error::io("cannot create the file", error)).and_then(
             |mut file| {
-                self.note(&file, &path);
+                let _noted = self.note(file.temporary(), &path);
                 write(&mut Pieces(&mut file))?;
-                file.name(OsStr::new(&name)).map_err(|error| Error::io("cannot name the file", error))
+                self.naming(|| file.name(OsStr::new(&name))).map_err(|error| Error::io("cannot name the file", error))
             },
         );
-        *self.unfinished() = None;
         written.map_err(|error| error.in_file(path.with_file_name(&name)))?;
         Ok(Some(name))
     }
@@ -233,10 +256,10 @@ impl Output {
                 self.pack(&mut stream, write)?;
             }
             Target::New(mut file) => {
-                self.note(&file, path);
+                let _noted = self.note(file.temporary(), path);
                 self.pack(&mut file, write)?;
                 let name = path.file_name().unwrap_or_default();
-                file.name_over(name).map_err(|error| Error::io("cannot name the dump", error))?;
+                self.naming(|| file.name_over(name)).map_err(|error| Error::io("cannot name the dump", error))?;
             }
         }
         Ok(DumpPlace::File(path.to_owned()))
@@ -254,12 +277,12 @@ impl Output {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let file = NewFile::in_folder(folder);
         let mut file = file.map_err(|error| Error::io("cannot create the dump", error))?;
-        self.note(&file, path);
+        let _noted = self.note(file.temporary(), path);
         self.pack(&mut file, write)?;
         let numbers = (0..CLASHES).map(|clash| pattern::numbered(name, u128::from(clash)));
         let last = pattern::numbered(name, since_epoch().as_nanos());
         for name in numbers.chain([last]) {
-            match file.name(&name) {
+            match self.naming(|| file.name(&name)) {
                 Ok(()) => {
                     if let Some(keep) = self.keep {
                         let made = |other: &OsStr| other != name && self.pattern.can_have_made(other, values);
@@ -274,22 +297,30 @@ impl Output {
         Err(Error::new(ErrorKind::Io, format!("{CLASHES} dumps of that name are there already")))
     }
 
-    /// Notes a file that is being written, if it has a name by now.
-    fn note(&self, file: &NewFile, path: &Path) {
-        *self.unfinished() = file.temporary().map(|temporary| path.with_file_name(temporary));
+    /// Notes the file that is being written for `path`, if it has a name by now.
+    fn note(&self, temporary: Option<&OsStr>, path: &Path) -> Option<Noted<'_>> {
+        let file = path.with_file_name(temporary?);
+        self.unfinished().insert(file.clone());
+        Some(Noted { output: self, file })
+    }
+
+    /// Calls `name`, which gives a whole file its name. An abrupt end waits for that, as the file may have two names meanwhile.
+    fn naming<R>(&self, name: impl FnOnce() -> R) -> R {
+        let _unfinished = self.unfinished();
+        name()
     }
 
     /// Removes the temporary files that an abrupt end would leave. The process is about to end: nobody gets to create another file.
     #[doc(hidden)]
     pub fn abandon(&self) {
         let mut unfinished = self.unfinished();
-        if let Some(path) = unfinished.take() {
+        for path in unfinished.drain() {
             let _ = std::fs::remove_file(path);
         }
         std::mem::forget(unfinished);
     }
 
-    fn unfinished(&self) -> MutexGuard<'_, Option<PathBuf>> {
+    fn unfinished(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
         self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -301,6 +332,18 @@ impl Output {
             time: since_epoch().as_secs().to_string(),
             host: host_name().unwrap_or_else(|| "localhost".to_owned()),
         }
+    }
+}
+
+/// A file that is being written, and is noted as unfinished for as long as this exists.
+struct Noted<'o> {
+    output: &'o Output,
+    file: PathBuf,
+}
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        self.output.unfinished().remove(&self.file);
     }
 }
 
@@ -386,6 +429,26 @@ mod tests {
             let place = output.write(|_| Ok(())).unwrap();
             assert_eq!(place, DumpPlace::File(folder.path().join(expected)));
         }
+    }
+
+    /// On file systems that make every file have a name. A server may write several dumps at once.
+    #[test]
+    fn an_abrupt_end_removes_all_files_that_are_being_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = output(&format!("{}/%e.coredump", folder.path().display()));
+        let path = folder.path().join("app.coredump");
+        let note = |name: &str| {
+            fs::write(folder.path().join(name), "half").unwrap();
+            output.note(Some(OsStr::new(name)), &path)
+        };
+        let (_one, done, _other) = (note("one"), note("done"), note("other"));
+        assert!(output.note(None, &path).is_none(), "a file without a name leaves nothing");
+        drop(done);
+        output.abandon();
+        let left = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(left.collect::<Vec<_>>(), ["done"]);
+        // From here on, nobody gets to note another file, or to forget one.
+        std::mem::forget((_one, _other));
     }
 
     #[test]

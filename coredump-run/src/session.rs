@@ -220,6 +220,9 @@ async fn again(
     args: &Args,
 ) -> Result<Option<Dumped>> {
     let (Ok(place), Some(expected)) = (&first.place, writer.take_expected()) else { return Ok(None) };
+    if let Some(why) = writer.output.early() {
+        return Err(why);
+    }
     let recorded = log.recorded()?;
     let calls = recorded.last.clone();
     let tape = Tape::recorded(recorded, start, &writer.program, keep(args))?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use coredump_tests::{Outcome, Tool, fixture, pipeline, scratch};
+use coredump_tests::{Outcome, Tool, binary, fixture, pipeline, scratch, wasmtime_dump};
 
 use super::Run;
 
@@ -87,6 +87,21 @@ fn a_dump_on_standard_output_feeds_the_next_tool() {
     let outcomes = pipeline([run, Tool::new("coredump-bt")]);
     assert_eq!(outcomes[0].status.code(), Some(134));
     assert!(outcomes[1].text().contains("divide"), "{outcomes:?}");
+}
+
+/// Before the program runs again, its dump is held back in a temporary file, for which there may be no room.
+#[test]
+fn a_dump_for_a_pipe_arrives_without_a_folder_for_temporary_files() {
+    let program = fixture("modules/sum-O0.wasm");
+    let run = Tool::new("coredump-run").args(["-o", "-"]).arg(&program).env("TMPDIR", "/nonexistent");
+    let [run, shown] = &pipeline([run, Tool::new("coredump-bt").args(["--color", "never"])])[..] else { panic!() };
+    assert_eq!(run.status.code(), Some(134), "{}", run.stderr);
+    let without = "warning: the dump has no locals and operand stacks: it could not be held back: ";
+    assert!(run.stderr.contains(without), "{}", run.stderr);
+    assert!(run.stderr.contains("cannot create a temporary file: No such file"), "{}", run.stderr);
+    assert!(!run.stderr.contains("no core dump"), "{}", run.stderr);
+    assert_eq!(shown.text().matches(" divide (").count(), 1, "one dump, and whole: {shown:?}");
+    assert!(!shown.stderr.contains("incomplete") && shown.status.code() == Some(0), "{shown:?}");
 }
 
 #[test]
@@ -252,6 +267,20 @@ fn the_dump_is_reported_before_anything_is_looked_up() {
     let told = Run::fixture(&[], "sum-O0").expect(134).outcome.stderr;
     let (dump, frame) = (told.find("core dumped: "), told.find("  #0 "));
     assert!(dump.is_some() && dump < frame, "{told}");
+}
+
+/// A device may have no end.
+#[test]
+fn of_a_program_that_is_none_only_the_beginning_is_read() {
+    let from_device = Tool::bounded("coredump-run", 2 << 20).arg("/dev/zero").run().expect(126);
+    assert!(from_device.stderr.contains("/dev/zero: not a WebAssembly program"), "{}", from_device.stderr);
+    let script = format!("exec {} - < /dev/zero", binary("coredump-run").display());
+    let from_stdin = Tool::other("sh").args(["-c", &format!("ulimit -v 2000000; {script}")]).run().expect(126);
+    assert!(from_stdin.stderr.contains("-: not a WebAssembly program"), "{}", from_stdin.stderr);
+    // A dump that came that way is named as it can be read again.
+    let dump = fs::read(wasmtime_dump("sum-O0")).unwrap();
+    let told = Tool::new("coredump-run").arg("-").stdin(dump).run().expect(126).stderr;
+    assert!(told.contains("hint: coredump-bt -\n"), "{told}");
 }
 
 #[test]
