@@ -326,3 +326,38 @@ fn objects_of_kotlin_that_refer_to_anything_are_read_in_bounds() {
         read_all_of(&damaged, &module, &OBJECTS, &format!("round {round}"));
     }
 }
+
+/// Units that share a line table of very many files, with names of no letters: each unit has a list of them.
+#[test]
+fn units_that_share_a_table_of_many_files_are_read_in_bounds() {
+    const FILES: usize = 200_000;
+    const UNITS: usize = 40;
+    // A unit with a name, a line table and addresses.
+    let abbreviations = [1, 0x11, 0, 0x03, 0x08, 0x10, 0x17, 0x11, 0x01, 0x12, 0x06, 0, 0, 0];
+    let entry = [&[1][..], b"a.c\0", &[0; 8], &100u32.to_le_bytes()].concat();
+    let unit = [&(entry.len() as u32 + 7).to_le_bytes()[..], &[4, 0], &[0; 4], &[4], &entry].concat();
+    let opcodes = [1, 1, 1, 0xfb, 14, 13, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1];
+    // One folder, and the files: all that is said of each is a path, a text.
+    let files = [&[1, 1, 8, 1, b'd', 0, 1, 1, 8][..], &build::leb(FILES as u64), &[0; FILES]].concat();
+    let head = [&opcodes[..], &files].concat();
+    // A sequence of two bytes, in line 1.
+    let rows = [0, 5, 2, 0, 0, 0, 0, 1, 2, 16, 0, 1, 1];
+    let table = [&[5, 0, 4, 0][..], &(head.len() as u32).to_le_bytes(), &head, &rows].concat();
+    let table = [&(table.len() as u32).to_le_bytes()[..], &table].concat();
+    let program = [
+        build::wasm(&[&[0, 0, 0x0b]], &[(0, "f")]),
+        build::custom(".debug_abbrev", &abbreviations),
+        build::custom(".debug_info", &unit.repeat(UNITS)),
+        build::custom(".debug_line", &table),
+    ];
+    let dump = build::module(&[
+        build::core("app"),
+        build::coremodules(&["f.wasm"]),
+        build::custom("coredump.module", &[build::leb(0), program.concat()].concat()),
+        build::coreinstances(&[(0, &[], &[])]),
+        build::standard_stack(&[frame(0, 1, &[])]),
+    ]);
+    let outcome = Tool::bounded("coredump-bt", 500_000).arg("--locals").stdin(dump).run();
+    behaves(&outcome, "many files");
+    assert!(outcome.text().contains("#0 ") && outcome.stderr.contains("DWARF"), "{outcome:?}");
+}

@@ -238,7 +238,7 @@ impl<'s> DebugInfo<'s> {
     /// Reads a unit of these sections, a type unit perhaps; `None` where it is damaged.
     pub fn read(&self, header: gimli::UnitHeader<Slice<'s>>) -> Option<gimli::Unit<Slice<'s>>> {
         let table = self.tables.of_unit(&self.dwarf, &header, true, &self.work)?;
-        unit_with(&self.dwarf, header, table)
+        unit_with(&self.dwarf, header, table, &self.work)
     }
 
     /// Reads a type unit in the file of a split unit, which has these sections; `None` where it is damaged.

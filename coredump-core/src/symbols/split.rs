@@ -113,7 +113,7 @@ pub(super) fn split_unit<'s>(
 ) -> Option<gimli::Unit<Slice<'s>>> {
     // A file is read again for each skeleton that names it.
     work.spend(STEPS_A_UNIT).then_some(())?;
-    unit_with(dwarf, header, tables.of_unit(dwarf, &header, false, work)?)
+    unit_with(dwarf, header, tables.of_unit(dwarf, &header, false, work)?, work)
 }
 
 impl<'s> SplitUnit<'s> {

@@ -4,16 +4,27 @@ use std::sync::Arc;
 
 use gimli::AttributeValue as Value;
 
+use super::work::Work;
 use super::{Dwarf, Slice};
 
-/// Reads the unit of a header whose abbreviations were read before; `None` where it is damaged.
-pub fn unit_with<'s>(
+/// Reads the unit of a header whose abbreviations were read before; `None` where it is damaged. It has no line table if too many
+/// units share theirs.
+pub(super) fn unit_with<'s>(
     dwarf: &Dwarf<'s>,
     header: gimli::UnitHeader<Slice<'s>>,
     abbreviations: Arc<gimli::Abbreviations>,
+    work: &Work,
 ) -> Option<gimli::Unit<Slice<'s>>> {
     let whole = gimli::Unit::new_with_abbreviations(dwarf, header, abbreviations.clone());
-    whole.ok().or_else(|| without_lines(dwarf, header, abbreviations))
+    let mut unit = whole.ok().or_else(|| without_lines(dwarf, header, abbreviations))?;
+    let listed = unit.line_program.as_ref().map_or(0, |program| {
+        let head = program.header();
+        head.file_names().len() + head.include_directories().len()
+    });
+    if !work.keep_files(listed) {
+        unit.line_program = None;
+    }
+    Some(unit)
 }
 
 /// A unit without its line table, without which gimli reads none.
@@ -76,7 +87,7 @@ mod tests {
             let mut dwarf = dwarf_of(module).unwrap();
             dwarf.debug_line = gimli::DebugLine::new(&[], gimli::LittleEndian);
             assert!(gimli::Unit::new(&dwarf, unit.header).is_err() || unit.line_program.is_none());
-            let own = unit_with(&dwarf, unit.header, unit.abbreviations.clone()).unwrap();
+            let own = unit_with(&dwarf, unit.header, unit.abbreviations.clone(), &Work::new(0)).unwrap();
             let bases = |unit: &gimli::Unit<Slice<'_>>| {
                 let bases = (unit.str_offsets_base, unit.addr_base, unit.loclists_base, unit.rnglists_base);
                 format!("{:?}", (unit.name, unit.comp_dir, unit.low_pc, bases, unit.dwo_id))

@@ -5,7 +5,7 @@
 //! again for each unit. So every step is counted, for each of the dumps that share the module. When the limit is
 //! reached, whatever is not known yet stays unknown.
 
-use crate::limits::{MAX_ABBREVIATIONS, MAX_DEBUG_STEPS, Steps};
+use crate::limits::{MAX_ABBREVIATIONS, MAX_DEBUG_STEPS, MAX_TABLE_FILES, Steps};
 
 /// The work that is left.
 #[derive(Debug)]
@@ -14,13 +14,16 @@ pub(super) struct Work {
     /// The steps for each dump.
     allowed: u64,
     abbreviations: Steps,
+    /// The files and folders of line tables that may still be kept, with the units that refer to the tables.
+    files: Steps,
 }
 
 impl Work {
     /// For debug info of `size` bytes.
     pub fn new(size: usize) -> Work {
         let allowed = MAX_DEBUG_STEPS.saturating_add(4 * size as u64);
-        Work { steps: Steps::new(allowed), allowed, abbreviations: Steps::new(MAX_ABBREVIATIONS as u64) }
+        let files = Steps::new(MAX_TABLE_FILES + size as u64 / 4);
+        Work { steps: Steps::new(allowed), allowed, abbreviations: Steps::new(MAX_ABBREVIATIONS as u64), files }
     }
 
     /// Allows as much work as at first, as another dump of the same module is to be read: most of what one dump asks
@@ -43,6 +46,12 @@ impl Work {
     /// Counts a table of abbreviations of so many bytes, which is kept; returns whether the limit allows it.
     pub fn keep_abbreviations(&self, bytes: usize) -> bool {
         self.abbreviations.spend(bytes) && self.spend(bytes)
+    }
+
+    /// Counts the files and folders of a unit's line table, which are kept with the unit; returns whether the limit
+    /// allows them.
+    pub fn keep_files(&self, files: usize) -> bool {
+        self.files.spend(files)
     }
 
     /// Returns true if the limit was reached, so that something was left out.
