@@ -36,7 +36,7 @@ pub struct Catalog {
     pub roots: Roots,
     /// The engine's handle of each instance.
     handles: Vec<Instance>,
-    seen: Seen,
+    seen: ItemPositions,
     /// The address of a function's reference to its instance and index, filled when first asked for.
     functions: Option<Functions>,
     /// Imported functions of each module, parallel to `modules`.
@@ -48,7 +48,7 @@ pub type Functions = HashMap<usize, (u32, u32)>;
 
 /// The positions of listed items in their lists, by the engine's numbers.
 #[derive(Default)]
-struct Seen {
+struct ItemPositions {
     instances: HashMap<u32, usize>,
     memories: HashMap<u64, usize>,
     /// By the address of their bytes.

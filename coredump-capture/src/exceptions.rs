@@ -29,7 +29,7 @@ const CLASS: u64 = 0x434C_4E47_432B_2B00;
 const DEPENDENT_CLASS: u64 = CLASS | 1;
 
 /// An exception that was thrown.
-pub struct Seen {
+pub struct SeenException {
     exception: OwnedRooted<ExnRef>,
     /// The stack from which it was thrown first.
     pub stack: Stack,
@@ -39,7 +39,7 @@ pub struct Seen {
 
 /// The last exceptions, the one thrown last at the end.
 #[derive(Default)]
-pub struct Exceptions(VecDeque<Seen>);
+pub struct Exceptions(VecDeque<SeenException>);
 
 impl Exceptions {
     /// Takes note of a throw, with the guest's frames live.
@@ -53,7 +53,7 @@ impl Exceptions {
         if let Some(seen) = known.and_then(|index| self.0.remove(index)) {
             let rethrown = Some(seen.thrown.rethrown.unwrap_or(0) + 1);
             let thrown = Thrown { rethrown, ..seen.thrown };
-            self.0.push_back(Seen { exception: exception.clone(), thrown, ..seen });
+            self.0.push_back(SeenException { exception: exception.clone(), thrown, ..seen });
             return;
         }
         let mut stack = Stack::saved(store);
@@ -61,7 +61,7 @@ impl Exceptions {
         if self.0.len() == REMEMBERED {
             self.0.pop_front();
         }
-        self.0.push_back(Seen { exception: exception.clone(), stack, thrown });
+        self.0.push_back(SeenException { exception: exception.clone(), stack, thrown });
     }
 
     /// The exception that left the guest, which was the store's pending one.
@@ -69,7 +69,7 @@ impl Exceptions {
         &mut self,
         pending: Option<Rooted<ExnRef>>,
         store: &mut StoreContextMut<'_, T>,
-    ) -> Option<Seen> {
+    ) -> Option<SeenException> {
         let position = match pending {
             Some(pending) => (0..self.0.len()).rev().find(|&index| {
                 let seen = self.0[index].exception.to_rooted(store.as_context_mut());
@@ -129,7 +129,11 @@ fn tag_name(tag: &Tag, catalog: &Catalog, binary: &Binary) -> Option<String> {
 }
 
 /// Returns true if an exception that is thrown now was seen before.
-fn is_rethrow<T: 'static>(seen: &Seen, exception: &OwnedRooted<ExnRef>, store: &mut StoreContextMut<'_, T>) -> bool {
+fn is_rethrow<T: 'static>(
+    seen: &SeenException,
+    exception: &OwnedRooted<ExnRef>,
+    store: &mut StoreContextMut<'_, T>,
+) -> bool {
     let before = seen.exception.to_rooted(store.as_context_mut());
     let now = exception.to_rooted(store.as_context_mut());
     if Rooted::ref_eq(&*store, &before, &now).unwrap_or(false) {

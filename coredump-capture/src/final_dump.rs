@@ -9,7 +9,7 @@ use wasmtime::{ExnRef, OwnedRooted, Rooted, StoreContextMut, WasmCoreDump};
 
 use crate::binary::Binary;
 use crate::capture::{Capture, Stack};
-use crate::exceptions::{self, Exceptions, Seen};
+use crate::exceptions::{self, Exceptions, SeenException};
 use crate::output::DumpPlace;
 use crate::plain;
 use crate::quietly::quietly;
@@ -86,7 +86,7 @@ impl FinalDump {
         &self,
         pending: Option<Rooted<ExnRef>>,
         store: &mut StoreContextMut<'_, T>,
-    ) -> Option<Seen> {
+    ) -> Option<SeenException> {
         quietly(|| self.state().exceptions.take(pending, store)).ok().flatten()
     }
 

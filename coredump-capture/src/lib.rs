@@ -54,7 +54,7 @@ pub mod internals {
     pub use crate::binary::{read_file, read_program};
     pub use crate::capture::{Stack, Stop};
     pub use crate::cause::{message, trap_kind};
-    pub use crate::exceptions::Seen;
+    pub use crate::exceptions::SeenException;
     pub use crate::extent::Extent;
     pub use crate::final_dump::FinalDump;
     pub use crate::output::{Held, host_name};

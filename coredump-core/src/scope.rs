@@ -202,7 +202,7 @@ impl Function {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::symbols::written::Form::{Address, Expression, Number, Text, To};
+    use crate::symbols::written::WrittenValue::{Address, Expression, Number, Text, To};
     use crate::symbols::written::{Written, base, debug, entry};
 
     fn variable(tag: gimli::DwTag, name: &'static str) -> Written {

@@ -18,7 +18,7 @@ use coredump_core::regions::{Regions, Symbols};
 
 use crate::address::{Address, Base, Extent, Range};
 use crate::args::Args;
-use crate::table::{Form, Records};
+use crate::table::{Records, TableStyle};
 use coredump_core::cli::paint::Paint;
 
 /// The number of bytes that a hex dump shows if a range has no end and the size of the object is not known.
@@ -122,8 +122,8 @@ impl<'a> Inspection<'a> {
     }
 
     /// The form of tables; on a terminal, at most `limit` records of each are shown.
-    pub fn form(&self, limit: usize) -> Form {
-        if self.on_terminal() { Form::Aligned(self.paint(), limit) } else { Form::Plain }
+    pub fn form(&self, limit: usize) -> TableStyle {
+        if self.on_terminal() { TableStyle::Aligned(self.paint(), limit) } else { TableStyle::Plain }
     }
 
     /// Writes all that `write` writes, and completes the output.

@@ -10,7 +10,7 @@ use coredump_core::memory::{Chunk, Count, Memory};
 
 use crate::globals;
 use crate::inspection::Inspection;
-use crate::table::{Form, Table};
+use crate::table::{Table, TableStyle};
 
 /// Known zeros between captured bytes get a line of their own only from this length on, in bytes.
 const SHORT: u64 = 4096;
@@ -41,7 +41,7 @@ pub fn list(inspection: &Inspection<'_>) -> Result<()> {
     })
 }
 
-fn process(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+fn process(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -> io::Result<()> {
     let dump = inspection.dump;
     let process = &dump.process;
     let mut table = Table::new(out, form, "Process", "process", &["", ""]);
@@ -73,7 +73,7 @@ fn process(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::
     table.finish()
 }
 
-fn threads(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+fn threads(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -> io::Result<()> {
     let mut table = Table::new(out, form, "Threads", "thread", &[">index", "name", ">frames", ""]);
     for (index, thread) in inspection.dump.threads.iter().enumerate() {
         let truncated = if thread.truncated { "older frames are missing" } else { "" };
@@ -83,7 +83,7 @@ fn threads(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::
     table.finish()
 }
 
-fn memories(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+fn memories(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -> io::Result<()> {
     const COLUMNS: &[&str] = &[">index", ">size", ">captured", ">zero", ">not captured", ">maximum", ">page", ""];
     let mut table = Table::new(out, form, "Memories", "memory", COLUMNS);
     for (index, memory) in inspection.dump.memories.iter().enumerate() {
@@ -105,7 +105,7 @@ fn memories(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io:
     table.finish()
 }
 
-fn ranges(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+fn ranges(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -> io::Result<()> {
     let mut table =
         Table::new(out, form, "Ranges", "range", &[">memory", "start", "end", ">size", "contents", ">stored"]);
     for (index, memory) in inspection.dump.memories.iter().enumerate() {
@@ -158,7 +158,7 @@ fn stretches(memory: &Memory<'_>, mut each: impl FnMut(Range<u64>, &'static str,
 }
 
 /// Writes the regions of each memory, as far as the binaries show them.
-fn regions(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+fn regions(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -> io::Result<()> {
     const COLUMNS: &[&str] =
         &[">memory", "start", "end", ">size", "use", "name", ">captured", ">zero", ">not captured"];
     let mut table = Table::new(out, form, "Regions", "region", COLUMNS);
@@ -182,7 +182,7 @@ fn regions(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::
     table.finish()
 }
 
-fn tables(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+fn tables(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -> io::Result<()> {
     let mut table =
         Table::new(out, form, "Tables", "table", &[">index", "type", ">elements", ">captured", ">not null"]);
     for (index, one) in inspection.dump.tables.iter().enumerate() {
@@ -198,7 +198,7 @@ fn tables(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::R
     table.finish()
 }
 
-fn instances(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+fn instances(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -> io::Result<()> {
     let mut table =
         Table::new(out, form, "Instances", "instance", &[">index", ">module", "memories", "globals", "tables"]);
     let indices = |indices: &[Option<u32>]| {
@@ -217,7 +217,7 @@ fn instances(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io
     table.finish()
 }
 
-fn modules(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+fn modules(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -> io::Result<()> {
     const COLUMNS: &[&str] = &[">index", "name", "binary", "", "path", "sha256", "build id", ">embedded"];
     let mut table = Table::new(out, form, "Modules", "module", COLUMNS);
     for (index, module) in (0..).zip(&inspection.dump.modules) {
@@ -255,7 +255,7 @@ fn hash(hash: Option<&str>, short: bool) -> String {
     }
 }
 
-fn sections(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+fn sections(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -> io::Result<()> {
     let mut table = Table::new(out, form, "Sections", "section", &[">id", "name", ">offset", ">size"]);
     for section in &inspection.dump.sections {
         table.row([

@@ -16,7 +16,7 @@ pub struct Table<'o> {
     record: &'static str,
     /// Names of the columns; one that starts with `>` is aligned to the right.
     columns: &'static [&'static str],
-    form: Form,
+    form: TableStyle,
     /// The records that are shown on a terminal.
     rows: Vec<Vec<String>>,
     /// The number of further records.
@@ -27,7 +27,7 @@ pub struct Table<'o> {
 
 /// The form in which tables are written.
 #[derive(Clone, Copy, Debug)]
-pub enum Form {
+pub enum TableStyle {
     /// One line per record: its kind, then its fields, separated by tabs.
     Plain,
     /// A heading and aligned columns, with at most this many records.
@@ -38,7 +38,7 @@ impl<'o> Table<'o> {
     /// A table without records yet.
     pub fn new(
         out: &'o mut dyn Write,
-        form: Form,
+        form: TableStyle,
         title: &'static str,
         record: &'static str,
         columns: &'static [&'static str],
@@ -49,10 +49,10 @@ impl<'o> Table<'o> {
     /// Adds a record.
     pub fn row(&mut self, fields: impl IntoIterator<Item = String>) {
         match self.form {
-            Form::Aligned(_, limit) if self.rows.len() < limit => self.rows.push(fields.into_iter().collect()),
-            Form::Aligned(..) => self.more += 1,
-            Form::Plain if self.failure.is_none() => self.failure = self.write_plain(fields).err(),
-            Form::Plain => {}
+            TableStyle::Aligned(_, limit) if self.rows.len() < limit => self.rows.push(fields.into_iter().collect()),
+            TableStyle::Aligned(..) => self.more += 1,
+            TableStyle::Plain if self.failure.is_none() => self.failure = self.write_plain(fields).err(),
+            TableStyle::Plain => {}
         }
     }
 
@@ -71,7 +71,7 @@ impl<'o> Table<'o> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
-        let Form::Aligned(paint, _) = self.form else { return Ok(()) };
+        let TableStyle::Aligned(paint, _) = self.form else { return Ok(()) };
         if self.rows.is_empty() {
             return Ok(());
         }
@@ -135,7 +135,7 @@ impl Records {
     }
 
     /// Writes the records as a table.
-    pub fn write(&self, out: &mut dyn Write, form: Form) -> io::Result<()> {
+    pub fn write(&self, out: &mut dyn Write, form: TableStyle) -> io::Result<()> {
         let mut table = Table::new(out, form, self.title, self.record, self.columns);
         self.rows.iter().for_each(|row| table.row(row.iter().cloned()));
         table.finish()
@@ -146,7 +146,7 @@ impl Records {
 mod tests {
     use super::*;
 
-    fn written(form: Form) -> String {
+    fn written(form: TableStyle) -> String {
         let mut out = Vec::new();
         let mut table = Table::new(&mut out, form, "Things", "thing", &["name", ">size", "note"]);
         table.row(["a\tb".to_owned(), "5".to_owned(), String::new()]);
@@ -157,13 +157,13 @@ mod tests {
 
     #[test]
     fn a_program_gets_tabs_and_a_person_columns() {
-        assert_eq!(written(Form::Plain), "thing\ta\\tb\t5\t\nthing\tlong name\t1234567\t\n");
+        assert_eq!(written(TableStyle::Plain), "thing\ta\\tb\t5\t\nthing\tlong name\t1234567\t\n");
         let expected = "Things\n  name          size\n  a\\tb             5\n  long name  1234567\n\n";
-        assert_eq!(written(Form::Aligned(Paint { on: false }, 9)), expected);
+        assert_eq!(written(TableStyle::Aligned(Paint { on: false }, 9)), expected);
     }
 
     #[test]
     fn a_long_table_is_cut_for_a_person_only() {
-        assert!(written(Form::Aligned(Paint { on: false }, 1)).contains("… and 1 more"));
+        assert!(written(TableStyle::Aligned(Paint { on: false }, 1)).contains("… and 1 more"));
     }
 }

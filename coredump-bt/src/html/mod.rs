@@ -81,31 +81,31 @@ pub fn run(args: &Args, inputs: &[Input], report: &Report) -> Result<Exit> {
 }
 
 /// The place to which the reports are written.
-enum Form<'a> {
+enum ReportTarget<'a> {
     /// All reports into one page.
     Page(Output),
     /// Each report into a page of its own in this folder.
     Folder(&'a Path),
 }
 
-impl<'a> Form<'a> {
+impl<'a> ReportTarget<'a> {
     /// The form that `-o` asks for: a folder if the path is one or ends with `/`, or, for several inputs, if its name
     /// is not that of a page.
-    fn for_output(output: Option<&'a RawArg>, inputs: usize) -> Result<Form<'a>> {
+    fn for_output(output: Option<&'a RawArg>, inputs: usize) -> Result<ReportTarget<'a>> {
         let Some(path) = output.filter(|output| !output.is_dash()).map(RawArg::path) else {
-            return Destination::new(output).open().map(Form::Page);
+            return Destination::new(output).open().map(ReportTarget::Page);
         };
         let is_page =
             || path.extension().is_some_and(|end| end.eq_ignore_ascii_case("html") || end.eq_ignore_ascii_case("htm"));
         let ends_as_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
         let is_folder = path.is_dir() || ends_as_folder || inputs > 1 && !is_page() && !path.exists();
         if !is_folder {
-            return Output::file(path).map(Form::Page);
+            return Output::file(path).map(ReportTarget::Page);
         }
         // The contents of dumps are private, so the folder with their pages is too.
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.map_err(|error| Error::io("cannot create", error).in_file(path))?;
-        Ok(Form::Folder(path))
+        Ok(ReportTarget::Folder(path))
     }
 }
 
@@ -113,7 +113,7 @@ impl<'a> Form<'a> {
 struct Book<'a> {
     args: &'a Args,
     report: &'a Report,
-    form: Form<'a>,
+    form: ReportTarget<'a>,
     paths: PathMap,
     /// True if more than one report may come.
     several: bool,
@@ -130,11 +130,11 @@ struct Book<'a> {
 
 impl<'a> Book<'a> {
     fn new(args: &'a Args, inputs: usize, report: &'a Report) -> Result<Book<'a>> {
-        let form = Form::for_output(args.output.as_ref(), inputs)?;
+        let form = ReportTarget::for_output(args.output.as_ref(), inputs)?;
         Ok(Book {
             args,
             report,
-            several: inputs > 1 || matches!(form, Form::Folder(_)),
+            several: inputs > 1 || matches!(form, ReportTarget::Folder(_)),
             form,
             paths: PathMap::new(&args.path_map),
             entries: Vec::new(),
@@ -192,7 +192,7 @@ impl<'a> Book<'a> {
         losses: u64,
     ) -> Result<Vec<String>, Failure> {
         let program = crate::header::program(input, dump.recorded());
-        let number = if matches!(self.form, Form::Page(_)) { self.entries.len() } else { 0 };
+        let number = if matches!(self.form, ReportTarget::Page(_)) { self.entries.len() } else { 0 };
         let mut view = View::new(self.args, dump, (&name, program, input.path()), &self.paths, number);
         let body = report::write(&mut view);
         // Notes about sources are printed only if `--source` asks for them.
@@ -203,14 +203,14 @@ impl<'a> Book<'a> {
         }
         let mut entry = Entry::new(dump, &self.paths, program, name, time);
         match &self.form {
-            Form::Page(_) => {
+            ReportTarget::Page(_) => {
                 if self.size + body.len() <= PAGE {
                     entry.link = Link::Part(number);
                     self.size += body.len();
                     self.parts.push(body);
                 }
             }
-            Form::Folder(folder) => {
+            ReportTarget::Folder(folder) => {
                 let file = file_name(&entry.name, &mut self.names);
                 let title = entry.title();
                 let mut top = Markup::default();
@@ -240,11 +240,11 @@ impl<'a> Book<'a> {
             top.tag("<h1>No stack trace found</h1>\n");
         }
         let output = match self.form {
-            Form::Page(mut output) => {
+            ReportTarget::Page(mut output) => {
                 output.forget_losses();
                 output
             }
-            Form::Folder(folder) => Output::in_folder(folder, "index.html")?,
+            ReportTarget::Folder(folder) => Output::in_folder(folder, "index.html")?,
         };
         let parts: Vec<&Markup> = std::iter::once(&top).chain(&self.parts).chain([&end]).collect();
         write(output, &title, &parts)

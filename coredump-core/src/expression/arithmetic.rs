@@ -1,7 +1,7 @@
 //! Numbers, sums and comparisons in expressions. Numbers have no width: a sum does not wrap as the program's would.
 
 use super::ExpressionError;
-use super::eval::{Evaluator, Worth};
+use super::eval::{Evaluator, Operand};
 use super::tree::{Binary, Node, NodeKind};
 use crate::catalog::types::{Kind, PointerKind};
 use crate::model;
@@ -16,15 +16,15 @@ impl Evaluator<'_, '_, '_, '_> {
         self.number(self.node(node)?, node.column)
     }
 
-    pub(super) fn number(&self, worth: Worth, column: usize) -> Result<i128, ExpressionError> {
+    pub(super) fn number(&self, worth: Operand, column: usize) -> Result<i128, ExpressionError> {
         let fail = |message: String| ExpressionError::new(column, message);
         match worth {
-            Worth::Number(number) => Ok(number),
-            Worth::Truth(truth) => Ok(i128::from(truth)),
-            Worth::Register(model::Value::I32(value)) => Ok(i128::from(value as u32)),
-            Worth::Register(model::Value::I64(value)) => Ok(i128::from(value as u64)),
-            Worth::Register(_) => Err(fail("this register does not hold an integer".into())),
-            Worth::Value(value) => {
+            Operand::Number(number) => Ok(number),
+            Operand::Truth(truth) => Ok(i128::from(truth)),
+            Operand::Register(model::Value::I32(value)) => Ok(i128::from(value as u32)),
+            Operand::Register(model::Value::I64(value)) => Ok(i128::from(value as u64)),
+            Operand::Register(_) => Err(fail("this register does not hold an integer".into())),
+            Operand::Value(value) => {
                 let value = self.plain(value);
                 let number = match self.frame.units.peeled(value.ty).map(|(_, ty)| match ty.kind {
                     Kind::Base(encoding) => is_integral(encoding),
@@ -58,12 +58,12 @@ impl Evaluator<'_, '_, '_, '_> {
         operator: Binary,
         left: &Node,
         right: &Node,
-    ) -> Result<Worth, ExpressionError> {
+    ) -> Result<Operand, ExpressionError> {
         let fail = |message: &str| ExpressionError::new(column, message);
         // As in the program, the second operand is looked at only where the first leaves it open.
         match operator {
-            Binary::Both => return Ok(Worth::Truth(self.condition(left)? && self.condition(right)?)),
-            Binary::Either => return Ok(Worth::Truth(self.condition(left)? || self.condition(right)?)),
+            Binary::Both => return Ok(Operand::Truth(self.condition(left)? && self.condition(right)?)),
+            Binary::Either => return Ok(Operand::Truth(self.condition(left)? || self.condition(right)?)),
             _ => {}
         }
         let (first, second) = self.operands(left, right)?;
@@ -74,12 +74,12 @@ impl Evaluator<'_, '_, '_, '_> {
                     let amount = if operator == Binary::Subtract { amount.checked_neg() } else { Some(amount) };
                     let amount = amount.ok_or_else(|| fail("too large"))?;
                     let element = self.element_of(&pointer, amount).map_err(|message| fail(&message))?;
-                    return self.pointer_to(&element).map(Worth::Value).ok_or_else(|| fail("this has no address"));
+                    return self.pointer_to(&element).map(Operand::Value).ok_or_else(|| fail("this has no address"));
                 }
                 (None, Some(pointer)) if operator == Binary::Add => {
                     let amount = self.number(first, left.column)?;
                     let element = self.element_of(&pointer, amount).map_err(|message| fail(&message))?;
-                    return self.pointer_to(&element).map(Worth::Value).ok_or_else(|| fail("this has no address"));
+                    return self.pointer_to(&element).map(Operand::Value).ok_or_else(|| fail("this has no address"));
                 }
                 (Some(one), Some(_)) if operator == Binary::Subtract => {
                     let size = pointer_target(self.frame, one.ty)
@@ -88,22 +88,23 @@ impl Evaluator<'_, '_, '_, '_> {
                     let bytes = self.number(first, left.column)? - self.number(second, right.column)?;
                     let size = i128::from(size.ok_or_else(|| fail("what these point to has no size"))?);
                     return match bytes % size {
-                        0 => Ok(Worth::Number(bytes / size)),
+                        0 => Ok(Operand::Number(bytes / size)),
                         _ => Err(fail("the distance is not a whole number of elements")),
                     };
                 }
                 _ => {}
             }
         }
-        if let (Binary::Equal | Binary::Unequal, Worth::Value(one), Worth::Value(other)) = (operator, &first, &second)
+        if let (Binary::Equal | Binary::Unequal, Operand::Value(one), Operand::Value(other)) =
+            (operator, &first, &second)
             && let Some(same) = self.same_member(one, other).map_err(|why| fail(&why))?
         {
-            return Ok(Worth::Truth(same == (operator == Binary::Equal)));
+            return Ok(Operand::Truth(same == (operator == Binary::Equal)));
         }
         let (first, second) = match (first, second) {
-            (Worth::Value(one), Worth::Value(other)) if operator.compares() => {
+            (Operand::Value(one), Operand::Value(other)) if operator.compares() => {
                 let (one, other) = self.alike(self.referred(one), self.referred(other)).map_err(|why| fail(&why))?;
-                (Worth::Value(one), Worth::Value(other))
+                (Operand::Value(one), Operand::Value(other))
             }
             both => both,
         };
@@ -124,14 +125,14 @@ impl Evaluator<'_, '_, '_, '_> {
             Binary::ShiftLeft => Some(a << b).filter(|shifted| shifted >> b == a),
             Binary::ShiftRight => Some(a >> b),
             Binary::Both | Binary::Either => return Err(fail("this is no number")),
-            Binary::Equal => return Ok(Worth::Truth(a == b)),
-            Binary::Unequal => return Ok(Worth::Truth(a != b)),
-            Binary::Less => return Ok(Worth::Truth(a < b)),
-            Binary::LessOrEqual => return Ok(Worth::Truth(a <= b)),
-            Binary::Greater => return Ok(Worth::Truth(a > b)),
-            Binary::GreaterOrEqual => return Ok(Worth::Truth(a >= b)),
+            Binary::Equal => return Ok(Operand::Truth(a == b)),
+            Binary::Unequal => return Ok(Operand::Truth(a != b)),
+            Binary::Less => return Ok(Operand::Truth(a < b)),
+            Binary::LessOrEqual => return Ok(Operand::Truth(a <= b)),
+            Binary::Greater => return Ok(Operand::Truth(a > b)),
+            Binary::GreaterOrEqual => return Ok(Operand::Truth(a >= b)),
         };
-        result.map(Worth::Number).ok_or_else(|| fail("too large"))
+        result.map(Operand::Number).ok_or_else(|| fail("too large"))
     }
 
     /// Returns true if a condition holds: a truth value that is true, or a pointer that is not null. A number is an
@@ -139,13 +140,13 @@ impl Evaluator<'_, '_, '_, '_> {
     pub(super) fn condition(&self, node: &Node) -> Result<bool, ExpressionError> {
         let worth = self.node(node)?;
         let is_condition = match &worth {
-            Worth::Truth(_) => true,
-            Worth::Value(value) => {
+            Operand::Truth(_) => true,
+            Operand::Value(value) => {
                 let value = self.plain(value.clone());
                 let peeled = self.frame.units.peeled(value.ty);
                 peeled.is_some_and(|(_, ty)| matches!(ty.kind, Kind::Pointer(..) | Kind::Base(gimli::DW_ATE_boolean)))
             }
-            Worth::Number(_) | Worth::Register(_) => false,
+            Operand::Number(_) | Operand::Register(_) => false,
         };
         if !is_condition {
             let message = "this is neither a truth value nor a pointer: compare it, as in `count != 0`";
@@ -155,7 +156,7 @@ impl Evaluator<'_, '_, '_, '_> {
     }
 
     /// The values of two operands, of which one may be the name of an enumerator of the other's type.
-    fn operands(&self, left: &Node, right: &Node) -> Result<(Worth, Worth), ExpressionError> {
+    fn operands(&self, left: &Node, right: &Node) -> Result<(Operand, Operand), ExpressionError> {
         match (self.node(left), self.node(right)) {
             (Err(why), Ok(second)) => Ok((self.enumerator(left, &second).ok_or(why)?, second)),
             (Ok(first), Err(why)) => {
@@ -167,8 +168,8 @@ impl Evaluator<'_, '_, '_, '_> {
     }
 
     /// The enumerator of that name, alone or after its enumeration's name, of a value's type.
-    fn enumerator(&self, node: &Node, of: &Worth) -> Option<Worth> {
-        let (NodeKind::Name(path), Worth::Value(value)) = (&node.kind, of) else { return None };
+    fn enumerator(&self, node: &Node, of: &Operand) -> Option<Operand> {
+        let (NodeKind::Name(path), Operand::Value(value)) = (&node.kind, of) else { return None };
         let value = self.plain(value.clone());
         let (die, ty) = self.frame.units.peeled(value.ty)?;
         let Kind::Enum(list) = &ty.kind else { return None };
@@ -177,12 +178,12 @@ impl Evaluator<'_, '_, '_, '_> {
         let (_, number) = list.enumerators.iter().find(|(own, _)| *own == name.as_bytes())?;
         let size = usize::try_from(self.frame.units.size_of(value.ty)?).ok()?;
         let source = Source::bytes(number.to_le_bytes().get(..size)?.to_vec());
-        scope.last().is_none_or(its).then_some(Worth::Value(Value { ty: value.ty, source }))
+        scope.last().is_none_or(its).then_some(Operand::Value(Value { ty: value.ty, source }))
     }
 
     /// The operand, if it is a pointer or an array to which an integer can be added; a reference to a number is not.
-    fn pointer(&self, worth: &Worth) -> Option<Value> {
-        let Worth::Value(value) = worth else { return None };
+    fn pointer(&self, worth: &Operand) -> Option<Value> {
+        let Operand::Value(value) = worth else { return None };
         let value = self.referred(value.clone());
         if self.renderer.reference_target(&value).is_some() {
             return None;

@@ -18,7 +18,7 @@ use crate::values::{
 const NESTED: u32 = 32;
 
 /// The value of a part of an expression.
-pub(super) enum Worth {
+pub(super) enum Operand {
     /// A value of the program.
     Value(Value),
     /// A number without a type.
@@ -58,10 +58,10 @@ pub fn evaluate(renderer: &Renderer<'_, '_, '_>, text: &str) -> Result<Variable,
         return Ok(Variable { kind, location, at: When::Entry, ..renderer.variable(name.as_str(), &value) });
     }
     let mut variable = match (Evaluator { renderer, frame }).node(&node)? {
-        Worth::Value(value) => object(renderer, &value),
-        Worth::Number(number) => plain("integer", number.to_string()),
-        Worth::Truth(truth) => plain("bool", truth.to_string()),
-        Worth::Register(value) => register(&value),
+        Operand::Value(value) => object(renderer, &value),
+        Operand::Number(number) => plain("integer", number.to_string()),
+        Operand::Truth(truth) => plain("bool", truth.to_string()),
+        Operand::Register(value) => register(&value),
     };
     variable.name = text.trim().to_owned();
     if node.is_of_entry() {
@@ -113,48 +113,48 @@ pub(super) struct Evaluator<'e, 'r, 'f, 's> {
 }
 
 impl<'s> Evaluator<'_, '_, '_, 's> {
-    pub(super) fn node(&self, node: &Node) -> Result<Worth, ExpressionError> {
+    pub(super) fn node(&self, node: &Node) -> Result<Operand, ExpressionError> {
         let fail = |message: String| ExpressionError::new(node.column, message);
         let frame = self.frame;
         Ok(match &node.kind {
-            NodeKind::Character(char) => Worth::Number(u32::from(*char).into()),
-            NodeKind::Number(number) => Worth::Number(i128::try_from(*number).map_err(|_| fail("too large".into()))?),
-            NodeKind::Name(path) => Worth::Value(match self.named(path) {
+            NodeKind::Character(char) => Operand::Number(u32::from(*char).into()),
+            NodeKind::Number(number) => Operand::Number(i128::try_from(*number).map_err(|_| fail("too large".into()))?),
+            NodeKind::Name(path) => Operand::Value(match self.named(path) {
                 Some(Named::Variable(die, _)) => variable_value(frame, die).0,
                 Some(Named::Member(member)) => member,
                 None => return Err(fail(format!("no variable `{}` is in scope here", path.join("::")))),
             }),
-            NodeKind::AtEntry(name) => Worth::Value(self.at_entry(name).map_err(fail)?.0),
+            NodeKind::AtEntry(name) => Operand::Value(self.at_entry(name).map_err(fail)?.0),
             NodeKind::FileName(file, name) => match lookup::file_static(frame, file, name) {
-                Some(die) => Worth::Value(variable_value(frame, die).0),
+                Some(die) => Operand::Value(variable_value(frame, die).0),
                 None => match object_and_class(node.column, file, name) {
                     Some(member) => self.node(&member)?,
                     None => return Err(fail(format!("no static `{name}` in a file `{file}`"))),
                 },
             },
-            NodeKind::Register(name) => Worth::Register(self.register(name).map_err(fail)?),
-            NodeKind::Dereference(inner) => Worth::Value(self.dereference(inner)?),
-            NodeKind::Address(inner) => Worth::Value(self.address_of(inner)?),
+            NodeKind::Register(name) => Operand::Register(self.register(name).map_err(fail)?),
+            NodeKind::Dereference(inner) => Operand::Value(self.dereference(inner)?),
+            NodeKind::Address(inner) => Operand::Value(self.address_of(inner)?),
             NodeKind::Negative(inner) => {
                 let number = self.integer(inner)?;
-                Worth::Number(number.checked_neg().ok_or_else(|| fail("too large".into()))?)
+                Operand::Number(number.checked_neg().ok_or_else(|| fail("too large".into()))?)
             }
-            NodeKind::Not(inner) => Worth::Truth(!self.condition(inner)?),
+            NodeKind::Not(inner) => Operand::Truth(!self.condition(inner)?),
             NodeKind::SizeOf(inner) => {
                 let size = self.frame.units.size_of(self.value(inner)?.ty);
-                Worth::Number(size.ok_or_else(|| fail("its size is not known".into()))?.into())
+                Operand::Number(size.ok_or_else(|| fail("its size is not known".into()))?.into())
             }
             NodeKind::SizeOfType(name) => {
                 let ty = lookup::type_named(frame, name).ok_or_else(|| fail(format!("no type `{name}`")))?;
                 let size = ty.and_then(|ty| self.frame.units.size_of(Some(ty)));
-                Worth::Number(size.ok_or_else(|| fail(format!("`{name}` has no size")))?.into())
+                Operand::Number(size.ok_or_else(|| fail(format!("`{name}` has no size")))?.into())
             }
-            NodeKind::Cast(how, name, inner) => Worth::Value(self.cast(node.column, *how, name, inner)?),
-            NodeKind::Member(inner, path) => Worth::Value(self.member(node.column, inner, path)?),
-            NodeKind::Index(inner, index) => Worth::Value(self.element(inner, index)?),
-            NodeKind::Slice(inner, from, to) => Worth::Value(self.slice(inner, from, to)?),
-            NodeKind::Payload(inner) => Worth::Value(self.payload(inner)?),
-            NodeKind::Through(object, pointer) => Worth::Value(self.through(object, pointer)?),
+            NodeKind::Cast(how, name, inner) => Operand::Value(self.cast(node.column, *how, name, inner)?),
+            NodeKind::Member(inner, path) => Operand::Value(self.member(node.column, inner, path)?),
+            NodeKind::Index(inner, index) => Operand::Value(self.element(inner, index)?),
+            NodeKind::Slice(inner, from, to) => Operand::Value(self.slice(inner, from, to)?),
+            NodeKind::Payload(inner) => Operand::Value(self.payload(inner)?),
+            NodeKind::Through(object, pointer) => Operand::Value(self.through(object, pointer)?),
             NodeKind::Text(_) => return Err(fail("a text is the key of a map's element only".into())),
             NodeKind::Binary(operator, left, right) => self.binary(node.column, *operator, left, right)?,
         })
@@ -162,8 +162,8 @@ impl<'s> Evaluator<'_, '_, '_, 's> {
 
     pub(super) fn value(&self, node: &Node) -> Result<Value, ExpressionError> {
         match self.node(node)? {
-            Worth::Value(value) => Ok(self.referred(value)),
-            Worth::Number(_) | Worth::Truth(_) | Worth::Register(_) => {
+            Operand::Value(value) => Ok(self.referred(value)),
+            Operand::Number(_) | Operand::Truth(_) | Operand::Register(_) => {
                 Err(ExpressionError::new(node.column, "a number has no type: cast it, as in `(int *)0x400`"))
             }
         }
@@ -275,7 +275,7 @@ impl<'s> Evaluator<'_, '_, '_, 's> {
         }
         let bytes = match size {
             Some(4 | 8) if is_integral(from) => {
-                let number = self.number(Worth::Value(value.clone()), column)?;
+                let number = self.number(Operand::Value(value.clone()), column)?;
                 if size == Some(4) {
                     (number as f32).to_le_bytes().to_vec()
                 } else {
@@ -333,13 +333,13 @@ impl<'s> Evaluator<'_, '_, '_, 's> {
         let ty = lookup::type_named(self.frame, name).ok_or_else(|| fail(format!("no type `{name}`")))?;
         let worth = self.node(inner)?;
         // A reference to a class is the object that it refers to.
-        if let (Worth::Value(value), Some(referred)) = (&worth, name.trim_end().strip_suffix('&')) {
+        if let (Operand::Value(value), Some(referred)) = (&worth, name.trim_end().strip_suffix('&')) {
             let referred = referred.trim_end_matches('&');
             let ty = lookup::type_named(self.frame, referred).ok_or_else(|| fail(format!("no type `{name}`")))?;
             return self.as_object(&self.referred(value.clone()), how, ty).map_err(fail);
         }
         let value = match &worth {
-            Worth::Value(value) => Some(self.referred(value.clone())),
+            Operand::Value(value) => Some(self.referred(value.clone())),
             _ => None,
         };
         let kind = self.frame.units.peeled(ty);

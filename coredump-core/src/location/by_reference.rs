@@ -4,7 +4,7 @@
 use crate::catalog::types::Kind;
 use crate::catalog::units::Die;
 use crate::location::frame::FrameContext;
-use crate::location::{Location, Missing, Piece, Place};
+use crate::location::{Missing, ObjectLocation, Piece, Place};
 
 /// Structures within each other that are looked through.
 const LEVELS: u32 = 16;
@@ -12,7 +12,7 @@ const LEVELS: u32 = 16;
 impl FrameContext<'_, '_> {
     /// The place of an object of type `ty` that was taken to be in a local: what does not fit there is where the local
     /// points to. One number, however wrapped, is passed as such (tool-conventions `BasicCABI.md`).
-    pub fn by_reference(&self, ty: Option<Die>, location: Location) -> Location {
+    pub fn by_reference(&self, ty: Option<Die>, location: ObjectLocation) -> ObjectLocation {
         let [Piece { bits: None, place: Place::Bytes(bytes), .. }] = location.pieces.as_slice() else {
             return location;
         };
@@ -21,12 +21,16 @@ impl FrameContext<'_, '_> {
             return location;
         }
         let fits = self.units.size_of(ty).is_some_and(|size| size <= bytes.len() as u64);
-        Location::whole(match (fits, <[u8; 4]>::try_from(bytes.as_slice()), <[u8; 8]>::try_from(bytes.as_slice())) {
-            (true, ..) if self.is_one_number(ty, LEVELS) => return location,
-            (false, Ok(address), _) if self.address_size() == 4 => Place::Memory(u32::from_le_bytes(address).into()),
-            (false, _, Ok(address)) if self.address_size() == 8 => Place::Memory(u64::from_le_bytes(address)),
-            _ => Place::Missing(Missing::NotCaptured("DWARF 2 and 3 do not tell it from its address".into())),
-        })
+        ObjectLocation::whole(
+            match (fits, <[u8; 4]>::try_from(bytes.as_slice()), <[u8; 8]>::try_from(bytes.as_slice())) {
+                (true, ..) if self.is_one_number(ty, LEVELS) => return location,
+                (false, Ok(address), _) if self.address_size() == 4 => {
+                    Place::Memory(u32::from_le_bytes(address).into())
+                }
+                (false, _, Ok(address)) if self.address_size() == 8 => Place::Memory(u64::from_le_bytes(address)),
+                _ => Place::Missing(Missing::NotCaptured("DWARF 2 and 3 do not tell it from its address".into())),
+            },
+        )
     }
 
     fn is_one_number(&self, ty: Option<Die>, levels: u32) -> bool {

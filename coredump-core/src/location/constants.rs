@@ -12,7 +12,7 @@ use std::rc::Rc;
 use gimli::AttributeValue;
 use gimli::constants::*;
 
-use super::forms::{Worth, worth};
+use super::forms::{ValueForm, value_form};
 use super::frame::FrameContext;
 use super::lists::Listed;
 use crate::catalog::types::Kind;
@@ -53,7 +53,7 @@ impl<'s> FrameContext<'_, 's> {
         let (number, value) = self.units.inherited(die, DW_AT_location)?;
         let unit = self.units.unit(number)?;
         let expression = self.at_beginning(unit, value)?;
-        (worth(&expression, unit.encoding()) == Some(Worth::Constant)).then_some(expression)
+        (value_form(&expression, unit.encoding()) == Some(ValueForm::Constant)).then_some(expression)
     }
 
     /// Returns true if the description that begins at this address held in an earlier turn of an unrolled loop. LLVM
@@ -113,7 +113,7 @@ impl<'s> FrameContext<'_, 's> {
         };
         let Some(unit) = self.units.unit(number) else { return false };
         let constant = |expression: &Bytes<'s>| {
-            matches!(worth(expression, unit.encoding()), Some(Worth::Constant | Worth::Counted))
+            matches!(value_form(expression, unit.encoding()), Some(ValueForm::Constant | ValueForm::Counted))
         };
         match value {
             AttributeValue::Exprloc(expression) => constant(&expression.0),
@@ -150,7 +150,7 @@ pub(super) fn is_expression(value: Attr<'_>) -> bool {
 /// Returns the number that a description consists of.
 fn number(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<i128> {
     let mut rest = *expression;
-    if worth(expression, encoding) != Some(Worth::Constant) {
+    if value_form(expression, encoding) != Some(ValueForm::Constant) {
         return None;
     }
     match parse(&mut rest, encoding).ok()? {

@@ -32,7 +32,7 @@ pub fn form(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Descrip
 
 /// The way in which the description of a whole object that is not in memory gets its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Worth {
+pub enum ValueForm {
     /// It is a constant of the description.
     Constant,
     /// It is computed from constants: LLVM describes a counter so where it knows the number from which it is counted,
@@ -44,7 +44,7 @@ pub enum Worth {
 
 /// Returns how a description of a whole object computes it; `None` for a value that is taken as it is, for pieces and
 /// for places.
-pub fn worth(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Worth> {
+pub fn value_form(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<ValueForm> {
     use gimli::Operation as O;
     let (mut rest, mut frame, mut steps, mut products, mut other, mut ended) = (*expression, 0, 0, 0, 0, false);
     while !gimli::Reader::is_empty(&rest) {
@@ -65,10 +65,10 @@ pub fn worth(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Worth>
     }
     match (frame, steps, products, other) {
         _ if !ended => None,
-        (0, 0, 0, 0) => Some(Worth::Constant),
-        (0, _, _, 0) => Some(Worth::Counted),
+        (0, 0, 0, 0) => Some(ValueForm::Constant),
+        (0, _, _, 0) => Some(ValueForm::Counted),
         (0, ..) | (_, 0, 0, 0) => None,
-        _ => Some(Worth::Computed),
+        _ => Some(ValueForm::Computed),
     }
 }
 

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use gimli::{AttributeValue, Encoding};
 
-use super::forms::{DescriptionForm, PieceExpression, Worth, form, locals, on_stack, parts, shape, worth};
+use super::forms::{DescriptionForm, PieceExpression, ValueForm, form, locals, on_stack, parts, shape, value_form};
 use super::frame::FrameContext;
 use super::lists::{Given, List, Listed};
 use super::trust::{Object, Since, Trust, rewritten};
@@ -133,16 +133,16 @@ impl<'s> FrameContext<'_, 's> {
     /// all descriptions compute in the same way was assigned once.
     pub(super) fn is_counted(&self, all: &[Listed<'_>], at: usize, encoding: Encoding) -> bool {
         let expression = &all[at].1;
-        match worth(expression, encoding) {
-            Some(Worth::Counted) => true,
-            Some(Worth::Computed) => {
+        match value_form(expression, encoding) {
+            Some(ValueForm::Counted) => true,
+            Some(ValueForm::Computed) => {
                 let own = shape(expression, encoding);
                 let pc = self.pc.saturating_add(self.binary.module().code_section_start().unwrap_or(0));
                 let counts = |local: u32| self.writes().is_none_or(|writes| writes.counts(local, pc));
                 all.iter().any(|(_, other)| shape(other, encoding) != own)
                     || locals(expression, encoding).into_iter().any(counts)
             }
-            Some(Worth::Constant) => false,
+            Some(ValueForm::Constant) => false,
             None => is_counted_in_part(all, at, encoding),
         }
     }

@@ -4,7 +4,7 @@
 use gimli::constants::*;
 use gimli::{AttributeValue, DieReference, UnitOffset};
 
-use super::forms::{DescriptionForm, Worth, form, locals, locals_only, worth};
+use super::forms::{DescriptionForm, ValueForm, form, locals, locals_only, value_form};
 use super::listed::inexact;
 use super::statics;
 use super::trust::{Object, Trust, rewritten};
@@ -12,7 +12,7 @@ use crate::catalog::types::{Kind, PointerKind};
 use crate::catalog::units::{Attr, Bytes, Die, UnitRef};
 use crate::catalog::wide_constant;
 use crate::location::frame::FrameContext;
-use crate::location::{self, Location, Machine, Missing, Piece, Place};
+use crate::location::{self, Machine, Missing, ObjectLocation, Piece, Place};
 use crate::model;
 use crate::unwind::operands;
 use crate::unwind::writes::Writes;
@@ -24,37 +24,37 @@ impl<'s> FrameContext<'_, 's> {
     /// Finds the object that `die` describes, at this frame's code address.
     ///
     /// `None` when the entry gives no location at all and no constant: a declaration.
-    pub fn locate(&self, die: Die) -> Option<(Location, String)> {
+    pub fn locate(&self, die: Die) -> Option<(ObjectLocation, String)> {
         match self.find(die) {
             // The reasons to doubt it may not have been seen.
             Some(_) if self.units.gave_up() || self.steps.are_spent() => {
                 let why = "location: the debug info asks for more work than is sound".to_owned();
-                Some((Location::whole(Place::Missing(Missing::Malformed(why))), String::new()))
+                Some((ObjectLocation::whole(Place::Missing(Missing::Malformed(why))), String::new()))
             }
             found => found,
         }
     }
 
-    fn find(&self, die: Die) -> Option<(Location, String)> {
+    fn find(&self, die: Die) -> Option<(ObjectLocation, String)> {
         if self.owner(die).is_some_and(|(_, function)| function.doubtful.contains(&die)) {
             let why = "another of this name may be meant, whose block of the source a tool lost".to_owned();
-            return Some((Location::whole(Place::Missing(Missing::NotCaptured(why))), String::new()));
+            return Some((ObjectLocation::whole(Place::Missing(Missing::NotCaptured(why))), String::new()));
         }
         if let Some(unknown) = self.perhaps_assigned(die) {
             return Some(unknown);
         }
         if let Some(index) = statics::in_global(&self.units, self.binary.module(), die) {
             let value = self.machine(die.unit, Trust::Nothing).global(index);
-            return Some((Location::whole(Place::of_value(value)), format!("global {index}")));
+            return Some((ObjectLocation::whole(Place::of_value(value)), format!("global {index}")));
         }
         if let Some((unit, value)) = self.units.inherited(die, DW_AT_location) {
             // Many entries may share a long description.
             self.steps.spend(self.size_of_description(unit, value) / BYTES_A_STEP);
             if self.steps.are_spent() {
-                return Some((Location::whole(Place::Missing(Missing::not_captured())), String::new()));
+                return Some((ObjectLocation::whole(Place::Missing(Missing::not_captured())), String::new()));
             }
             if let Some(doubt) = self.doubt(die, unit, value) {
-                return Some((Location::whole(Place::Missing(doubt)), String::new()));
+                return Some((ObjectLocation::whole(Place::Missing(doubt)), String::new()));
             }
             let mut found = self.locate_attribute(unit, value, self.object(die), self.is_wide(die));
             if self.units.unit(unit).is_some_and(|unit| unit.encoding().version < 4) {
@@ -77,25 +77,25 @@ impl<'s> FrameContext<'_, 's> {
     }
 
     /// Returns the value that an entry gives for the whole of its scope.
-    fn fixed(&self, die: Die) -> Option<(Location, String)> {
+    fn fixed(&self, die: Die) -> Option<(ObjectLocation, String)> {
         let (_, value) = self.units.inherited(die, DW_AT_const_value)?;
         let bytes = match value {
             AttributeValue::Block(bytes) => bytes.slice().to_vec(),
             AttributeValue::String(bytes) => bytes.slice().to_vec(),
             value => wide_constant(&value)?.to_le_bytes().to_vec(),
         };
-        Some((Location::whole(Place::Bytes(bytes)), "constant".into()))
+        Some((ObjectLocation::whole(Place::Bytes(bytes)), "constant".into()))
     }
 
     /// Locates a variable that may have been assigned to without a trace: a counter that is described only by numbers
     /// has no value; a parameter that is a number wherever its function is called, or a copy of the function's own, has
     /// the value that it was given.
-    fn perhaps_assigned(&self, die: Die) -> Option<(Location, String)> {
+    fn perhaps_assigned(&self, die: Die) -> Option<(ObjectLocation, String)> {
         if self.rewritten || self.is_constant(die) || self.function.is_none_or(|own| own.unit != die.unit) {
             return None;
         }
         if self.may_count(die) {
-            return Some((Location::whole(Place::Missing(inexact())), String::new()));
+            return Some((ObjectLocation::whole(Place::Missing(inexact())), String::new()));
         }
         let assigned = self.is_own_parameter(die) && !self.units.language(die.unit).has_constant_parameters();
         let given = || match self.units.inherited(die, DW_AT_location) {
@@ -103,7 +103,7 @@ impl<'s> FrameContext<'_, 's> {
             None => self.units.inherited(die, DW_AT_const_value).is_some(),
         };
         let given = assigned && (given() || self.copied(die).is_some());
-        given.then(|| (Location::whole(Place::Missing(Missing::OptimizedOut)), String::new()))
+        given.then(|| (ObjectLocation::whole(Place::Missing(Missing::OptimizedOut)), String::new()))
     }
 
     /// The bytes of a location description, or of those in a list.
@@ -118,13 +118,13 @@ impl<'s> FrameContext<'_, 's> {
         }
     }
 
-    fn locate_attribute(&self, number: u32, value: Attr<'s>, object: Object, wide: bool) -> (Location, String) {
-        let missing = |missing| (Location::whole(Place::Missing(missing)), String::new());
+    fn locate_attribute(&self, number: u32, value: Attr<'s>, object: Object, wide: bool) -> (ObjectLocation, String) {
+        let missing = |missing| (ObjectLocation::whole(Place::Missing(missing)), String::new());
         let Some(unit) = self.units.unit(number) else {
             return missing(Missing::Malformed("unit".into()));
         };
         let counted = |expression: Bytes<'s>| {
-            object != Object::Constant && worth(&expression, unit.encoding()) == Some(Worth::Counted)
+            object != Object::Constant && value_form(&expression, unit.encoding()) == Some(ValueForm::Counted)
         };
         let found = match value {
             AttributeValue::Exprloc(expression) if counted(expression.0) => return missing(inexact()),
@@ -149,7 +149,7 @@ impl<'s> FrameContext<'_, 's> {
         let place = at_base();
         let unnamed = place.is_some();
         let location = match place {
-            Some(base) => Location::whole(Place::Memory(base)),
+            Some(base) => ObjectLocation::whole(Place::Memory(base)),
             None => location::evaluate(&machine, unit.encoding(), expression, None),
         };
         // A frame base that the dump does not hold is found by what the code says of the stack pointer.
@@ -165,7 +165,7 @@ impl<'s> FrameContext<'_, 's> {
 
     /// Finds an object that debug information no longer describes, by its last description on the way here. A variable
     /// may have been assigned to since, though no line of the source with code is between.
-    pub fn locate_earlier(&self, die: Die) -> Option<(Location, String)> {
+    pub fn locate_earlier(&self, die: Die) -> Option<(ObjectLocation, String)> {
         let (number, list) = self.units.inherited(die, DW_AT_location)?;
         if self.rewritten || self.doubt(die, number, list).is_some() {
             return None;
@@ -176,7 +176,7 @@ impl<'s> FrameContext<'_, 's> {
     }
 
     /// Evaluates an expression, as far as `trust` goes. Also returns it as text.
-    fn evaluated(&self, die: Die, unit: u32, expression: Bytes<'s>, trust: Trust) -> Option<(Location, String)> {
+    fn evaluated(&self, die: Die, unit: u32, expression: Bytes<'s>, trust: Trust) -> Option<(ObjectLocation, String)> {
         let encoding = self.units.unit(unit)?.encoding();
         let machine = At { wide: self.is_wide(die), ..self.machine(unit, trust) };
         let location = location::evaluate(&machine, encoding, expression, None);
@@ -233,7 +233,7 @@ impl<'s> FrameContext<'_, 's> {
 
     /// Locates a parameter of a language where nothing can assign to one, if some entry has it in Wasm parameters that
     /// nothing writes: it is there from beginning to end.
-    fn kept_parameter(&self, die: Die, number: u32, list: Attr<'s>) -> Option<(Location, String)> {
+    fn kept_parameter(&self, die: Die, number: u32, list: Attr<'s>) -> Option<(ObjectLocation, String)> {
         let constant = self.units.language(die.unit).has_constant_parameters();
         if !constant || self.rewritten || !self.is_own_parameter(die) {
             return None;
@@ -252,7 +252,7 @@ impl<'s> FrameContext<'_, 's> {
 
     /// Locates a parameter that is described in memory for the whole function, at the address in a Wasm parameter: it
     /// does not move, even if the local has another value by now.
-    fn kept_address(&self, die: Die, number: u32, value: Attr<'s>) -> Option<(Location, String)> {
+    fn kept_address(&self, die: Die, number: u32, value: Attr<'s>) -> Option<(ObjectLocation, String)> {
         let AttributeValue::Exprloc(expression) = value else { return None };
         let encoding = self.units.unit(number)?.encoding();
         let parameters = self.binary.module().signature(self.frame.function?)?.params.len() as u32;
@@ -275,7 +275,7 @@ impl<'s> FrameContext<'_, 's> {
 
     /// Locates a parameter that nothing can assign to (a reference, `this`, one declared `const`) by its value when the
     /// function was entered.
-    fn constant_parameter(&self, die: Die) -> Option<(Location, String)> {
+    fn constant_parameter(&self, die: Die) -> Option<(ObjectLocation, String)> {
         let language = self.units.language(die.unit);
         let kept = self.is_constant(die) || language.has_constant_parameters();
         let found = if kept { self.locate_at_entry(die)? } else { return None };
@@ -285,14 +285,14 @@ impl<'s> FrameContext<'_, 's> {
 
     /// Locates a parameter as it was when the function was entered, if it was in Wasm parameters whose values at entry
     /// are known.
-    pub fn locate_at_entry(&self, die: Die) -> Option<(Location, String)> {
+    pub fn locate_at_entry(&self, die: Die) -> Option<(ObjectLocation, String)> {
         if self.rewritten || !self.is_own_parameter(die) {
             return None;
         }
         self.described_at_entry(die).or_else(|| self.passed(die))
     }
 
-    fn described_at_entry(&self, die: Die) -> Option<(Location, String)> {
+    fn described_at_entry(&self, die: Die) -> Option<(ObjectLocation, String)> {
         let Some((number, list)) = self.units.inherited(die, DW_AT_location) else { return self.fixed(die) };
         if let Some(expression) = self.given_number(die) {
             return self.evaluated(die, number, expression, Trust::Nothing);
@@ -315,7 +315,7 @@ impl<'s> FrameContext<'_, 's> {
     /// Locates a structure whose address is passed in a Wasm parameter, if the function does nothing with it but read
     /// and write parts: the copy is its own, and an optimiser leaves out writes that are not read again. The structure
     /// is as it was passed, except the parts that are written.
-    fn copied(&self, die: Die) -> Option<(Location, String)> {
+    fn copied(&self, die: Die) -> Option<(ObjectLocation, String)> {
         let (number, value) = self.units.inherited(die, DW_AT_location)?;
         let unit = self.units.unit(number)?;
         let expression = self.at_beginning(unit, value)?;

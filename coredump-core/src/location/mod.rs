@@ -165,15 +165,15 @@ pub struct Piece {
 
 /// The location of an object: the pieces of which it consists.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Location {
+pub struct ObjectLocation {
     /// The pieces, first byte first.
     pub pieces: Vec<Piece>,
 }
 
-impl Location {
+impl ObjectLocation {
     /// A whole object at one place.
     pub fn whole(place: Place) -> Self {
-        Location { pieces: vec![Piece { bits: None, first_bit: 0, place }] }
+        ObjectLocation { pieces: vec![Piece { bits: None, first_bit: 0, place }] }
     }
 }
 
@@ -185,11 +185,11 @@ pub fn evaluate<'s, M: Machine<'s>>(
     encoding: Encoding,
     expression: Bytes<'s>,
     object: Option<u64>,
-) -> Location {
+) -> ObjectLocation {
     let mut evaluation = Evaluation::new(machine, encoding, object);
     match evaluation.run(expression).and_then(|()| evaluation.finish()) {
-        Ok(pieces) => Location { pieces },
-        Err(missing) => Location::whole(Place::Missing(missing)),
+        Ok(pieces) => ObjectLocation { pieces },
+        Err(missing) => ObjectLocation::whole(Place::Missing(missing)),
     }
 }
 

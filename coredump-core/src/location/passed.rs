@@ -20,7 +20,7 @@ use super::frame::FrameContext;
 use super::parameter::{Described, Parameter, Parameters, Passed};
 use crate::catalog::types::{Kind, Offset, Struct};
 use crate::catalog::units::Die;
-use crate::location::{Location, Missing, Piece, Place};
+use crate::location::{Missing, ObjectLocation, Piece, Place};
 use crate::model;
 use crate::module::{Module, ValueType};
 use crate::scope::VariableKind;
@@ -38,7 +38,7 @@ const CODE: u64 = 1 << 22;
 impl<'s> FrameContext<'_, 's> {
     /// Locates a parameter of the frame's own function that has no place in the debug information, as it was when the
     /// function was entered.
-    pub(super) fn passed(&self, die: Die) -> Option<(Location, String)> {
+    pub(super) fn passed(&self, die: Die) -> Option<(ObjectLocation, String)> {
         let parameters = self.parameters.get_or_init(|| self.all_passed()).as_ref()?;
         let nth = parameters.all.binary_search_by_key(&die.offset, |own| own.die.offset).ok()?;
         let own = &parameters.all[nth];
@@ -50,10 +50,10 @@ impl<'s> FrameContext<'_, 's> {
         let reads = |local| parameters.read_first.contains(&local);
         let location = match own.passed? {
             // A caller may leave anything in the place of a parameter that nobody reads.
-            Passed::Value(_) if reads(local) => Location::whole(self.bytes_at_entry(local)),
+            Passed::Value(_) if reads(local) => ObjectLocation::whole(self.bytes_at_entry(local)),
             Passed::Halves if reads(local) && reads(local.checked_add(1)?) => {
                 let half = |local| Piece { bits: Some(64), first_bit: 0, place: self.bytes_at_entry(local) };
-                Location { pieces: vec![half(local), half(local + 1)] }
+                ObjectLocation { pieces: vec![half(local), half(local + 1)] }
             }
             Passed::Address => self.as_passed(local, self.units.size_of(ty)?)?,
             _ => return None,
@@ -81,7 +81,7 @@ impl<'s> FrameContext<'_, 's> {
 
     /// Locates an object of `size` bytes whose address is passed in a Wasm parameter, except the parts that the
     /// function writes.
-    pub(super) fn as_passed(&self, local: u32, size: u64) -> Option<Location> {
+    pub(super) fn as_passed(&self, local: u32, size: u64) -> Option<ObjectLocation> {
         let written = self.copy(local, size)?.written(0, size)?;
         let address = match self.entry_local(local).ok()? {
             model::Value::I32(address) => u64::from(address as u32),
@@ -492,10 +492,10 @@ impl<'s> FrameContext<'_, 's> {
 }
 
 /// Locates an object at an address, except these parts, which changed.
-fn kept_of(address: u64, size: u64, changed: &[(u64, u64)]) -> Location {
+fn kept_of(address: u64, size: u64, changed: &[(u64, u64)]) -> ObjectLocation {
     let kept = beside(changed, size);
     if kept == [(0, size)] {
-        return Location::whole(Place::Memory(address));
+        return ObjectLocation::whole(Place::Memory(address));
     }
     let mut pieces = Vec::new();
     let mut at = 0;
@@ -510,7 +510,7 @@ fn kept_of(address: u64, size: u64, changed: &[(u64, u64)]) -> Location {
         cut(to, Place::Memory(address.saturating_add(from)));
     }
     cut(size, Place::Missing(Missing::OptimizedOut));
-    Location { pieces }
+    ObjectLocation { pieces }
 }
 
 fn convention_code(value: crate::catalog::units::Attr<'_>) -> Option<gimli::DwCc> {

@@ -9,7 +9,7 @@ use wasmparser::Operator;
 
 use crate::catalog::units::{Attr, Die};
 use crate::location::frame::FrameContext;
-use crate::location::{Location, Piece, Place};
+use crate::location::{ObjectLocation, Piece, Place};
 use crate::module::Module;
 use crate::unwind::write_at;
 
@@ -48,7 +48,7 @@ impl FrameContext<'_, '_> {
     }
 
     /// Returns the value of a parameter that the prologue has yet to store in its place on the stack.
-    pub(super) fn not_stored_yet(&self, die: Die, number: u32, value: Attr<'_>) -> Option<(Location, String)> {
+    pub(super) fn not_stored_yet(&self, die: Die, number: u32, value: Attr<'_>) -> Option<(ObjectLocation, String)> {
         let AttributeValue::Exprloc(expression) = value else { return None };
         let mut rest = expression.0;
         let gimli::Operation::FrameOffset { offset } =
@@ -77,7 +77,7 @@ impl FrameContext<'_, '_> {
         }
         // If nothing is known, the frame that is not set up is the better reason.
         let known = pieces.iter().any(|piece| matches!(piece.place, Place::Bytes(_)));
-        (known && at == start + size).then(|| (Location { pieces }, locals.join(", ")))
+        (known && at == start + size).then(|| (ObjectLocation { pieces }, locals.join(", ")))
     }
 
     /// The local that is the function's frame base.

@@ -192,8 +192,8 @@ fn before_dwarf_4_a_constant_is_the_value_since_nothing_could_say_so() {
     let dwarf3 = Encoding { version: 3, ..DWARF4 };
     let bytes = EndianSlice::new(&[DW_OP_const1u.0, 44], LittleEndian);
     let value = Place::Bytes(44u64.to_le_bytes().to_vec());
-    assert_eq!(evaluate(&Fake { wide: false }, dwarf3, bytes, None), Location::whole(value));
-    assert_eq!(evaluate(&Fake { wide: false }, DWARF4, bytes, None), Location::whole(Place::Memory(44)));
+    assert_eq!(evaluate(&Fake { wide: false }, dwarf3, bytes, None), ObjectLocation::whole(value));
+    assert_eq!(evaluate(&Fake { wide: false }, DWARF4, bytes, None), ObjectLocation::whole(Place::Memory(44)));
 }
 
 #[test]

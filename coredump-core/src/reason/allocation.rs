@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::LazyLock;
 
-use super::{Evidence, panics};
+use super::{CrashContext, panics};
 use crate::rule::Pattern;
 use crate::signature::Signer;
 
@@ -41,7 +41,7 @@ static RULES: LazyLock<Vec<(Pattern, Vec<usize>)>> = LazyLock::new(|| {
 
 /// The request in whose functions the crash happened. Of the allocating functions on top of the stack it is the oldest
 /// whose arguments are known for certain; `None` if there is none.
-pub fn allocation(crash: &Evidence<'_, '_>, signer: &Signer) -> Option<Allocation> {
+pub fn allocation(crash: &CrashContext<'_, '_>, signer: &Signer) -> Option<Allocation> {
     let mut found = Vec::new();
     for (index, frame) in crash.frames.iter().enumerate() {
         let Some(function) = &frame.function else { break };

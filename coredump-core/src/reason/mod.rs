@@ -170,7 +170,7 @@ pub fn find(
     signer: &Signer,
 ) -> Option<CrashReason> {
     let frames = youngest(dump, resolver);
-    let crash = Evidence::new(dump, binaries, &frames);
+    let crash = CrashContext::new(dump, binaries, &frames);
     let recorded = dump.reason.as_ref().filter(|reason| !reason.kind.is_empty());
     let trapped = crash.stopped(0);
     let proven = crash.trap(trapped.as_ref());
@@ -247,7 +247,7 @@ pub(crate) fn allocation(
     signer: &Signer,
 ) -> Option<Allocation> {
     let frames = youngest(dump, resolver);
-    allocation::allocation(&Evidence::new(dump, binaries, &frames), signer)
+    allocation::allocation(&CrashContext::new(dump, binaries, &frames), signer)
 }
 
 /// The youngest frames of the crashed thread.
@@ -281,7 +281,7 @@ fn gives_up(kind: &str) -> bool {
 }
 
 /// A crash, with the dump, binaries and frames to examine.
-struct Evidence<'c, 'd> {
+struct CrashContext<'c, 'd> {
     dump: &'c CoreDump<'d>,
     binaries: &'c Binaries,
     thread: usize,
@@ -289,10 +289,10 @@ struct Evidence<'c, 'd> {
     inspector: Inspector<'c>,
 }
 
-impl<'c, 'd> Evidence<'c, 'd> {
+impl<'c, 'd> CrashContext<'c, 'd> {
     fn new(dump: &'c CoreDump<'d>, binaries: &'c Binaries, frames: &'c [ResolvedFrame]) -> Self {
         let thread = dump.crashed_thread().unwrap_or(0);
-        Evidence { dump, binaries, thread, frames, inspector: Inspector::new(dump, binaries) }
+        CrashContext { dump, binaries, thread, frames, inspector: Inspector::new(dump, binaries) }
     }
 
     fn frame(&self, index: usize) -> Option<&'c Frame> {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use wasmparser::Operator;
 
 use super::operands::{Stopped, stopped_at};
-use super::{Evidence, Panic, PanicSource};
+use super::{CrashContext, Panic, PanicSource};
 use crate::binaries::StoppedAt;
 use crate::memory::Memory;
 use crate::rule::Pattern;
@@ -42,7 +42,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 
 /// The panic in whose machinery the crash happened. Of the functions of machinery on top of the stack, it is the oldest
 /// that has a rule.
-pub fn panic(crash: &Evidence<'_, '_>, trapped: Option<&Stopped<'_>>, signer: &Signer) -> Option<Panic> {
+pub fn panic(crash: &CrashContext<'_, '_>, trapped: Option<&Stopped<'_>>, signer: &Signer) -> Option<Panic> {
     let mut found = None;
     for (index, frame) in crash.frames.iter().enumerate() {
         let Some(function) = &frame.function else { break };
@@ -64,7 +64,7 @@ pub fn panic(crash: &Evidence<'_, '_>, trapped: Option<&Stopped<'_>>, signer: &S
 
 /// The reason that clang encoded for the `unreachable` on which the program died: it is in the name of an artificial
 /// inlined function there (`__builtin_verbose_trap` since clang 19, trapping sanitizers since 22).
-pub fn verbose_trap(crash: &Evidence<'_, '_>) -> Option<Panic> {
+pub fn verbose_trap(crash: &CrashContext<'_, '_>) -> Option<Panic> {
     let frame = crash.frames.first()?;
     let name = frame.inlines.first()?.function.as_deref()?;
     let (category, message) = name.strip_prefix("__clang_trap_msg$")?.split_once('$')?;
@@ -87,17 +87,17 @@ fn rule(function: &str, parameters: Option<usize>) -> Option<&'static Rule> {
 }
 
 /// Returns true if the function of a frame, which has this name, is one that programs call to give up.
-pub fn is_known(crash: &Evidence<'_, '_>, index: usize, name: &str) -> bool {
+pub fn is_known(crash: &CrashContext<'_, '_>, index: usize, name: &str) -> bool {
     rule(name, parameters(crash, index)).is_some()
 }
 
 /// The number of Wasm parameters that the function of a frame has.
-fn parameters(crash: &Evidence<'_, '_>, index: usize) -> Option<usize> {
+fn parameters(crash: &CrashContext<'_, '_>, index: usize) -> Option<usize> {
     Some(crash.binary(index)?.module().signature(crash.frame(index)?.function?)?.params.len())
 }
 
 /// A host call that means giving up (`env.abort` of AssemblyScript).
-fn host_panic(crash: &Evidence<'_, '_>, trapped: &Stopped<'_>) -> Option<Panic> {
+fn host_panic(crash: &CrashContext<'_, '_>, trapped: &Stopped<'_>) -> Option<Panic> {
     let Operator::Call { function_index } = trapped.operator else { return None };
     let module = crash.binary(0)?.module();
     let import = module.imported(crate::module::ItemKind::Function, function_index)?;
@@ -108,7 +108,7 @@ fn host_panic(crash: &Evidence<'_, '_>, trapped: &Stopped<'_>) -> Option<Panic> 
     Some(told(crash, rule, 0, &arguments))
 }
 
-fn told(crash: &Evidence<'_, '_>, rule: &Rule, index: usize, arguments: &[Option<u64>]) -> Panic {
+fn told(crash: &CrashContext<'_, '_>, rule: &Rule, index: usize, arguments: &[Option<u64>]) -> Panic {
     let scene = crash.scene(index);
     let memory = scene.as_ref().and_then(|scene| scene.memory(0));
     let message = (!rule.says.is_empty()).then(|| fill(rule.says, arguments, memory)).flatten();
@@ -128,7 +128,7 @@ fn told(crash: &Evidence<'_, '_>, rule: &Rule, index: usize, arguments: &[Option
 }
 
 /// The arguments with which the function of frame `index` was called.
-pub fn arguments(crash: &Evidence<'_, '_>, index: usize) -> Vec<Option<u64>> {
+pub fn arguments(crash: &CrashContext<'_, '_>, index: usize) -> Vec<Option<u64>> {
     let callee = || {
         let function = crash.frame(index)?.function?;
         let count = crash.binary(index)?.module().signature(function)?.params.len();
@@ -248,7 +248,7 @@ pub fn unchanged(binary: &crate::binaries::Binary, function: u32, count: usize) 
 }
 
 /// The instruction at which a frame stands, with its operands.
-pub fn stopped<'c>(crash: &Evidence<'c, '_>, index: usize) -> Option<Stopped<'c>> {
+pub fn stopped<'c>(crash: &CrashContext<'c, '_>, index: usize) -> Option<Stopped<'c>> {
     let frame = crash.frame(index)?;
     let place = crash
         .binaries

@@ -1,6 +1,6 @@
 //! A panic's message where standard error was not recorded: runtimes build the message in memory before they print it.
 
-use super::{Evidence, Panic, PanicSource, stderr};
+use super::{CrashContext, Panic, PanicSource, stderr};
 use crate::memory::Memory;
 use crate::regions;
 use crate::variables::{Inspector, Limits};
@@ -19,7 +19,7 @@ const FRAMES: usize = 8;
 const LONGEST: u64 = 0x1000;
 
 /// The panic with its whole message, if that is still in memory.
-pub fn completed(crash: &Evidence<'_, '_>, panic: Panic) -> Panic {
+pub fn completed(crash: &CrashContext<'_, '_>, panic: Panic) -> Panic {
     match panic.language {
         "rust" => rust(crash, panic.location.as_deref()).unwrap_or(panic),
         "zig" => match zig(crash) {
@@ -31,7 +31,7 @@ pub fn completed(crash: &Evidence<'_, '_>, panic: Panic) -> Panic {
 }
 
 /// The message that Rust's hook printed, if it names the source location that is known for the panic.
-fn rust(crash: &Evidence<'_, '_>, location: Option<&str>) -> Option<Panic> {
+fn rust(crash: &CrashContext<'_, '_>, location: Option<&str>) -> Option<Panic> {
     let index = crash.memory()?;
     let pointer = regions::stack_pointer(crash.dump, crash.binaries, index)?;
     left_over(crash.dump.memories.get(index as usize)?, pointer, location)
@@ -72,7 +72,7 @@ fn left_over(memory: &Memory<'_>, pointer: u64, location: Option<&str>) -> Optio
 }
 
 /// The message with which Zig's panic was called, as the variables of its frames have it.
-fn zig(crash: &Evidence<'_, '_>) -> Option<String> {
+fn zig(crash: &CrashContext<'_, '_>) -> Option<String> {
     let inspector = Inspector::new(crash.dump, crash.binaries);
     let scene = crash.scene(0)?;
     let memory = scene.memory(0)?;

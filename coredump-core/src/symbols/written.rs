@@ -17,13 +17,13 @@ use crate::files::Files;
 pub struct Written {
     tag: DwTag,
     label: &'static str,
-    attributes: Vec<(DwAt, Form)>,
+    attributes: Vec<(DwAt, WrittenValue)>,
     children: Vec<Written>,
 }
 
 /// An attribute's value.
 #[derive(Clone)]
-pub enum Form {
+pub enum WrittenValue {
     /// A text.
     Text(&'static str),
     /// A number.
@@ -44,7 +44,7 @@ pub enum Form {
 pub fn entry(
     tag: DwTag,
     label: &'static str,
-    attributes: impl IntoIterator<Item = (DwAt, Form)>,
+    attributes: impl IntoIterator<Item = (DwAt, WrittenValue)>,
     children: Vec<Written>,
 ) -> Written {
     Written { tag, label, attributes: attributes.into_iter().collect(), children }
@@ -53,16 +53,16 @@ pub fn entry(
 /// A base type whose label is its name.
 pub fn base(name: &'static str, encoding: gimli::DwAte, size: u64) -> Written {
     let attributes = [
-        (DW_AT_name, Form::Text(name)),
-        (DW_AT_encoding, Form::Number(u64::from(encoding.0))),
-        (DW_AT_byte_size, Form::Number(size)),
+        (DW_AT_name, WrittenValue::Text(name)),
+        (DW_AT_encoding, WrittenValue::Number(u64::from(encoding.0))),
+        (DW_AT_byte_size, WrittenValue::Number(size)),
     ];
     entry(DW_TAG_base_type, name, attributes, Vec::new())
 }
 
 /// One unit of C++ with these entries, and the offset of each label in it.
 pub fn debug(version: u16, entries: Vec<Written>) -> (Arc<DebugInfo<'static>>, HashMap<&'static str, usize>) {
-    let language = (DW_AT_language, Form::Number(u64::from(DW_LANG_C_plus_plus_14.0)));
+    let language = (DW_AT_language, WrittenValue::Number(u64::from(DW_LANG_C_plus_plus_14.0)));
     let root = entry(DW_TAG_compile_unit, "", [language], entries);
     let mut labels = HashMap::new();
     // In the first pass the labels' offsets are not known yet; since all references have the same size, offsets are
@@ -122,34 +122,34 @@ impl Writer {
         }
     }
 
-    fn value(&mut self, value: &Form) -> gimli::DwForm {
+    fn value(&mut self, value: &WrittenValue) -> gimli::DwForm {
         match value {
-            Form::Text(text) => {
+            WrittenValue::Text(text) => {
                 self.info.extend(text.bytes().chain([0]));
                 DW_FORM_string
             }
-            Form::Number(number) => {
+            WrittenValue::Number(number) => {
                 number.encode(&mut self.info);
                 DW_FORM_udata
             }
-            Form::Signed(number) => {
+            WrittenValue::Signed(number) => {
                 self.info.extend(number.to_le_bytes());
                 DW_FORM_data8
             }
-            Form::Flag => {
+            WrittenValue::Flag => {
                 self.info.push(1);
                 DW_FORM_flag
             }
-            Form::To(label) => {
+            WrittenValue::To(label) => {
                 let target = self.labels.get(label).copied().unwrap_or(0) as u32;
                 self.info.extend(target.to_le_bytes());
                 DW_FORM_ref4
             }
-            Form::Address(address) => {
+            WrittenValue::Address(address) => {
                 self.info.extend(address.to_le_bytes());
                 DW_FORM_addr
             }
-            Form::Expression(bytes) => {
+            WrittenValue::Expression(bytes) => {
                 bytes.len().encode(&mut self.info);
                 self.info.extend(bytes);
                 if self.version < 4 { DW_FORM_block } else { DW_FORM_exprloc }

@@ -13,7 +13,7 @@ use gimli::constants::*;
 use crate::catalog::types::{Kind, Member, Offset, PointerKind};
 use crate::catalog::units::Die;
 use crate::location::frame::FrameContext;
-use crate::location::{Location, Missing, Piece, Place};
+use crate::location::{Missing, ObjectLocation, Piece, Place};
 
 pub use variable::{Limits, Scope, Status, Variable, When};
 
@@ -55,7 +55,7 @@ impl Source {
     }
 
     /// Returns the place of an object of `size` bytes, according to a location.
-    pub fn locate(frame: &FrameContext<'_, '_>, location: &Location, size: Option<u64>) -> Source {
+    pub fn locate(frame: &FrameContext<'_, '_>, location: &ObjectLocation, size: Option<u64>) -> Source {
         match location.pieces.as_slice() {
             [Piece { bits: None, place, .. }] => match place {
                 Place::Memory(address) => Source::Memory(*address),
@@ -317,7 +317,8 @@ pub fn variable_value(frame: &FrameContext<'_, '_>, die: Die) -> (Value, String)
         true => Missing::NotCaptured("only declared: the debug information does not say where it is".into()),
         false => Missing::OptimizedOut,
     };
-    let (location, described) = located.unwrap_or_else(|| (Location::whole(Place::Missing(nowhere())), String::new()));
+    let (location, described) =
+        located.unwrap_or_else(|| (ObjectLocation::whole(Place::Missing(nowhere())), String::new()));
     let ty = frame.concrete(frame.units.type_of(die));
     let size = frame.units.size_of(ty);
     let mut source = Source::locate(frame, &location, size);
@@ -338,7 +339,7 @@ pub fn value_at_entry(frame: &FrameContext<'_, '_>, die: Die) -> (Value, String)
     let ty = frame.concrete(frame.units.type_of(die));
     let unknown = || Missing::NotCaptured("a value at the function's entry".into());
     let (location, described) =
-        frame.locate_at_entry(die).unwrap_or_else(|| (Location::whole(Place::Missing(unknown())), String::new()));
+        frame.locate_at_entry(die).unwrap_or_else(|| (ObjectLocation::whole(Place::Missing(unknown())), String::new()));
     let source = Source::locate(frame, &location, frame.units.size_of(ty));
     (Value { ty, source }, described)
 }

@@ -11,7 +11,7 @@ use super::goal::Goal;
 use super::hunt::Touches;
 use super::recorded_run::{RecordedRun, block_on};
 use super::rerun;
-use super::witness::{Seen, Task, Witness};
+use super::witness::{ObservedChanges, Task, Witness};
 use crate::ending::Ending;
 use crate::engine::{self, Settings};
 use crate::playback::{Diverged, HostChange, Reached, Until};
@@ -84,7 +84,8 @@ impl RecordedRun<'_> {
     /// Runs a component again, instrumented, and notes what changes the watched bytes.
     fn changes_of_component(&self, watch: Watch, last: bool) -> Result<Changes> {
         let from = if last { self.witness(Witness::new(watch, Task::Calls))?.changed() } else { 0 };
-        let Seen { sites, modules, changes, host } = self.witness(Witness::new(watch, Task::Changes(from)))?.seen();
+        let ObservedChanges { sites, modules, changes, host } =
+            self.witness(Witness::new(watch, Task::Changes(from)))?.seen();
         self.checked(watch, Changes { sites, modules, changes, host, from })
     }
 

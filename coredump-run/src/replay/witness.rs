@@ -78,7 +78,7 @@ struct State {
 }
 
 /// The changes that a witness saw.
-pub struct Seen {
+pub struct ObservedChanges {
     /// The instructions, by their numbers.
     pub sites: Vec<WriteSite>,
     /// The modules that the instructions are in.
@@ -157,11 +157,11 @@ impl Witness {
     }
 
     /// The changes that were seen.
-    pub fn seen(&self) -> Seen {
+    pub fn seen(&self) -> ObservedChanges {
         let mut state = self.state();
         let state = std::mem::take(&mut *state);
         let State { sites, modules, changes, host, .. } = state;
-        Seen { sites, modules, changes: changes.into(), host: host.into() }
+        ObservedChanges { sites, modules, changes: changes.into(), host: host.into() }
     }
 
     /// Makes the program stop at each instruction that writes to the memory, if the call that the task names has come.

@@ -12,7 +12,7 @@ use super::LIMITS;
 use super::disassembly::Disassembly;
 use super::launch::Launch;
 use super::memory::{self, MemoryReference};
-use super::opening::{self, Evidence};
+use super::opening::{self, OpenedDumps};
 use super::sources::{Code, Sources};
 use super::stack::{self, Entry, EntryKind, Line, Lines, Origin, Program};
 use super::tasks;
@@ -51,7 +51,7 @@ impl Opened {
     /// Opens the dump that a request names. The error is one sentence.
     pub fn open(args: &Args, mut launch: Launch) -> Result<Opened, String> {
         launch.paths = PathMap::new(&args.path_map);
-        let Evidence { dumps, is_text } = opening::open(args, &launch)?;
+        let OpenedDumps { dumps, is_text } = opening::open(args, &launch)?;
         let program = dumps.first().filter(|_| !is_text).and_then(|dump| dump.interpreted(Some(LIMITS)));
         let program = program.iter().flat_map(|program| program.frames());
         let program = program.map(|(placed, frame)| (placed, frame.clone())).collect();

@@ -17,7 +17,7 @@ const MAX_TRACES: usize = 100;
 const MAX_TEXT: u64 = 1 << 30;
 
 /// The dumps that a request named.
-pub struct Evidence {
+pub struct OpenedDumps {
     /// The dump; for a text, a dump for each of its traces, in their order.
     pub dumps: Vec<Dump>,
     /// True if a text was opened.
@@ -25,7 +25,7 @@ pub struct Evidence {
 }
 
 /// Opens what a request names. The error is one sentence.
-pub fn open(args: &Args, launch: &Launch) -> Result<Evidence, String> {
+pub fn open(args: &Args, launch: &Launch) -> Result<OpenedDumps, String> {
     let default = args.dump.as_ref().map(|dump| dump.to_path());
     let (path, programs) = match (launch.dump.clone().or(default), launch.programs.split_first()) {
         (Some(path), _) => (path, &launch.programs[..]),
@@ -43,11 +43,11 @@ pub fn open(args: &Args, launch: &Launch) -> Result<Evidence, String> {
         return traces(&path, &bytes, options);
     }
     let draft = Draft::new(bytes).map_err(|error| said(error.in_file(&path)))?.at(Some(&path));
-    Ok(Evidence { dumps: vec![draft.find_binaries(&Store::new(), &options)], is_text: false })
+    Ok(OpenedDumps { dumps: vec![draft.find_binaries(&Store::new(), &options)], is_text: false })
 }
 
 /// Finds the stack traces in a text.
-fn traces(path: &Path, text: &[u8], options: Options) -> Result<Evidence, String> {
+fn traces(path: &Path, text: &[u8], options: Options) -> Result<OpenedDumps, String> {
     let mut last = VecDeque::new();
     let mut scanner = Scanner::new(text.take(MAX_TEXT));
     while let Some(block) = scanner.next_block().map_err(|error| error.to_string())? {
@@ -64,7 +64,7 @@ fn traces(path: &Path, text: &[u8], options: Options) -> Result<Evidence, String
     let store = Store::new();
     let mut locator = store.locator(options);
     let dumps = last.iter().map(|trace| Dump::of_trace(locator.locate(trace), &store)).collect();
-    Ok(Evidence { dumps, is_text: true })
+    Ok(OpenedDumps { dumps, is_text: true })
 }
 
 fn said(error: Error) -> String {

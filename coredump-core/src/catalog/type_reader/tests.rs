@@ -4,8 +4,8 @@ use gimli::constants::*;
 
 use super::*;
 use crate::catalog::types::{Member, Offset};
-use crate::symbols::written::Form::{Expression, Flag, Number, Signed, Text, To};
-use crate::symbols::written::{Form, Written, base, debug, entry};
+use crate::symbols::written::WrittenValue::{Expression, Flag, Number, Signed, Text, To};
+use crate::symbols::written::{Written, WrittenValue, base, debug, entry};
 
 /// The units of one unit's entries, and what each label stands for.
 fn units(version: u16, mut entries: Vec<Written>) -> (Units<'static>, impl Fn(&str) -> Die) {
@@ -15,7 +15,7 @@ fn units(version: u16, mut entries: Vec<Written>) -> (Units<'static>, impl Fn(&s
     (Units::from_debug(debug), move |label: &str| Die { unit: 0, offset: labels[label] })
 }
 
-fn member<const N: usize>(name: &'static str, ty: &'static str, more: [(gimli::DwAt, Form); N]) -> Written {
+fn member<const N: usize>(name: &'static str, ty: &'static str, more: [(gimli::DwAt, WrittenValue); N]) -> Written {
     let own = [(DW_AT_name, Text(name)), (DW_AT_type, To(ty))];
     entry(DW_TAG_member, name, own.into_iter().chain(more), Vec::new())
 }
@@ -61,7 +61,7 @@ fn a_circle_of_names_has_no_type_and_ends() {
     assert_eq!(units.size_of(Some(die("array"))), None);
 }
 
-fn count(count: Form) -> Written {
+fn count(count: WrittenValue) -> Written {
     entry(DW_TAG_subrange_type, "", [(DW_AT_count, count)], vec![])
 }
 

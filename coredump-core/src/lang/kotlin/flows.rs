@@ -34,7 +34,7 @@ const MAX_OPERANDS: usize = 1 << 26;
 
 /// A slot: something in a module that holds values of one static type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Slot {
+pub enum ValueHolder {
     /// A parameter or local of a function.
     Local(u32, u32),
     /// The result of a function.
@@ -53,7 +53,7 @@ pub enum Slot {
 
 /// The readings of a module's slots that hold numbers or unboxed value classes, as far as its code shows them.
 #[derive(Debug, Default)]
-pub struct Flows(HashMap<Slot, Reading>);
+pub struct Flows(HashMap<ValueHolder, Reading>);
 
 impl Flows {
     /// Analyses all code of a module. Nothing is known of a module without names of locals: tools that drop these also
@@ -95,21 +95,21 @@ impl Flows {
     }
 
     /// Returns the way to read the values of a slot, if that is known.
-    pub fn reading_of(&self, module: &Module<'_>, slot: Slot) -> Option<Reading> {
+    pub fn reading_of(&self, module: &Module<'_>, slot: ValueHolder) -> Option<Reading> {
         self.0.get(&inherited(module, slot)).copied()
     }
 }
 
 /// The slot of an inherited field, or of the functions that it refers to, in the class that declares the field.
-fn inherited(module: &Module<'_>, slot: Slot) -> Slot {
+fn inherited(module: &Module<'_>, slot: ValueHolder) -> ValueHolder {
     let declaring = |ty: u32, field: u32| {
         let has = |ty: &u32| module.field_count(*ty).is_some_and(|count| field < count);
         with_superclasses(module, ty).take_while(has).last().unwrap_or(ty)
     };
     match slot {
-        Slot::Field(ty, field) => Slot::Field(declaring(ty, field), field),
-        Slot::Taken(ty, field, index) => Slot::Taken(declaring(ty, field), field, index),
-        Slot::Given(ty, field) => Slot::Given(declaring(ty, field), field),
+        ValueHolder::Field(ty, field) => ValueHolder::Field(declaring(ty, field), field),
+        ValueHolder::Taken(ty, field, index) => ValueHolder::Taken(declaring(ty, field), field, index),
+        ValueHolder::Given(ty, field) => ValueHolder::Given(declaring(ty, field), field),
         slot => slot,
     }
 }
@@ -126,7 +126,7 @@ fn arrays_of_numbers(module: &Module<'_>) -> Vec<u32> {
 /// The origin of an operand.
 #[derive(Clone, Copy, Debug)]
 enum Origin {
-    Slot(u32),
+    ValueHolder(u32),
     Known(Reading),
     /// A reference to this function.
     Function(u32),
@@ -155,7 +155,7 @@ struct SlotGraph<'m, 's> {
     declared: &'m Declarations<'m, 's>,
     /// The types of arrays of numbers with a sign, without which no reference is followed.
     arrays: Vec<u32>,
-    ids: HashMap<Slot, u32>,
+    ids: HashMap<ValueHolder, u32>,
     /// The evidence for each slot, by the slot's number.
     known: Vec<Option<Evidence>>,
     moves: Vec<(u32, u32)>,
@@ -169,7 +169,7 @@ struct SlotGraph<'m, 's> {
 }
 
 impl SlotGraph<'_, '_> {
-    fn id(&mut self, slot: Slot) -> u32 {
+    fn id(&mut self, slot: ValueHolder) -> u32 {
         let next = self.known.len() as u32;
         let id = *self.ids.entry(inherited(self.module, slot)).or_insert(next);
         if id == next {
@@ -188,7 +188,7 @@ impl SlotGraph<'_, '_> {
 
     /// Adds evidence of how to read the slot that `source` names, if it names one.
     fn add_evidence(&mut self, source: Origin, reading: Reading) {
-        if let Origin::Slot(id) = source
+        if let Origin::ValueHolder(id) = source
             && let Some(known) = self.known.get_mut(id as usize)
         {
             Evidence::add_to(known, reading);
@@ -197,8 +197,8 @@ impl SlotGraph<'_, '_> {
 
     fn flow(&mut self, source: Origin, target: u32) {
         match source {
-            Origin::Slot(id) if id != target && self.moves.len() < MAX_MOVES => self.moves.push((id, target)),
-            Origin::Known(reading) => self.add_evidence(Origin::Slot(target), reading),
+            Origin::ValueHolder(id) if id != target && self.moves.len() < MAX_MOVES => self.moves.push((id, target)),
+            Origin::Known(reading) => self.add_evidence(Origin::ValueHolder(target), reading),
             _ => {}
         }
     }
@@ -211,8 +211,8 @@ impl SlotGraph<'_, '_> {
             let Some(count) = module.field_count(ty).map(|count| count as usize) else { continue };
             for (field, reading) in (0..count).rev().zip(readings.into_iter().rev()) {
                 if let Some(reading) = reading.filter(|_| module.field_width(ty, field as u32).is_some()) {
-                    let id = self.id(Slot::Field(ty, field as u32));
-                    self.add_evidence(Origin::Slot(id), reading);
+                    let id = self.id(ValueHolder::Field(ty, field as u32));
+                    self.add_evidence(Origin::ValueHolder(id), reading);
                 }
             }
         }
@@ -238,22 +238,22 @@ impl SlotGraph<'_, '_> {
         let callee = self.callee(function);
         self.operands_left = self.operands_left.checked_sub(signature.params.len() + 1)?;
         for (index, _) in signature.params.iter().enumerate().filter(|(_, ty)| **ty != ValueType::Ref) {
-            let taken = self.id(Slot::Taken(ty, field, index as u32));
+            let taken = self.id(ValueHolder::Taken(ty, field, index as u32));
             match callee.first.filter(|_| index == 0) {
-                Some(reading) => self.add_evidence(Origin::Slot(taken), reading),
+                Some(reading) => self.add_evidence(Origin::ValueHolder(taken), reading),
                 None => {
-                    let parameter = self.id(Slot::Local(function, index as u32));
-                    self.flow(Origin::Slot(taken), parameter);
+                    let parameter = self.id(ValueHolder::Local(function, index as u32));
+                    self.flow(Origin::ValueHolder(taken), parameter);
                 }
             }
         }
         if let [result] = signature.results[..]
             && result != ValueType::Ref
         {
-            let given = self.id(Slot::Given(ty, field));
+            let given = self.id(ValueHolder::Given(ty, field));
             let source = match callee.gives {
                 Some(reading) => Origin::Known(reading),
-                None => Origin::Slot(self.id(Slot::Result(function))),
+                None => Origin::ValueHolder(self.id(ValueHolder::Result(function))),
             };
             self.flow(source, given);
         }
@@ -298,7 +298,9 @@ impl SlotGraph<'_, '_> {
             reached.iter().for_each(|(id, evidence)| known[*id as usize] = *evidence);
             nearest = reached.into_keys().collect();
         }
-        let between = |slot: &Slot| matches!(slot, Slot::Block(..) | Slot::Taken(..) | Slot::Given(..));
+        let between = |slot: &ValueHolder| {
+            matches!(slot, ValueHolder::Block(..) | ValueHolder::Taken(..) | ValueHolder::Given(..))
+        };
         let readings = self.ids.into_iter().filter(|(slot, _)| !between(slot));
         Flows(readings.filter_map(|(slot, id)| Some((slot, known[id as usize]?.reading()?))).collect())
     }
@@ -345,7 +347,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
     fn run(mut self) -> Option<()> {
         let module = self.graph.module;
         let results = &module.signature(self.function)?.results;
-        let end = Slot::Result(self.function);
+        let end = ValueHolder::Result(self.function);
         let result = (results.len() == 1).then(|| self.is_followed(end).then(|| self.graph.id(end)));
         let name = module.function_name(self.function).unwrap_or_default();
         // The elements of Kotlin's arrays lie in arrays of Wasm, whose types do not show what they are.
@@ -355,8 +357,8 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
             _ => None,
         };
         if let Some(reading) = element {
-            let value = self.graph.id(Slot::Local(self.function, 2));
-            self.graph.add_evidence(Origin::Slot(value), reading);
+            let value = self.graph.id(ValueHolder::Local(self.function, 2));
+            self.graph.add_evidence(Origin::ValueHolder(value), reading);
         }
         self.value_class(name);
         let operators = module.operators(self.function)?;
@@ -379,11 +381,11 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
             return None;
         }
         let ty = self.graph.declared.type_of_value(&class_of_function(name)?)?;
-        let only = self.graph.id(Slot::Field(ty, HEADER.len() as u32));
-        let inner = if is_made { Slot::Local(self.function, 0) } else { Slot::Result(self.function) };
+        let only = self.graph.id(ValueHolder::Field(ty, HEADER.len() as u32));
+        let inner = if is_made { ValueHolder::Local(self.function, 0) } else { ValueHolder::Result(self.function) };
         if self.is_followed(inner) {
             let inner = self.graph.id(inner);
-            self.graph.flow(Origin::Slot(inner), only);
+            self.graph.flow(Origin::ValueHolder(inner), only);
         }
         Some(())
     }
@@ -397,24 +399,26 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
 
     /// Returns true if a slot holds numbers, or references to arrays of them. The types of globals and blocks are not
     /// looked up, since a slot to which such a value is moved, or from which one comes, holds such values too.
-    fn is_followed(&self, slot: Slot) -> bool {
+    fn is_followed(&self, slot: ValueHolder) -> bool {
         let module = self.graph.module;
         let is_array = |ty: Option<u32>| ty.is_some_and(|ty| self.graph.arrays.contains(&ty));
         let (ty, refers_to) = match slot {
-            Slot::Field(ty, field) => {
+            ValueHolder::Field(ty, field) => {
                 return module.field_width(ty, field).is_some() || is_array(module.field_reference(ty, field));
             }
-            Slot::Global(_) | Slot::Block(..) | Slot::Taken(..) | Slot::Given(..) => return true,
-            Slot::Local(function, index) if function == self.function => {
+            ValueHolder::Global(_) | ValueHolder::Block(..) | ValueHolder::Taken(..) | ValueHolder::Given(..) => {
+                return true;
+            }
+            ValueHolder::Local(function, index) if function == self.function => {
                 let index = index as usize;
                 (self.locals.get(index).copied(), self.references.get(index).copied().flatten())
             }
-            Slot::Local(function, index) => {
+            ValueHolder::Local(function, index) => {
                 let index = index as usize;
                 let ty = module.signature(function).and_then(|signature| signature.params.get(index).copied());
                 (ty, module.parameter_reference(function, index))
             }
-            Slot::Result(function) => match module.signature(function) {
+            ValueHolder::Result(function) => match module.signature(function) {
                 Some(signature) => {
                     let refers_to = module.parameter_reference(function, signature.params.len());
                     (signature.results.first().copied(), refers_to)
@@ -432,7 +436,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
 
     /// Notes that a local of the function is assigned to.
     fn set(&mut self, source: Origin, local: u32) {
-        let slot = Slot::Local(self.function, local);
+        let slot = ValueHolder::Local(self.function, local);
         if self.is_followed(slot) {
             self.moved(source, slot);
         } else if self.is_parameter(local) {
@@ -440,17 +444,17 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
         }
     }
 
-    fn push_slot(&mut self, slot: Slot) {
+    fn push_slot(&mut self, slot: ValueHolder) {
         let source = match slot {
-            _ if self.is_followed(slot) => Origin::Slot(self.graph.id(slot)),
-            Slot::Field(ty, field) => Origin::Member(ty, field),
-            Slot::Local(_, local) => Origin::Reference(local),
+            _ if self.is_followed(slot) => Origin::ValueHolder(self.graph.id(slot)),
+            ValueHolder::Field(ty, field) => Origin::Member(ty, field),
+            ValueHolder::Local(_, local) => Origin::Reference(local),
             _ => Origin::Unknown,
         };
         self.stack.push(source);
     }
 
-    fn moved(&mut self, source: Origin, slot: Slot) {
+    fn moved(&mut self, source: Origin, slot: ValueHolder) {
         if self.is_followed(slot) {
             let id = self.graph.id(slot);
             self.graph.flow(source, id);
@@ -467,7 +471,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
             }
             BlockType::Type(_) => {
                 self.count = self.count.checked_add(1)?;
-                Some(Some(self.graph.id(Slot::Block(self.function, self.count))))
+                Some(Some(self.graph.id(ValueHolder::Block(self.function, self.count))))
             }
             BlockType::FuncType(_) => return None,
         };
@@ -524,7 +528,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
                 }
                 let block = self.blocks.pop()?;
                 self.stack.truncate(block.height);
-                self.stack.extend(block.result.map(|result| result.map_or(Origin::Unknown, Origin::Slot)));
+                self.stack.extend(block.result.map(|result| result.map_or(Origin::Unknown, Origin::ValueHolder)));
                 if self.blocks.is_empty() {
                     return None;
                 }
@@ -533,7 +537,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
             // In a method of a value class, the value and the number that it wraps are the same parameter, so nothing
             // is known of it.
             Operator::LocalGet { local_index: 0 } if self.of_value => self.stack.push(Origin::Unknown),
-            Operator::LocalGet { local_index } => self.push_slot(Slot::Local(self.function, local_index)),
+            Operator::LocalGet { local_index } => self.push_slot(ValueHolder::Local(self.function, local_index)),
             Operator::LocalSet { local_index } => {
                 let source = self.pop()?;
                 self.set(source, local_index);
@@ -541,12 +545,12 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
             Operator::LocalTee { local_index } => {
                 let source = self.pop()?;
                 self.set(source, local_index);
-                self.push_slot(Slot::Local(self.function, local_index));
+                self.push_slot(ValueHolder::Local(self.function, local_index));
             }
-            Operator::GlobalGet { global_index } => self.push_slot(Slot::Global(global_index)),
+            Operator::GlobalGet { global_index } => self.push_slot(ValueHolder::Global(global_index)),
             Operator::GlobalSet { global_index } => {
                 let source = self.pop()?;
-                self.moved(source, Slot::Global(global_index));
+                self.moved(source, ValueHolder::Global(global_index));
             }
             Operator::StructGet { struct_type_index, field_index }
             | Operator::StructGetS { struct_type_index, field_index }
@@ -554,7 +558,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
                 self.pop()?;
                 match self.graph.boxed_in(struct_type_index) {
                     Some(reading) if field_index as usize == HEADER.len() => self.stack.push(Origin::Known(reading)),
-                    _ => self.push_slot(Slot::Field(struct_type_index, field_index)),
+                    _ => self.push_slot(ValueHolder::Field(struct_type_index, field_index)),
                 }
             }
             Operator::StructSet { struct_type_index, field_index } => {
@@ -582,13 +586,13 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
                             self.graph.handed.push((function_index, index, function));
                         }
                     } else {
-                        self.moved(source, Slot::Local(function_index, index));
+                        self.moved(source, ValueHolder::Local(function_index, index));
                     }
                 }
                 match (callee.gives, signature.results.len()) {
                     (_, 0) => {}
                     (Some(reading), 1) => self.stack.push(Origin::Known(reading)),
-                    (None, 1) => self.push_slot(Slot::Result(function_index)),
+                    (None, 1) => self.push_slot(ValueHolder::Result(function_index)),
                     (_, count) => self.stack.extend(std::iter::repeat_n(Origin::Unknown, count)),
                 }
             }
@@ -601,13 +605,13 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
                     if let Origin::Member(of, field) = called
                         && is_number(ty)
                     {
-                        let taken = self.graph.id(Slot::Taken(of, field, index as u32));
+                        let taken = self.graph.id(ValueHolder::Taken(of, field, index as u32));
                         self.graph.flow(source, taken);
                     }
                 }
                 match (called, &signature.results[..]) {
                     (Origin::Member(of, field), [result]) if is_number(result) => {
-                        self.push_slot(Slot::Given(of, field));
+                        self.push_slot(ValueHolder::Given(of, field));
                     }
                     (_, results) => self.stack.extend(std::iter::repeat_n(Origin::Unknown, results.len())),
                 }
@@ -643,15 +647,15 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
             // Both operands and the result have the same type: all are booleans or all numbers.
             Operator::I32And | Operator::I32Or | Operator::I32Xor => {
                 self.count = self.count.checked_add(1)?;
-                let result = self.graph.id(Slot::Block(self.function, self.count));
+                let result = self.graph.id(ValueHolder::Block(self.function, self.count));
                 for _ in 0..2 {
                     let source = self.pop()?;
                     self.graph.flow(source, result);
                 }
-                self.stack.push(Origin::Slot(result));
+                self.stack.push(Origin::ValueHolder(result));
             }
             Operator::I32Eq | Operator::I32Ne => {
-                if let (one, Origin::Slot(other)) = (self.pop()?, self.pop()?) {
+                if let (one, Origin::ValueHolder(other)) = (self.pop()?, self.pop()?) {
                     self.graph.flow(one, other);
                 }
                 self.stack.push(Origin::Known(Reading::Truth));
@@ -682,7 +686,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
             }
             (_, Origin::Reference(local)) => self.kept(local, ty, field),
             (Some(reading), _) if field as usize == HEADER.len() => self.graph.add_evidence(source, reading),
-            (None | Some(_), _) => self.moved(source, Slot::Field(ty, field)),
+            (None | Some(_), _) => self.moved(source, ValueHolder::Field(ty, field)),
         }
     }
 
@@ -751,7 +755,7 @@ mod tests {
         let bytes = wat::parse_str(text).unwrap();
         let module = Module::parse(&bytes).unwrap();
         let fields = Fields::from_code(&module, 0);
-        Flows::from_code(&module, &fields.declarations(&module, 0)).reading_of(&module, Slot::Local(0, 0))
+        Flows::from_code(&module, &fields.declarations(&module, 0)).reading_of(&module, ValueHolder::Local(0, 0))
     }
 
     #[test]

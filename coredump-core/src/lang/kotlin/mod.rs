@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use class::{Class, Pool};
-use flows::{Flows, Slot};
+use flows::{Flows, ValueHolder};
 use kinds::Fields;
 
 use crate::gc::meaning::{FieldReading, Meaning, ObjectForm, ObjectText, Reading, Thrown};
@@ -167,7 +167,7 @@ impl Kotlin {
         let Some(storage) = object.storage(index) else { return Reading::Signed };
         let readings = object.ty.places.iter().filter_map(|&(number, ty)| {
             let (fields, field) = (self.fields(view, number)?, index as u32);
-            let moved = || self.moved(view, number, Slot::Field(ty, field));
+            let moved = || self.moved(view, number, ValueHolder::Field(ty, field));
             Some(fields.reading(view.module(number)?, ty, field, storage, moved))
         });
         let unknown = match storage {
@@ -194,7 +194,7 @@ impl Kotlin {
     }
 
     /// Returns the reading of a slot of a module that data flow shows.
-    fn moved(&self, view: &Named<'_>, number: u32, slot: Slot) -> Option<Reading> {
+    fn moved(&self, view: &Named<'_>, number: u32, slot: ValueHolder) -> Option<Reading> {
         let module = view.module(number)?;
         let known = self.flows.lock().get(&number).cloned();
         let flows = match known {
@@ -216,7 +216,7 @@ impl Kotlin {
         let mut known = fields.locals(module, number, function);
         for local in 0..module.local_types(function).map_or(0, |types| types.len() as u32) {
             if !known.contains_key(&local)
-                && let Some(reading) = self.moved(view, number, Slot::Local(function, local))
+                && let Some(reading) = self.moved(view, number, ValueHolder::Local(function, local))
             {
                 known.insert(local, reading);
             }
@@ -226,13 +226,13 @@ impl Kotlin {
 
     /// Returns the reading of a global's value.
     pub fn global(&self, view: &Named<'_>, number: u32, global: u32) -> Reading {
-        self.moved(view, number, Slot::Global(global)).unwrap_or(Reading::Number)
+        self.moved(view, number, ValueHolder::Global(global)).unwrap_or(Reading::Number)
     }
 
     /// Returns the reading of the only field of a value class.
     pub fn reading_in(&self, view: &Named<'_>, number: u32, ty: u32, field: Field) -> Reading {
         let known = view.module(number).zip(self.fields(view, number));
-        let moved = || self.moved(view, number, Slot::Field(ty, layout::HEADER.len() as u32));
+        let moved = || self.moved(view, number, ValueHolder::Field(ty, layout::HEADER.len() as u32));
         known.map_or(Reading::Unknown, |(module, fields)| fields.within(module, ty, field, moved))
     }
 
