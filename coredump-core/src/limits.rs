@@ -58,8 +58,9 @@ pub const MAX_LIST: usize = 1 << 20;
 /// Bytes of abbreviation tables kept for one module.
 pub const MAX_ABBREVIATIONS: usize = 16 << 20;
 
-/// Files and folders of line tables that are kept for the units of one module, in addition to one for each four bytes of its debug
-/// info. Units that share a table have a list of their own each.
+/// The most files and folders of line tables that are kept for the compilation units of one module, in addition to one
+/// for each four bytes of its debug info, and as many for its type units. Units that share a table have a list of their
+/// own each.
 pub const MAX_TABLE_FILES: u64 = 1 << 20;
 
 /// Bytes kept of a name in debug info or a module, mangled or not.

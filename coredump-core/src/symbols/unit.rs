@@ -21,7 +21,8 @@ pub(super) fn unit_with<'s>(
         let head = program.header();
         head.file_names().len() + head.include_directories().len()
     });
-    if !work.keep_files(listed) {
+    let of_types = matches!(header.type_(), gimli::UnitType::Type { .. } | gimli::UnitType::SplitType { .. });
+    if !work.keep_files(listed, of_types) {
         unit.line_program = None;
     }
     Some(unit)

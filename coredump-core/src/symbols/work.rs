@@ -14,16 +14,19 @@ pub(super) struct Work {
     /// The steps for each dump.
     allowed: u64,
     abbreviations: Steps,
-    /// The files and folders of line tables that may still be kept, with the units that refer to the tables.
+    /// The files and folders of line tables that may still be kept for compilation units, and those for type units: many
+    /// type units share one table, and are not to take the lines of code away.
     files: Steps,
+    type_files: Steps,
 }
 
 impl Work {
     /// For debug info of `size` bytes.
     pub fn new(size: usize) -> Work {
         let allowed = MAX_DEBUG_STEPS.saturating_add(4 * size as u64);
-        let files = Steps::new(MAX_TABLE_FILES + size as u64 / 4);
-        Work { steps: Steps::new(allowed), allowed, abbreviations: Steps::new(MAX_ABBREVIATIONS as u64), files }
+        let files = || Steps::new(MAX_TABLE_FILES + size as u64 / 4);
+        let abbreviations = Steps::new(MAX_ABBREVIATIONS as u64);
+        Work { steps: Steps::new(allowed), allowed, abbreviations, files: files(), type_files: files() }
     }
 
     /// Allows as much work as at first, as another dump of the same module is to be read: most of what one dump asks
@@ -48,10 +51,10 @@ impl Work {
         self.abbreviations.spend(bytes) && self.spend(bytes)
     }
 
-    /// Counts the files and folders of a unit's line table, which are kept with the unit; returns whether the limit
+    /// Counts the files and folders of a unit's line table, which are kept with the unit; returns true if the limit
     /// allows them.
-    pub fn keep_files(&self, files: usize) -> bool {
-        self.files.spend(files)
+    pub fn keep_files(&self, files: usize, of_types: bool) -> bool {
+        if of_types { self.type_files.spend(files) } else { self.files.spend(files) }
     }
 
     /// Returns true if the limit was reached, so that something was left out.
