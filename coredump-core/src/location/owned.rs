@@ -61,7 +61,7 @@ impl<'s> FrameContext<'_, 's> {
         None
     }
 
-    /// Whether a local holds the last value of a variable at the frame's instruction, and is read later on.
+    /// Returns `Some` if a local holds the last value of a variable at the frame's instruction, and is read later on.
     fn owns(
         &self,
         owner: &scope::Function,
@@ -77,7 +77,7 @@ impl<'s> FrameContext<'_, 's> {
             let pc = offset.checked_sub(code)?;
             all.iter().rposition(|(range, _)| range.contains(&pc))
         };
-        // Whether the local holds the variable before an instruction, as an entry says.
+        // True if the local holds the variable before an instruction, as an entry says.
         let names = |at: usize, offset: u64| {
             let since = self.since(&all[..=at], encoding);
             in_local(&all[at].1, encoding) == Some(local)
@@ -85,7 +85,7 @@ impl<'s> FrameContext<'_, 's> {
                 && !self.is_never_given(unit, &all[..=at], &since)
                 && !self.is_ahead(&all[at], &since, encoding)
         };
-        // Whether an entry says that the variable is a number, which the local holds before an instruction.
+        // True if an entry says that the variable is a number, which the local holds before an instruction.
         let equals = |at: usize, offset: u64| {
             let number = matches!(form(&all[at].1, encoding), Some(DescriptionForm::Number));
             let constant = self.constant(unit, all[at].1).filter(|_| number);
@@ -93,7 +93,7 @@ impl<'s> FrameContext<'_, 's> {
                 self.begins_with(local, &constant, || constant_at(module, function, local, offset))
             })
         };
-        // Whether an instruction writes a value of the variable to the local.
+        // True if an instruction writes a value of the variable to the local.
         let gives = |start: u64| {
             writes.end(local, start).is_some_and(|end| {
                 entry(end).is_some_and(|at| names(at, end) || equals(at, end))
@@ -118,9 +118,9 @@ impl<'s> FrameContext<'_, 's> {
         (inside && read() && !self.is_put_off(owner, local, code)).then_some(())
     }
 
-    /// Whether an assignment to a variable in a local may come before the frame's instruction in the source, though its
-    /// code, which reads the local, comes after it: one of the lines above, but the first one of a loop around it, with
-    /// which that goes round.
+    /// Returns true if an assignment to a variable in a local may come before the frame's instruction in the source,
+    /// though its code, which reads the local, comes after it. Such code is of a line above, but not of the first line of
+    /// a loop around the instruction, with which the loop goes round.
     fn is_put_off(&self, owner: &scope::Function, local: u32, code: u64) -> bool {
         let find = || {
             let (writes, here) = (self.writes()?, self.pc.checked_add(code)?);
@@ -182,8 +182,8 @@ impl<'s> FrameContext<'_, 's> {
         }
     }
 
-    /// Whether the code that was passed is all of the call of `owner`, if that is inlined: a local may hold a variable
-    /// of the call before.
+    /// Returns true if the code that was passed is all of the call of `owner`, if that is inlined: a local may hold a
+    /// variable of the call before.
     fn stays_in(&self, owner: &scope::Function, between: &Between, code: u64) -> bool {
         if !owner.inlined {
             return true;

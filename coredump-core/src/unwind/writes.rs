@@ -17,7 +17,7 @@ use crate::module::Module;
 pub struct Writes {
     parameters: u32,
     by_local: HashMap<u32, Vec<u64>>,
-    /// Where the instructions that write each local end, in the same order.
+    /// The offsets at which the instructions that write each local end, in the same order.
     ends: HashMap<u32, Vec<u64>>,
     /// The instructions that read each local.
     reads: HashMap<u32, Vec<u64>>,
