@@ -1,5 +1,6 @@
 //! `--heap`, `--check`: what the heaps hold, and whether their records are in order.
 
+use coredump_core::CrashReason;
 use coredump_core::cli::Exit;
 use coredump_core::error::{ErrorKind, Result};
 use coredump_core::heap::{Damage, Heap, Survey};
@@ -118,7 +119,8 @@ fn most(inspection: &Inspection<'_>, memory: &Memory<'_>) -> Option<u64> {
 }
 
 /// The allocation that the program died in, or after the failure of which it gave up. `largest` are the largest free
-/// blocks of all heaps, and whether any request that is no larger may have them.
+/// blocks of all heaps, and whether any request that is no larger may have them. If the program says that there was no
+/// memory, but no frame has the size of what it asked for, the row says just that.
 fn request(inspection: &Inspection<'_>, largest: &[(u64, bool)]) -> Records {
     let mut table =
         Records::new("Allocation under way", "request", &[">bytes", "function", ">frame", ">thread", "free block"]);
@@ -132,8 +134,20 @@ fn request(inspection: &Inspection<'_>, largest: &[(u64, bool)]) -> Records {
         };
         let (frame, thread) = (request.frame.to_string(), request.thread.to_string());
         table.row([request.bytes.to_string(), request.function, frame, thread, fits.to_owned()]);
+    } else if inspection.opened.reason().is_some_and(says_no_memory) {
+        let unknown = || String::new();
+        table.row([unknown(), unknown(), unknown(), unknown(), "no frame has the number of bytes".to_owned()]);
     }
     table
+}
+
+/// Returns true if the program said when it gave up that there was no memory, in a panic or an exception.
+fn says_no_memory(reason: &CrashReason) -> bool {
+    const SAID: [&str; 4] = ["out of memory", "outofmemory", "bad_alloc", "memory allocation"];
+    let panic = reason.panic.as_ref().and_then(|panic| panic.message.as_deref());
+    let exception = reason.exception.as_ref().and(reason.detail.as_deref());
+    let said = |text: &str| text == "OOM" || SAID.iter().any(|said| text.to_ascii_lowercase().contains(said));
+    [panic, exception].into_iter().flatten().any(said)
 }
 
 /// The memories to look for heaps in; an error if there are none.

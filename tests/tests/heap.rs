@@ -517,6 +517,42 @@ fn the_allocation_that_failed_is_told() {
     assert!(!trace.text().contains("bytes were asked of"), "{}", trace.text());
 }
 
+/// Functions of the program's own that end it, and a handler that C++'s library calls. The sizes are those of the
+/// sources.
+#[test]
+fn the_allocation_that_failed_is_told_through_functions_of_the_program() {
+    let folder = scratch();
+    let path = folder.path().join("guest.coredump");
+    let cases = [
+        ("oom-wrapper", "malloc", Some((302_000, "xmalloc"))),
+        ("oom-wrapper", "calloc", Some((3000 * 102, "xcalloc"))),
+        ("oom-wrapper", "realloc", Some((8_000_000, "xrealloc"))),
+        // Its first parameter is no size.
+        ("oom-wrapper", "else", None),
+        ("oom-handler", "", Some((300_000, "operator new[]"))),
+    ];
+    for (name, word, expected) in cases {
+        let run = Tool::new("coredump-run").args(["-q", "-o"]).arg(&path).arg(module(name));
+        run.args((!word.is_empty()).then_some(word)).run().expect(134);
+        let told = dump(name, &["--heap"], &path);
+        let request = told.text().lines().find_map(|line| line.strip_prefix("request\t"));
+        let fields = request.map(|line| line.split('\t').take(2).collect::<Vec<_>>().join(" of "));
+        let expected = expected.map(|(bytes, function)| format!("{bytes} of {function}"));
+        assert_eq!(fields, expected, "{name} {word}: {}", told.text());
+    }
+}
+
+/// When Zig's `catch` is reached, the allocator's functions have returned.
+#[test]
+fn no_frame_may_have_the_allocation_that_failed() {
+    let folder = scratch();
+    let path = folder.path().join("guest.coredump");
+    Tool::new("coredump-run").args(["-q", "-o"]).arg(&path).arg(module("oom-zig")).run().expect(134);
+    let told = dump("oom-zig", &["--heap"], &path);
+    let requests: Vec<&str> = told.text().lines().filter(|line| line.starts_with("request\t")).collect();
+    assert_eq!(requests, ["request\t\t\t\t\tno frame has the number of bytes"], "{}", told.text());
+}
+
 #[test]
 fn what_the_host_allowed_is_the_limit_where_the_program_declares_none() {
     let folder = scratch();

@@ -2,10 +2,10 @@
 //! asked for.
 
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use super::{CrashContext, panics};
-use crate::rule::Pattern;
+use super::CrashContext;
+use super::panics::{self, FunctionRule};
 use crate::signature::Signer;
 
 /// A request for memory.
@@ -29,33 +29,62 @@ impl fmt::Display for Allocation {
     }
 }
 
-/// The rules: a function's name, and the parameters whose product is the size.
-static RULES: LazyLock<Vec<(Pattern, Vec<usize>)>> = LazyLock::new(|| {
+/// The rules: a function, and the parameters whose product is the size.
+static RULES: LazyLock<Vec<(FunctionRule, Vec<usize>)>> = LazyLock::new(|| {
     let rule = |line: &'static str| {
         let (function, parameters) = line.rsplit_once(" |")?;
         let parameters = parameters.split_whitespace().map(|number| number.parse().ok()).collect::<Option<_>>()?;
-        Some((Pattern::new(function.trim()), parameters))
+        Some((FunctionRule::new(function), parameters))
     };
     super::rule_lines(include_str!("allocations.txt")).filter_map(rule).collect()
 });
 
-/// The request in whose functions the crash happened. Of the allocating functions on top of the stack it is the oldest
+/// The number of the program's own functions in a row that an allocating function may have called: those that handle
+/// its failure.
+const MOST_OWN: usize = 8;
+
+/// An allocating function on the stack.
+struct Allocating {
+    frame: usize,
+    name: Arc<str>,
+    /// The parameters whose product is the size.
+    parameters: &'static [usize],
+}
+
+/// The request in whose functions the crash happened, also in functions of the program's own that they called, as
+/// `xmalloc` or a handler of C++'s `operator new` does. Of the youngest allocating functions in a row it is the oldest
 /// whose arguments are known for certain; `None` if there is none.
 pub fn allocation(crash: &CrashContext<'_, '_>, signer: &Signer) -> Option<Allocation> {
-    let mut found = Vec::new();
+    let (mut row, mut own) = (Vec::new(), 0);
     for (index, frame) in crash.frames.iter().enumerate() {
-        let Some(function) = &frame.function else { break };
-        let (name, machinery) = signer.classify(function, frame.location.as_ref().map(|location| &location.file));
-        match RULES.iter().find(|(pattern, _)| pattern.is_match(&name)) {
-            Some((_, parameters)) => found.push((index, name, parameters)),
-            None if machinery || panics::is_known(crash, index, &name) => {}
-            None => break,
+        let file = frame.location.as_ref().map(|location| &location.file);
+        let (name, machinery) = match &frame.function {
+            Some(function) => signer.classify(function, file),
+            None => ("".into(), false),
+        };
+        let count = panics::parameters(crash, index);
+        if let Some((_, parameters)) = RULES.iter().find(|(function, _)| function.is_for(&name, count)) {
+            own = 0;
+            row.push(Allocating { frame: index, name, parameters });
+        } else if !machinery && !panics::is_known(crash, index, &name) {
+            // A function of the program's own ends a row.
+            let told = oldest_known(crash, &row);
+            own += 1;
+            if told.is_some() || own > MOST_OWN {
+                return told;
+            }
+            row.clear();
         }
     }
-    found.into_iter().rev().find_map(|(frame, function, parameters)| {
-        let arguments = panics::arguments(crash, frame);
+    oldest_known(crash, &row)
+}
+
+/// The request of the oldest of some allocating functions whose arguments are known.
+fn oldest_known(crash: &CrashContext<'_, '_>, row: &[Allocating]) -> Option<Allocation> {
+    row.iter().rev().find_map(|Allocating { frame, name, parameters }| {
+        let arguments = panics::arguments(crash, *frame);
         let argument = |parameter: &usize| arguments.get(*parameter).copied().flatten();
         let bytes = parameters.iter().try_fold(1u64, |product, parameter| product.checked_mul(argument(parameter)?))?;
-        Some(Allocation { thread: crash.thread, frame, function: function.to_string(), bytes })
+        Some(Allocation { thread: crash.thread, frame: *frame, function: name.to_string(), bytes })
     })
 }

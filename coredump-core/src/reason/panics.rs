@@ -16,10 +16,31 @@ const MAX_TEXT: u64 = 4096;
 /// The number of arguments that are looked at.
 const MAX_ARGUMENTS: usize = 16;
 
-struct Rule {
-    function: Pattern,
+/// The functions that a rule is for: `PATTERN` or `PATTERN/PARAMETERS`.
+pub struct FunctionRule {
+    name: Pattern,
     /// The number of Wasm parameters, where it distinguishes the function from others of its name.
     parameters: Option<usize>,
+}
+
+impl FunctionRule {
+    /// Reads the first field of a rule.
+    pub fn new(field: &'static str) -> FunctionRule {
+        let name = field.trim();
+        let counted = name.rsplit_once('/').and_then(|(name, count)| Some((name, count.parse().ok()?)));
+        let (name, parameters) = counted.map_or((name, None), |(name, count)| (name, Some(count)));
+        FunctionRule { name: Pattern::new(name), parameters }
+    }
+
+    /// Returns true if the rule is for a function of this name. One whose number of parameters is unknown counts as one
+    /// without parameters.
+    pub fn is_for(&self, name: &str, parameters: Option<usize>) -> bool {
+        self.parameters.is_none_or(|count| count == parameters.unwrap_or(0)) && self.name.is_match(name)
+    }
+}
+
+struct Rule {
+    function: FunctionRule,
     language: &'static str,
     says: &'static str,
 }
@@ -27,12 +48,8 @@ struct Rule {
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let rule = |line: &'static str| {
         let mut fields = line.splitn(3, " |");
-        let function = fields.next()?.trim();
-        let counted = function.rsplit_once('/').and_then(|(function, count)| Some((function, count.parse().ok()?)));
-        let (function, parameters) = counted.map_or((function, None), |(function, count)| (function, Some(count)));
         Some(Rule {
-            function: Pattern::new(function),
-            parameters,
+            function: FunctionRule::new(fields.next()?),
             language: fields.next()?.trim(),
             says: fields.next()?.trim(),
         })
@@ -80,10 +97,9 @@ pub fn verbose_trap(crash: &CrashContext<'_, '_>) -> Option<Panic> {
     })
 }
 
-/// The rule for a function. A function whose number of parameters is unknown counts as one without parameters.
+/// The rule for a function.
 fn rule(function: &str, parameters: Option<usize>) -> Option<&'static Rule> {
-    let fits = |rule: &Rule| rule.parameters.is_none_or(|count| count == parameters.unwrap_or(0));
-    RULES.iter().find(|rule| fits(rule) && rule.function.is_match(function))
+    RULES.iter().find(|rule| rule.function.is_for(function, parameters))
 }
 
 /// Returns true if the function of a frame, which has this name, is one that programs call to give up.
@@ -92,7 +108,7 @@ pub fn is_known(crash: &CrashContext<'_, '_>, index: usize, name: &str) -> bool 
 }
 
 /// The number of Wasm parameters that the function of a frame has.
-fn parameters(crash: &CrashContext<'_, '_>, index: usize) -> Option<usize> {
+pub fn parameters(crash: &CrashContext<'_, '_>, index: usize) -> Option<usize> {
     Some(crash.binary(index)?.module().signature(crash.frame(index)?.function?)?.params.len())
 }
 
