@@ -59,7 +59,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
     // less.
     let (mut best, mut left): (Vec<Range<u64>>, usize) = (Vec::new(), LOOKED_AT);
     for place in places {
-        view.words(place.clone(), |_, value| {
+        view.pointers(place.clone(), |_, value| {
             let len = |pieces: &[Range<u64>]| pieces.iter().map(|piece| piece.end - piece.start).sum::<u64>();
             if let Some(found) = pieces(view, value, &mut left).filter(|found| len(found) > len(&best)) {
                 best = found;

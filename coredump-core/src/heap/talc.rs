@@ -48,7 +48,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
     let mut left = LOOKED_AT;
     let heap = places.iter().find_map(|place| {
         let mut heap = None;
-        view.words(place.clone(), |at, heads| {
+        view.pointers(place.clone(), |at, heads| {
             heap = Talc::at(view, at, heads, &mut left);
             heap.is_none() && left > 0
         });

@@ -50,7 +50,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
     let width = view.width();
     let first = places.iter().find_map(|place| {
         let mut first = None;
-        view.words(place.clone(), |_, heads| {
+        view.pointers(place.clone(), |_, heads| {
             first = is_first(view, heads).then_some(heads);
             first.is_none()
         });
@@ -95,8 +95,8 @@ fn is_first(view: &View<'_>, heads: u64) -> bool {
     let check = || {
         let base = heads.checked_sub(width).filter(|base| *base > 0 && base.is_multiple_of(width))?;
         let end = heads.checked_add(width * lists(width))?;
-        let (before, behind) = (view.word(base)?, view.word(end)?);
-        if before & !ABOVE_FREE != USED || behind & !ABOVE_FREE != base | USED {
+        // Most words fail here, so that nothing else is read.
+        if view.word(base)? & !ABOVE_FREE != USED || view.word(end)? & !ABOVE_FREE != base | USED {
             return None;
         }
         let free = |at: u64| -> Option<bool> {

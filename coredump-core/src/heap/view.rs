@@ -9,6 +9,9 @@ use crate::memory::{Chunk, Memory};
 /// Links between free blocks that are followed to see where a list leads, in one memory.
 const FOLLOWED: u64 = 1 << 20;
 
+/// Words whose addresses are looked at together.
+const TOGETHER: usize = 64;
+
 /// A memory whose words are read in any order. It remembers the stretch that was read last, for the next word is most
 /// often near.
 pub struct View<'m> {
@@ -118,6 +121,26 @@ impl<'m> View<'m> {
             return self.array(address);
         }
         self.memory.bytes(address, N as u64).ok()?.as_ref().try_into().ok()
+    }
+
+    /// As [`View::words`], for an `each` that reads what is at the address that a word may be: those of several words are
+    /// looked at together ([`View::touch`]).
+    pub fn pointers(&self, range: Range<u64>, mut each: impl FnMut(u64, u64) -> bool) -> bool {
+        let mut waiting = Vec::with_capacity(TOGETHER);
+        let mut more = true;
+        let mut serve = |waiting: &mut Vec<(u64, u64)>| {
+            self.touch(waiting.iter().map(|(_, value)| *value));
+            waiting.drain(..).all(|(at, value)| each(at, value))
+        };
+        let known = self.words(range, |at, value| {
+            waiting.push((at, value));
+            more = waiting.len() < TOGETHER || serve(&mut waiting);
+            more
+        });
+        if more {
+            serve(&mut waiting);
+        }
+        known
     }
 
     /// Calls `each` with the address and the value of every aligned word in `range` that is not zero, up to the first

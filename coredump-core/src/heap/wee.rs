@@ -76,13 +76,15 @@ pub fn find(view: &View<'_>, start: Option<u64>, places: &[Range<u64>]) -> Optio
         pieces.extend(others);
         pieces.sort_by_key(|piece| piece.start);
     }
-    let mut heap = Wee { width, pieces, heads: Vec::new() };
-    heap.heads = heap.heads(view, places);
-    (sound > 0).then(|| FoundHeap {
-        kind: AllocatorKind::WeeAlloc,
-        ranges: heap.pieces.clone(),
-        state: heap.heads.clone(),
-        allocator: Box::new(heap),
+    (sound > 0).then(|| {
+        let mut heap = Wee { width, pieces, heads: Vec::new() };
+        heap.heads = heap.heads(view, places);
+        FoundHeap {
+            kind: AllocatorKind::WeeAlloc,
+            ranges: heap.pieces.clone(),
+            state: heap.heads.clone(),
+            allocator: Box::new(heap),
+        }
     })
 }
 
