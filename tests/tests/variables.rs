@@ -615,6 +615,28 @@ fn what_a_loop_writes_to_memory_when_it_ends_has_no_value_before() {
     }
 }
 
+/// Members that a loop keeps in locals in other ways (kept.c). Without optimisation, the members are 96326, 96326, 1047683 and 3695110.
+#[test]
+fn what_a_loop_keeps_in_locals_has_no_value_in_memory() {
+    let module = fixture("modules/kept.wasm");
+    for (which, member, others) in [
+        ("0", "bill.seen", [("bill.rows", "4"), ("bill.marks", "{3, 7, 7, 9}")]),
+        ("1", "bill.seen", [("bill.rows", "4"), ("bill.marks", "{3, 7, 7, 9}")]),
+        ("2", "bill.seen", [("bill.rows", "4"), ("bill.marks", "{5, 5, 7, 9}")]),
+        ("3", "pair.y", [("pair.x", "6"), ("pair.x * 2", "12")]),
+    ] {
+        let folder = scratch();
+        let dump = folder.path().join("core");
+        let run = Tool::new("coredump-run").args(["-q", "--invoke", "run", "-o"]).arg(&dump).arg(&module);
+        run.arg(which).run().expect(134);
+        let frame = usize::from(which != "0");
+        assert_eq!(print(&dump, &module, frame, member).filter(|value| is_known(value)), None, "{which}");
+        for (expression, value) in others {
+            assert_eq!(print(&dump, &module, frame, expression).as_deref(), Some(value), "{which}");
+        }
+    }
+}
+
 /// Variables that nothing reads (dead.c), which clang keeps as expressions: the values are those that C gives them.
 #[test]
 fn what_is_computed_from_other_values_has_its_own_size_and_sign() {

@@ -1,12 +1,10 @@
 //! Finds entries whose descriptions contradict others of their function, or what compilers are known to do.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
 use std::rc::Rc;
 
 use gimli::AttributeValue;
 use gimli::constants::*;
-use wasmparser::Operator;
 
 use super::constants::is_expression;
 use super::forms::{DescriptionForm, PieceExpression, form, locals_only, parts};
@@ -17,7 +15,8 @@ use crate::catalog::types::Kind;
 use crate::catalog::units::{Attr, Die, UnitRef};
 use crate::location::Missing;
 use crate::scope::VariableKind;
-use crate::unwind::{Stores, beside};
+use crate::unwind::stack_pointer::may_use_below;
+use crate::unwind::{RED_ZONE, Stores, beside};
 
 /// The most variables with which one variable is compared.
 const OTHERS: usize = 100;
@@ -120,7 +119,11 @@ impl<'s> FrameContext<'_, 's> {
             let (now, entry) = (self.recovered.stack_pointer?, self.recovered.entry_stack_pointer?);
             let pointer =
                 self.recovered.stack_pointer_global.filter(|_| !self.recovered.inferred && !self.rewritten)?;
-            if !(now..entry).contains(&address) || !self.is_optimised() {
+            let below = || {
+                let inside = (entry.saturating_sub(RED_ZONE as u64)..entry).contains(&address);
+                (inside && may_use_below(self.binary.module(), self.frame.function?, pointer)?).then_some(())
+            };
+            if !((now..entry).contains(&address) || below().is_some()) || !self.is_optimised() {
                 return None;
             }
             let stores = || Stores::on_stack(self.binary.module(), self.frame.function?, pointer);
@@ -142,28 +145,6 @@ impl<'s> FrameContext<'_, 's> {
             Some(holes)
         };
         find().unwrap_or_default()
-    }
-
-    /// Returns the parts of an object in the frame that a loop around the instruction at file offset `here` keeps in
-    /// locals, and that are written when it has ended (`LICM.cpp`, `promoteLoopAccessesToScalars`). The debug
-    /// information of older LLVMs does not say so.
-    fn kept_by_loop(&self, stores: &Stores, (start, size): (i64, u64), here: u64) -> Vec<(u64, u64)> {
-        let (Some(writes), Some(paths)) = (self.writes(), self.paths()) else { return Vec::new() };
-        let all = stores.writes_to(start, size);
-        let kept = |&&(from, to, at): &&(u64, u64, u64)| {
-            let value = paths.in_front(at).and_then(|before| self.binary.module().operator_at(before));
-            let Some(Operator::LocalGet { local_index }) = value else { return false };
-            let within = |around: &Range<u64>, other: u64| around.contains(&other);
-            let changes = |around: &Range<u64>| {
-                writes.next(local_index, around.start).is_some_and(|write| around.contains(&write))
-            };
-            let stored = |around: &Range<u64>| {
-                all.iter().any(|&(first, last, other)| within(around, other) && first < to && last > from)
-            };
-            at > here
-                && writes.loops_around(here).any(|around| !within(around, at) && changes(around) && !stored(around))
-        };
-        all.iter().take(PARTS).filter(kept).map(|&(from, to, _)| (from, to)).collect()
     }
 
     /// Returns true if a variable of this frame's function has a location list, or neither a location nor a value. In

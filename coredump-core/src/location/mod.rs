@@ -22,6 +22,7 @@ mod owned;
 mod parameter;
 mod passed;
 mod prologue;
+mod promoted;
 pub mod statics;
 mod trust;
 

@@ -163,19 +163,35 @@ impl Paths {
     /// Returns true if control may go on from the instruction at file offset `at` to one of `ends` without one for which
     /// `stops` holds. After `most` instructions it gives up.
     pub fn leads(&self, at: u64, ends: &[u64], most: usize, stops: impl Fn(u64) -> bool) -> bool {
+        self.search(at, ends, most, stops) == Some(true)
+    }
+
+    /// Returns true if control may go on as [`Paths::leads`] says, and if that was not found out.
+    pub fn may_lead(&self, at: u64, ends: &[u64], most: usize, stops: impl Fn(u64) -> bool) -> bool {
+        self.search(at, ends, most, stops) != Some(false)
+    }
+
+    /// Returns whether control may go on from `at` to one of `ends`; `None` if more than `most` instructions would have
+    /// to be looked at.
+    fn search(&self, at: u64, ends: &[u64], most: usize, stops: impl Fn(u64) -> bool) -> Option<bool> {
         let mut seen = HashSet::new();
         let mut left: Vec<usize> = ends.iter().filter_map(|end| self.offsets.binary_search(end).ok()).collect();
+        let mut all = true;
         while let Some(now) = left.pop() {
             for from in self.before(now) {
                 if self.offsets[from] == at {
-                    return true;
+                    return Some(true);
                 }
-                if seen.len() < most && !stops(self.offsets[from]) && seen.insert(from) {
-                    left.push(from);
+                if !stops(self.offsets[from]) && !seen.contains(&from) {
+                    all &= seen.len() < most;
+                    if seen.len() < most {
+                        seen.insert(from);
+                        left.push(from);
+                    }
                 }
             }
         }
-        false
+        all.then_some(false)
     }
 
     /// Returns the file offset of the instruction before the one at `at` in the code.

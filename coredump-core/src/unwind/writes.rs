@@ -10,7 +10,26 @@ use wasmparser::Operator;
 
 use super::arity::arity;
 use super::moved::bounds_straight_code;
-use crate::module::Module;
+use crate::module::{Module, constant_bits};
+
+/// A value that a local is given as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pushed {
+    /// The bits of a constant.
+    Constant(u64),
+    /// The value of another local.
+    Local(u32),
+}
+
+impl Pushed {
+    /// Returns the value that an instruction pushes.
+    fn from_operator(operator: &Operator<'_>) -> Option<Pushed> {
+        match operator {
+            Operator::LocalGet { local_index } => Some(Pushed::Local(*local_index)),
+            other => constant_bits(other).map(Pushed::Constant),
+        }
+    }
+}
 
 /// The writes of one function. Offsets are file offsets in the module.
 #[derive(Debug, Default)]
@@ -24,6 +43,8 @@ pub struct Writes {
     by_global: HashMap<u32, Vec<u64>>,
     /// Locals to which a constant is added in place, and where.
     counters: HashMap<u32, Vec<u64>>,
+    /// The instructions that give each value to a local, and that local.
+    given: HashMap<Pushed, Vec<(u64, u32)>>,
     /// The file offsets at which instructions end that leave a value on the operand stack, in order.
     values: Vec<u64>,
     loops: Vec<Range<u64>>,
@@ -36,7 +57,7 @@ impl Writes {
         let mut writes = Writes { parameters, ..Writes::default() };
         let mut operators = module.operators(function)?;
         let mut open: Vec<Option<u64>> = Vec::new();
-        let mut sum = AdditionProgress::default();
+        let (mut sum, mut pushed) = (AdditionProgress::default(), None);
         while !operators.eof() {
             let offset = operators.original_position() as u64;
             let operator = operators.read().ok()?;
@@ -44,10 +65,14 @@ impl Writes {
                 writes.values.push(operators.original_position() as u64);
             }
             sum.follow(&operator);
+            let next = Pushed::from_operator(&operator);
             match operator {
                 Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                     if sum == AdditionProgress::Of(local_index) {
                         writes.counters.entry(local_index).or_default().push(offset);
+                    }
+                    if let Some(value) = pushed {
+                        writes.given.entry(value).or_default().push((offset, local_index));
                     }
                     writes.by_local.entry(local_index).or_default().push(offset);
                     writes.ends.entry(local_index).or_default().push(operators.original_position() as u64);
@@ -67,6 +92,7 @@ impl Writes {
                 }
                 _ => {}
             }
+            pushed = next;
         }
         Some(writes)
     }
@@ -112,6 +138,11 @@ impl Writes {
     /// Returns true if the instruction at an offset writes a local.
     pub fn writes(&self, local: u32, at: u64) -> bool {
         self.by_local.get(&local).is_some_and(|writes| writes.binary_search(&at).is_ok())
+    }
+
+    /// Returns the instructions that give a value as it is to a local: the file offset, the local.
+    pub fn given(&self, value: &Pushed) -> &[(u64, u32)] {
+        self.given.get(value).map_or(&[], Vec::as_slice)
     }
 
     /// Returns where the instruction at an offset that writes a local ends.
@@ -227,6 +258,19 @@ mod tests {
         let (counted, loops) = writes.counted(1, end).unwrap();
         assert_eq!((counted, loops.len()), (tee, 1));
         assert!(writes.counted(1, tee).is_none() && writes.counted(0, offsets[4]).is_none());
+    }
+
+    #[test]
+    fn a_local_is_given_a_value_as_it_is() {
+        let text = "(module (func (param i32) (local i32 i64)
+            i32.const 4 local.set 1 local.get 0 local.tee 1 local.set 0 i64.const 4 local.set 2))";
+        let bytes = wat::parse_str(text).unwrap();
+        let module = Module::parse(&bytes).unwrap();
+        let writes = Writes::from_function(&module, 0).unwrap();
+        let offsets = offsets(&module);
+        assert_eq!(writes.given(&Pushed::Constant(4)), [(offsets[1], 1), (offsets[6], 2)]);
+        assert_eq!(writes.given(&Pushed::Local(0)), [(offsets[3], 1)]);
+        assert!(writes.given(&Pushed::Local(1)).is_empty(), "what is written is not looked at again");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::body::{Body, Watch};
 use super::{Abstract, AbstractState, Question, Sum, SymbolicBase, entry, restores};
 use crate::module::{Module, ValueType};
 use crate::unwind::arity::arity;
+use crate::unwind::stack_pointer::may_use_below;
 
 /// Ranges and pointers that are kept: a function with more is taken to write everything.
 const KEPT: usize = 100_000;
@@ -20,6 +21,10 @@ const KEPT: usize = 100_000;
 const CALLS: u32 = 4;
 /// Functions to which it is handed on.
 const CALLEES: u32 = 20;
+
+/// Bytes below the stack pointer in which a function that calls nothing may have its frame (LLVM,
+/// `WebAssemblyFrameLowering`).
+pub const RED_ZONE: i64 = 128;
 
 /// A read of memory at a place that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +57,10 @@ pub struct Stores {
     reads: HashSet<Read>,
     /// Ranges that an instruction writes, and its file offset.
     written: HashSet<(i64, i64, u64)>,
+    /// Ranges that an instruction reads, and its file offset.
+    read: HashSet<(i64, i64, u64)>,
+    /// Offsets of pointers that were computed with to read at once, and the file offset of the addition.
+    indexed: HashSet<(i64, u64)>,
     /// Offsets of pointers that were computed with, or given away, and the file offset of the instruction, if it was
     /// one.
     spread: HashSet<(i64, Option<u64>)>,
@@ -68,7 +77,11 @@ impl Stores {
     /// The writes of a function of `module` to its room on the stack, whose pointer is the global `pointer`.
     pub fn on_stack(module: &Module<'_>, function: u32, pointer: u32) -> Option<Stores> {
         let ty = module.globals().get(pointer as usize)?.ty;
-        Stores::from_function(module, function, Some(pointer), SymbolicBase::StackPointer, ty)
+        let mut stores = Stores::from_function(module, function, Some(pointer), SymbolicBase::StackPointer, ty)?;
+        if may_use_below(module, function, pointer) == Some(true) {
+            stores.floor = -RED_ZONE;
+        }
+        Some(stores)
     }
 
     /// The reads and writes of an object whose address is the parameter `local`, also by functions that it is passed on
@@ -122,6 +135,8 @@ impl Stores {
             narrow: ty == ValueType::I32,
             reads: HashSet::new(),
             written: HashSet::new(),
+            read: HashSet::new(),
+            indexed: HashSet::new(),
             spread: HashSet::new(),
             arguments: HashSet::new(),
             given: HashSet::new(),
@@ -158,13 +173,44 @@ impl Stores {
 
     /// Returns the parts of an object that instructions write, as ranges in it, and the file offset of each instruction.
     pub fn writes_to(&self, start: i64, size: u64) -> Vec<(u64, u64, u64)> {
-        let end = start.saturating_add_unsigned(size);
-        let inside = self.written.iter().filter(|(from, to, _)| *from < end && *to > start);
-        let mut inside: Vec<(u64, u64, u64)> = inside
-            .map(|&(from, to, at)| ((from.max(start) - start) as u64, (to.min(end) - start) as u64, at))
-            .collect();
-        inside.sort_unstable();
-        inside
+        within(&self.written, start, size)
+    }
+
+    /// Returns the parts of an object that instructions read, as ranges in it, and the file offset of each instruction.
+    pub fn reads_of(&self, start: i64, size: u64) -> Vec<(u64, u64, u64)> {
+        within(&self.read, start, size)
+    }
+
+    /// Returns the file offsets of calls that a pointer to an object is passed to.
+    pub fn passed(&self, start: i64, size: u64) -> Vec<u64> {
+        let inside = start..start.saturating_add_unsigned(size);
+        self.arguments.iter().filter(|(_, _, at, _)| inside.contains(at)).map(|argument| argument.3).collect()
+    }
+
+    /// Returns the file offsets of instructions that may read any part of an object on the stack: calls that it is
+    /// passed to, reads at places that are computed. `None` if others may as well, through pointers that are not
+    /// followed.
+    pub fn vague_reads(&self, module: &Module<'_>, start: i64, size: u64) -> Option<Vec<u64>> {
+        let end = start.checked_add(i64::try_from(size).ok()?)?;
+        if self.unknown || start < self.floor {
+            return None;
+        }
+        let mut reads: Vec<u64> =
+            self.indexed.iter().filter(|(at, _)| (start..=end).contains(at)).map(|(_, by)| *by).collect();
+        for &(at, by) in self.spread.iter().filter(|(at, _)| (start..=end).contains(at)) {
+            let by = by?;
+            let mut passed = self.arguments.iter().filter(|argument| (argument.2, argument.3) == (at, by)).peekable();
+            passed.peek()?;
+            let forgets = |&(callee, nth, ..): &(u32, u32, i64, u64)| {
+                Stores::through_parameter(module, callee, nth).is_some_and(|inside| inside.spread.is_empty())
+            };
+            // An object of which the end is passed is not the one that the pointer leads to.
+            if at < end {
+                passed.all(forgets).then_some(())?;
+                reads.push(by);
+            }
+        }
+        Some(reads)
     }
 
     /// Returns the reads at known offsets.
@@ -189,6 +235,17 @@ impl Stores {
     fn spread(&mut self, value: Abstract, offset: u64) {
         self.spread.extend(self.offset_of(value).map(|at| (at, Some(offset))));
     }
+}
+
+/// Returns those of the ranges with file offsets that are in an object of `size` bytes from `start` on, counted from there,
+/// in order.
+fn within(ranges: &HashSet<(i64, i64, u64)>, start: i64, size: u64) -> Vec<(u64, u64, u64)> {
+    let end = start.saturating_add_unsigned(size);
+    let inside = ranges.iter().filter(|(from, to, _)| *from < end && *to > start);
+    let inside = inside.map(|&(from, to, at)| ((from.max(start) - start) as u64, (to.min(end) - start) as u64, at));
+    let mut inside: Vec<(u64, u64, u64)> = inside.collect();
+    inside.sort_unstable();
+    inside
 }
 
 /// Returns the ranges of an object of `size` bytes that are outside of these parts of it, which are in order.
@@ -221,7 +278,7 @@ impl Watch for Stores {
             self.unknown |= now.stack_pointer.is_none();
             self.floor = self.offset_of(now.stack_pointer).map_or(self.floor, |at| self.floor.min(at));
         }
-        self.unknown |= self.written.len().max(self.spread.len()).max(self.reads.len()) > KEPT;
+        self.unknown |= self.written.len().max(self.spread.len()).max(self.read.len()).max(self.indexed.len()) > KEPT;
         match operator {
             Operator::LocalGet { local_index } => {
                 if now.locals.get(*local_index as usize).is_none_or(Option::is_none) {
@@ -250,18 +307,27 @@ impl Watch for Stores {
             Operator::I32Add | Operator::I32Sub | Operator::I64Add | Operator::I64Sub => {
                 let (right, left) = (operand(0), operand(1));
                 let fixed = |value: Abstract| value.is_some_and(|value| value.base == SymbolicBase::Zero);
-                let read = next.is_some_and(|next| read_at(next).is_some());
-                if !fixed(right) && !fixed(left) && !read {
-                    self.spread(left, offset);
-                    self.spread(right, offset);
+                let read = next.and_then(read_at);
+                for pointer in [left, right] {
+                    match read {
+                        _ if fixed(right) || fixed(left) => {}
+                        Some((to, _)) => {
+                            let moved = |at: i64| (at.saturating_add_unsigned(to.offset), offset);
+                            self.indexed.extend(self.offset_of(pointer).map(moved));
+                        }
+                        None => self.spread(pointer, offset),
+                    }
                 }
             }
             Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::Return => {}
-            Operator::Call { function_index } if matches!(self.base, SymbolicBase::Parameter(_)) => {
+            Operator::Call { function_index } => {
                 let takes = module.signature(*function_index).map_or(0, |signature| signature.params.len());
                 for nth in 0..takes {
                     if let Some(at) = self.offset_of(operand(takes - 1 - nth)) {
                         self.arguments.insert((*function_index, nth as u32, at, offset));
+                        if self.base == SymbolicBase::StackPointer {
+                            self.spread(operand(takes - 1 - nth), offset);
+                        }
                     }
                 }
             }
@@ -281,6 +347,7 @@ impl Watch for Stores {
                         let start = start.saturating_add_unsigned(at.offset);
                         let float = matches!(other, Operator::F32Load { .. } | Operator::F64Load { .. });
                         self.reads.insert(Read { start, size, align: 1 << at.align.min(7), float });
+                        self.read.insert((start, start.saturating_add_unsigned(size), offset));
                     }
                 } else {
                     match arity(module, other) {
@@ -380,6 +447,53 @@ mod tests {
         assert_eq!(given(&format!("{read} (call 2 (i32.add (local.get 0) (i32.const 4)))")), Some(vec![(8, 12)]));
         assert_eq!(given(&format!("{read} (call 0 (local.get 0))")), None, "a function of the host");
         assert_eq!(given(&format!("{read} (call 3 (local.get 0))")), None, "it hands it on without an end");
+    }
+
+    #[test]
+    fn a_frame_of_a_function_that_calls_nothing_is_below_the_stack_pointer() {
+        let frame = |end: &str| {
+            let text = format!(
+                "(module (global (mut i32) (i32.const 0)) (memory 1)
+                (func (local i32) (local.set 0 (i32.sub (global.get 0) (i32.const 64)))
+                (i32.store offset=4 (local.get 0) (i32.const 7)) (drop (i32.load offset=8 (local.get 0))) {end}))"
+            );
+            let bytes = wat::parse_str(text).unwrap();
+            let stores = Stores::on_stack(&Module::parse(&bytes).unwrap(), 0, 0).unwrap();
+            assert!(stores.reads_of(-64, 16).iter().all(|&(from, to, _)| (from, to) == (8, 12)));
+            stores.written(-64, 16)
+        };
+        assert_eq!(frame(""), Some(vec![(4, 8)]));
+        assert_eq!(frame("(global.set 0 (local.get 0))"), Some(vec![(4, 8)]));
+        assert_eq!(frame("(global.set 0 (i32.const 8))"), None, "its frame is elsewhere");
+    }
+
+    /// Returns the number of instructions that may read any part of an object of 16 bytes at the bottom of a frame.
+    fn vague(body: &str) -> Option<usize> {
+        let text = format!(
+            "(module (global (mut i32) (i32.const 0)) (memory 1)
+            (func $read (param i32) (drop (i32.load offset=4 (local.get 0))))
+            (func $keep (param i32) (i32.store (i32.const 8) (local.get 0)))
+            (func (param i32) (local i32) (global.set 0 (local.tee 1 (i32.sub (global.get 0) (i32.const 64)))) {body}
+            (global.set 0 (i32.add (local.get 1) (i32.const 64)))))"
+        );
+        let bytes = wat::parse_str(text).unwrap();
+        let module = Module::parse(&bytes).unwrap();
+        Some(Stores::on_stack(&module, 2, 0)?.vague_reads(&module, -64, 16)?.len())
+    }
+
+    #[test]
+    fn what_reads_an_object_without_saying_which_part() {
+        assert_eq!(vague("(drop (i32.load offset=4 (local.get 1)))"), Some(0));
+        assert_eq!(vague("(drop (i32.load offset=4 (i32.add (local.get 1) (local.get 0))))"), Some(1), "an index");
+        assert_eq!(vague("(call $read (local.get 1))"), Some(1));
+        assert_eq!(vague("(call $read (i32.add (local.get 1) (i32.const 16)))"), Some(0), "the next object");
+        for body in [
+            "(call $keep (local.get 1))",
+            "(i32.store (i32.const 8) (local.get 1))",
+            "(local.set 1 (i32.add (local.get 1) (local.get 0)))",
+        ] {
+            assert_eq!(vague(body), None, "{body}");
+        }
     }
 
     const ONE: &str = "(i32.store offset=4 (local.get 1) (i32.const 7))";
