@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, IsTerminal, Seek, Write};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -31,6 +32,9 @@ pub struct Output {
     unfinished: Mutex<HashSet<PathBuf>>,
     /// A whole dump that waits for a better one, where what is written cannot be replaced.
     held: Mutex<Waiting>,
+    /// The file of the dump that may be replaced, if its name was made. It stays open so that no other file is taken
+    /// for it.
+    first: Mutex<Option<File>>,
 }
 
 /// A whole dump that waits for a better one.
@@ -68,7 +72,8 @@ impl Output {
     /// pattern of `-` is standard output. With `.zst` or `.gz` at its end, dumps are compressed while they are written.
     pub fn new(pattern: impl Into<OsString>, executable: impl Into<String>, keep: Option<usize>) -> Output {
         let (pattern, executable) = (Pattern::new(pattern.into()), executable.into());
-        Output { pattern, executable, keep, unfinished: Mutex::default(), held: Mutex::default() }
+        let (unfinished, held, first) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Output { pattern, executable, keep, unfinished, held, first }
     }
 
     /// Returns true if dumps go to our standard output.
@@ -82,19 +87,24 @@ impl Output {
     ///
     /// The failure to create, write or name it, with its path; nothing is left of it then.
     pub fn write(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<DumpPlace> {
+        self.put(write).map(|(place, _)| place)
+    }
+
+    /// As [`Output::write`]; returns also the file, if its name was made.
+    fn put(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<(DumpPlace, Option<File>)> {
         if self.is_stdout() {
             let stdout = io::stdout();
             refuse_terminal(&stdout)?;
             let mut stdout = stdout.lock();
             write(&mut Pieces(&mut stdout)).map_err(|error| error.in_file("<stdout>"))?;
             stdout.flush().map_err(|error| Error::io("cannot write", error).in_file("<stdout>"))?;
-            return Ok(DumpPlace::Stdout);
+            return Ok((DumpPlace::Stdout, None));
         }
         let values = self.values();
         let path = self.pattern.path(&values);
         let written = match self.pattern.makes_names() {
             true => self.write_unused(&path, &values, write),
-            false => self.write_named(&path, write),
+            false => self.write_named(&path, write).map(|place| (place, None)),
         };
         written.map_err(|error| error.in_file(&path))
     }
@@ -110,7 +120,9 @@ impl Output {
         let path = self.pattern.path(&self.values());
         let streams = self.is_stdout() || (!self.pattern.makes_names() && new_file::is_stream(&path));
         if !streams || (self.is_stdout() && io::stdout().is_terminal()) {
-            return self.write(write);
+            let (place, file) = self.put(write)?;
+            *self.first() = file;
+            return Ok(place);
         }
         let failed = |error| Error::io("cannot create a temporary file", error);
         let file = tempfile::tempfile().map_err(failed).and_then(|mut file| {
@@ -156,17 +168,41 @@ impl Output {
             Waiting::Nothing | Waiting::Dump(_) => {}
         }
         let DumpPlace::File(path) = place else { return self.write(write) };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let replaced = NewFile::in_folder(folder).map_err(|error| Error::io("cannot create the dump", error)).and_then(
-            |mut file| {
+        let replaced = NewFile::in_folder(folder_of(path))
+            .map_err(|error| Error::io("cannot create the dump", error))
+            .and_then(|mut file| {
                 let _noted = self.note(file.temporary(), path);
                 self.pack(&mut file, write)?;
-                let name = path.file_name().unwrap_or_default();
-                self.naming(|| file.name_over(name)).map_err(|error| Error::io("cannot name the dump", error))
-            },
-        );
-        replaced.map_err(|error| error.in_file(path))?;
-        Ok(place.clone())
+                self.name_again(file, path)
+            });
+        replaced.map_err(|error| error.in_file(path))
+    }
+
+    /// Gives the name of the first dump, `path`, to the better one. If another process has removed the first one, it
+    /// may be the name of a dump of its own by now: then the better one gets a name as a new one does.
+    fn name_again(&self, mut file: NewFile, path: &Path) -> Result<DumpPlace> {
+        let name = path.file_name().unwrap_or_default();
+        let failed = |error| Error::io("cannot name the dump", error);
+        if !self.pattern.makes_names() {
+            self.naming(|| file.name_over(name)).map_err(failed)?;
+            return Ok(DumpPlace::File(path.to_owned()));
+        }
+        let values = self.values();
+        let folder = file.folder().try_clone().map_err(failed)?;
+        // Nobody removes the first dump between the look at it and the renaming.
+        let turn = self.keep.and_then(|_| keep::turn(&folder));
+        if !self.first().take().is_some_and(|first| new_file::has_name(&first, &folder, name)) {
+            drop(turn);
+            let made = self.pattern.path(&values);
+            return self.name_unused(&mut file, &path.with_file_name(made.file_name().unwrap_or(name)), &values);
+        }
+        self.naming(|| file.name_over(name)).map_err(failed)?;
+        self.remove_oldest(&folder, name, &values, turn.as_ref());
+        Ok(DumpPlace::File(path.to_owned()))
+    }
+
+    fn first(&self) -> MutexGuard<'_, Option<File>> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Hands `write` a new file in the folder of the dumps, and returns its name; none where dumps go to a stream. It is
@@ -183,14 +219,13 @@ impl Output {
             return Ok(None);
         }
         let name = format!("{}.{}.{}{}", values.program, values.process, since_epoch().as_nanos(), keep::RECORDING);
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let written = NewFile::in_folder(folder).map_err(|error| Error::io("cannot create the file", error)).and_then(
-            |mut file| {
+        let written = NewFile::in_folder(folder_of(&path))
+            .map_err(|error| Error::io("cannot create the file", error))
+            .and_then(|mut file| {
                 let _noted = self.note(file.temporary(), &path);
                 write(&mut Pieces(&mut file))?;
                 self.naming(|| file.name(OsStr::new(&name))).map_err(|error| Error::io("cannot name the file", error))
-            },
-        );
+            });
         written.map_err(|error| error.in_file(path.with_file_name(&name)))?;
         Ok(Some(name))
     }
@@ -265,29 +300,33 @@ impl Output {
         Ok(DumpPlace::File(path.to_owned()))
     }
 
-    /// Writes to a name that was made from the pattern. Nothing that has it is touched: a snapshot and the crash after it
-    /// share the process id, and who else may write to the folder could have put anything there.
+    /// Writes to a name that was made from the pattern; returns the file, too. Nothing that has the name is touched: a
+    /// snapshot and the crash after it share the process id, and who else may write to the folder could have put
+    /// anything there.
     fn write_unused(
         &self,
         path: &Path,
         values: &Values,
         write: impl FnOnce(&mut dyn Write) -> Result<()>,
-    ) -> Result<DumpPlace> {
-        let name = path.file_name().ok_or_else(|| Error::new(ErrorKind::Io, "is a directory"))?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = NewFile::in_folder(folder);
+    ) -> Result<(DumpPlace, Option<File>)> {
+        let file = NewFile::in_folder(folder_of(path));
         let mut file = file.map_err(|error| Error::io("cannot create the dump", error))?;
         let _noted = self.note(file.temporary(), path);
         self.pack(&mut file, write)?;
+        let place = self.name_unused(&mut file, path, values)?;
+        Ok((place, file.file().try_clone().ok()))
+    }
+
+    /// Gives the file the name of `path`, with a number if something has it; then removes what `--keep` does not leave.
+    fn name_unused(&self, file: &mut NewFile, path: &Path, values: &Values) -> Result<DumpPlace> {
+        let name = path.file_name().ok_or_else(|| Error::new(ErrorKind::Io, "is a directory"))?;
         let numbers = (0..CLASHES).map(|clash| pattern::numbered(name, u128::from(clash)));
         let last = pattern::numbered(name, since_epoch().as_nanos());
         for name in numbers.chain([last]) {
             match self.naming(|| file.name(&name)) {
                 Ok(()) => {
-                    if let Some(keep) = self.keep {
-                        let made = |other: &OsStr| other != name && self.pattern.can_have_made(other, values);
-                        keep::remove_oldest(file.folder(), &name, keep, made);
-                    }
+                    let turn = self.keep.and_then(|_| keep::turn(file.folder()));
+                    self.remove_oldest(file.folder(), &name, values, turn.as_ref());
                     return Ok(DumpPlace::File(path.with_file_name(name)));
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -295,6 +334,13 @@ impl Output {
             }
         }
         Err(Error::new(ErrorKind::Io, format!("{CLASHES} dumps of that name are there already")))
+    }
+
+    /// Removes what `--keep` does not leave beside the dump `new`.
+    fn remove_oldest(&self, folder: &OwnedFd, new: &OsStr, values: &Values, turn: Option<&keep::Turn>) {
+        if let Some(keep) = self.keep {
+            keep::remove_oldest(folder, new, keep, turn, |other| self.pattern.can_have_made(other, values));
+        }
     }
 
     /// Notes the file that is being written for `path`, if it has a name by now.
@@ -353,6 +399,11 @@ fn refuse_terminal(stream: &impl IsTerminal) -> Result<()> {
     }
     let error = Error::new(ErrorKind::Usage, "a core dump is not written to a terminal");
     Err(error.hint("pipe it on, or name a file with -o"))
+}
+
+/// The folder that the file of this path is in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn since_epoch() -> std::time::Duration {
@@ -449,6 +500,30 @@ mod tests {
         assert_eq!(left.collect::<Vec<_>>(), ["done"]);
         // From here on, nobody gets to note another file, or to forget one.
         std::mem::forget((_one, _other));
+    }
+
+    /// Between the two dumps of one crash, another process removes the first one and takes its name.
+    #[test]
+    fn a_better_dump_replaces_none_of_another_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let output = output(&format!("{}/%e.coredump", folder.path().display()));
+        let write = |text: &'static [u8]| {
+            move |file: &mut dyn Write| file.write_all(text).map_err(|error| Error::io("write", error))
+        };
+        let first = output.write_first(write(b"first")).unwrap();
+        assert_eq!(first, DumpPlace::File(path("app.coredump")));
+        fs::remove_file(path("app.coredump")).unwrap();
+        fs::write(path("app.coredump"), "another").unwrap();
+        assert_eq!(output.replace(&first, write(b"better")).unwrap(), DumpPlace::File(path("app.1.coredump")));
+        assert_eq!(fs::read(path("app.coredump")).unwrap(), b"another");
+        assert_eq!(fs::read(path("app.1.coredump")).unwrap(), b"better");
+
+        let first = output.write_first(write(b"first")).unwrap();
+        assert_eq!(first, DumpPlace::File(path("app.2.coredump")));
+        assert_eq!(output.replace(&first, write(b"better")).unwrap(), first);
+        assert_eq!(fs::read(path("app.2.coredump")).unwrap(), b"better");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 
     #[test]

@@ -293,6 +293,12 @@ pub fn is_own_file(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && Some(stat.st_uid) == own_user()
 }
 
+/// Returns true if `name` in `folder` is a name of this open file, and not that of another one.
+pub fn has_name(file: &File, folder: impl AsFd, name: &OsStr) -> bool {
+    let Ok(found) = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { return false };
+    rustix::fs::fstat(file).is_ok_and(|own| (own.st_dev, own.st_ino) == (found.st_dev, found.st_ino))
+}
+
 /// Opens the file `name` of `folder` to read it, if it is a regular one: it is not followed if it is a link, and does
 /// not block if it is a pipe.
 ///

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use coredump_tests::{Outcome, Tool, binary, fixture, pipeline, scratch, wasmtime_dump};
 
-use super::Run;
+use super::{Run, read};
 
 fn crash(folder: &Path, options: &[&str]) -> Outcome {
     let program = fixture("modules/wat-div.wasm");
@@ -137,6 +137,27 @@ fn dumps_written_at_the_same_time_all_stay() {
         .collect();
     runs.into_iter().for_each(|mut run| assert_eq!(run.wait().unwrap().code(), Some(134)));
     assert_eq!(files(folder.path()).len(), 6);
+}
+
+/// Each of the processes would remove the dumps of the others, and could lose its own to them between its two dumps.
+#[test]
+fn as_many_dumps_of_a_storm_stay_as_are_asked_for() {
+    for (pattern, keep) in [("%e.%p.coredump", 1), ("%e.%p.coredump", 2), ("%e.coredump", 2)] {
+        let folder = scratch();
+        let runs: Vec<_> = (0..6)
+            .map(|_| {
+                let program = fixture("modules/wat-div.wasm");
+                let run = Tool::new("coredump-run").args(["-o", pattern, "--keep", &keep.to_string()]).arg(program);
+                run.into_command().current_dir(folder.path()).stderr(std::process::Stdio::null()).spawn().unwrap()
+            })
+            .collect();
+        runs.into_iter().for_each(|mut run| assert_eq!(run.wait().unwrap().code(), Some(134)));
+        let left = files(folder.path());
+        assert_eq!(left.len(), keep, "{pattern}: {left:?}");
+        for name in left {
+            assert_eq!(read(&name)["process"]["detail"], "replayed", "{pattern}: {name:?}");
+        }
+    }
 }
 
 #[test]
