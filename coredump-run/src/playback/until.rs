@@ -19,12 +19,15 @@ pub struct Until {
     engine: OnceLock<EngineWeak>,
     /// True if the last call has returned: the program then stops where it yields.
     last: AtomicBool,
+    /// The program's own ending, if it came before the stop.
+    own: OnceLock<Ending>,
 }
 
 impl Until {
     /// A stop after `calls` calls.
     pub fn new(ending: Ending, stop: recording::ProgramStop, calls: u64) -> Until {
-        Until { ending, stop, calls, engine: OnceLock::new(), last: AtomicBool::new(false) }
+        let (engine, own) = (OnceLock::new(), OnceLock::new());
+        Until { ending, stop, calls, engine, last: AtomicBool::new(false), own }
     }
 
     /// The stop that the start of a recording describes; `None` if the program ended by itself.
@@ -41,6 +44,16 @@ impl Until {
     /// Sets the engine in which the program runs.
     pub fn runs_in(&self, engine: &Engine) {
         let _ = self.engine.set(engine.weak());
+    }
+
+    /// Notes that the program ended by itself, before the stop.
+    pub fn came_too_late(&self, own: Ending) {
+        let _ = self.own.set(own);
+    }
+
+    /// The program's own ending, if it came before the stop.
+    pub fn own_ending(&self) -> Option<&Ending> {
+        self.own.get()
     }
 
     /// Notes that the last call has returned.

@@ -220,7 +220,7 @@ impl State {
 }
 
 /// Blocks the thread until the process ends.
-pub fn park() -> ! {
+fn park() -> ! {
     loop {
         std::thread::park();
     }

@@ -14,4 +14,4 @@ mod spool;
 pub use failure::{as_error, failure};
 pub use growth::Growth;
 pub use kept::{Kept, file, passage, spelled_out, spliced};
-pub use log::{Log, Recorded, park};
+pub use log::{Log, Recorded};

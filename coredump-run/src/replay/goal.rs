@@ -10,6 +10,7 @@ use super::hunt::{Hunt, Touches};
 use super::overflow::Overflow;
 use super::witness::Witness;
 use crate::dump::differs;
+use crate::ending::Ending;
 use crate::host::Host;
 use crate::playback::Until;
 
@@ -29,6 +30,13 @@ pub struct Goal {
 }
 
 impl Goal {
+    /// Notes that the program ended by itself, before the stop from outside.
+    pub fn came_too_late(&self, own: &Ending) {
+        if let Some(until) = &self.until {
+            until.came_too_late(own.clone());
+        }
+    }
+
     /// Makes the program stop wherever it may be at the goal.
     pub fn watch(&self, module: &Module, store: &mut StoreContextMut<'_, Host>) -> Result<()> {
         self.overflow.iter().try_for_each(|overflow| overflow.watch(module, store)).map_err(differs)?;

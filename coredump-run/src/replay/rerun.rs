@@ -108,7 +108,10 @@ pub async fn run(
         }
     };
     let ending = match ran {
-        Some(Ok(())) => return Err(differs("it ended by itself")),
+        Some(Ok(())) => {
+            goal.came_too_late(&Ending::Exit(0));
+            return Err(differs("it ended by itself"));
+        }
         Some(Err(error)) => {
             if let Some(Diverged(how)) = error.downcast_ref::<Diverged>() {
                 return Err(differs(how));
@@ -117,6 +120,7 @@ pub async fn run(
             if let Ending::Exception(_) = ending {
                 writer.uncaught(&ending, &mut store.as_context_mut());
             }
+            goal.came_too_late(&ending);
             ending
         }
         None => match &goal.until {

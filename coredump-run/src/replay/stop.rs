@@ -5,14 +5,14 @@
 //! does check: in the call of the host that the program is in or, if it is in none, after the last one. The process
 //! ends there.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use coredump_capture::Dumped;
 use coredump_capture::internals::Held;
 use coredump_core::cli::report::Report;
 use coredump_core::cli::text;
-use coredump_core::error::{Error, Result};
+use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::internals::recording::{self, Start};
 
 use super::rerun;
@@ -21,8 +21,9 @@ use crate::dump::{Again, DumpWriter, placed};
 use crate::ending::{Ending, Interruption};
 use crate::playback::{Tape, Until};
 use crate::progress;
-use crate::recording::{Log, park};
+use crate::recording::Log;
 use crate::report::{self, Look};
+use crate::run::PATIENCE;
 use crate::signals;
 
 /// The least and the greatest time that a second run runs on after the last call of the host, if the first run was in
@@ -32,6 +33,14 @@ const BEHIND: (Duration, Duration) = (Duration::from_millis(20), Duration::from_
 /// About how many units of fuel a program uses in a millisecond. A stop after an amount of fuel is at the same place in
 /// every replay, however fast that runs.
 const PACE: u64 = 100_000;
+
+/// The result of running a program again up to its present position.
+enum Stopped {
+    /// It was stopped there.
+    There(Dumped),
+    /// It ended by itself before that, in this way. There may be a dump of that.
+    ByItself(Ending, Option<Dumped>),
+}
 
 /// Stops a recorded program.
 pub struct Stopper {
@@ -43,6 +52,8 @@ pub struct Stopper {
     /// The report of the end; `None` with `--quiet`.
     report: Option<(Report, Look)>,
     stage: Mutex<RunStage>,
+    /// Is notified when `stage` changes.
+    changed: Condvar,
 }
 
 /// The stage of a recorded run, which decides who ends the process.
@@ -51,6 +62,8 @@ enum RunStage {
     Runs,
     /// The program was asked to stop.
     Stops,
+    /// The program was asked to stop, but ends by itself.
+    TooLate,
     /// The program ended; its dump is being written.
     Ended,
     /// The program runs again. The first dump exists, or was held back.
@@ -66,21 +79,38 @@ impl Stopper {
         keep: Option<u64>,
         report: Option<(Report, Look)>,
     ) -> Stopper {
-        Stopper { writer, log, start, keep, report, stage: Mutex::new(RunStage::Runs) }
+        Stopper { writer, log, start, keep, report, stage: Mutex::new(RunStage::Runs), changed: Condvar::new() }
     }
 
     fn stage(&self) -> MutexGuard<'_, RunStage> {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the program ended by itself. Does not return if another thread is about to end the process.
+    /// Notes that the program ended by itself. Does not return if another thread ends the process, as it stopped the
+    /// program before that.
     pub fn ended(&self) {
-        let mut stage = self.stage();
-        if let RunStage::Stops = *stage {
-            drop(stage);
-            park();
-        }
+        let stage = self.stage();
+        let stops = |stage: &mut RunStage| matches!(stage, RunStage::Stops);
+        let mut stage = self.changed.wait_while(stage, stops).unwrap_or_else(PoisonError::into_inner);
         *stage = RunStage::Ended;
+        self.changed.notify_all();
+    }
+
+    /// Lets the program end by itself, as the request to stop came too late. If it does not end soon, this ends the
+    /// process in the same way.
+    fn let_end(&self, own: &Ending) {
+        let mut stage = self.stage();
+        *stage = RunStage::TooLate;
+        self.changed.notify_all();
+        let ends = |stage: &mut RunStage| matches!(stage, RunStage::TooLate);
+        let waited = self.changed.wait_timeout_while(stage, PATIENCE, ends);
+        let (stage, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() {
+            // The stage is held, so that the program does not end in the meantime.
+            self.report_ending(own, None, None);
+            exit(own);
+        }
+        drop(stage);
     }
 
     /// Notes that the program begins to run again. A request to end it then results in its first dump.
@@ -148,9 +178,23 @@ impl Stopper {
     /// Runs the program again up to its present position, and writes the dump of that.
     fn stop(&self, ending: &Ending) {
         let goes_on = matches!(ending, Ending::Snapshot(_));
-        let dumped = match self.writer.wants(ending) {
+        let stopped = match self.writer.wants(ending) {
             true => self.replayed(ending, !goes_on).map(Some),
             false => Ok(None),
+        };
+        let mut ending = ending.clone();
+        let dumped = match stopped {
+            Ok(Some(Stopped::There(dumped))) => Ok(Some(dumped)),
+            Ok(Some(Stopped::ByItself(_, None))) if goes_on => {
+                Err(Error::new(ErrorKind::NotFound, "the program ended by itself"))
+            }
+            Ok(Some(Stopped::ByItself(own, None))) => return self.let_end(&own),
+            Ok(Some(Stopped::ByItself(own, dumped))) => {
+                ending = own;
+                Ok(dumped)
+            }
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
         };
         if goes_on {
             if let (Some((report, ..)), Ok(Some(dumped))) = (&self.report, &dumped) {
@@ -164,13 +208,13 @@ impl Stopper {
             return;
         }
         match dumped {
-            Ok(dumped) => self.report_ending(ending, dumped.as_ref(), None),
-            Err(error) => self.report_ending(ending, None, Some(error)),
+            Ok(dumped) => self.report_ending(&ending, dumped.as_ref(), None),
+            Err(error) => self.report_ending(&ending, None, Some(error)),
         }
-        exit(ending);
+        exit(&ending);
     }
 
-    fn replayed(&self, ending: &Ending, freeze: bool) -> Result<Dumped> {
+    fn replayed(&self, ending: &Ending, freeze: bool) -> Result<Stopped> {
         let now = self.log.now(freeze)?;
         let calls = now.recorded.calls;
         let last = now.recorded.last.clone();
@@ -185,10 +229,14 @@ impl Stopper {
         let tape = Tape::recorded(now.recorded, start, &self.writer.program, self.keep)?;
         self.remark(&tape);
         let again = Again::elsewhere(tape, self.keep.is_some()).with_calls(last);
-        let until = Until::new(ending.clone(), stop, calls);
+        let until = Arc::new(Until::new(ending.clone(), stop, calls));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Error::io("cannot start the event loop", error))?;
-        runtime.block_on(rerun::again(&self.writer, again, Some(Arc::new(until))))
+        let dumped = runtime.block_on(rerun::again(&self.writer, again, Some(until.clone())));
+        match until.own_ending() {
+            Some(own) => Ok(Stopped::ByItself(own.clone(), dumped.ok())),
+            None => dumped.map(Stopped::There),
+        }
     }
 
     /// Reports why the dump does not hold the recording, if it should.

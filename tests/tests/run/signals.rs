@@ -35,8 +35,13 @@ const READ: &str = "(i32.store (i32.const 4) (i32.const 1))
 
 /// Starts a guest and waits until it is where it should be.
 fn start(folder: &Path, then: &str) -> Child {
+    start_text(folder, &guest(then))
+}
+
+/// Starts a guest with this text and waits until it has said "ready".
+fn start_text(folder: &Path, text: &str) -> Child {
     let program = folder.join("app.wat");
-    std::fs::write(&program, guest(then)).unwrap();
+    std::fs::write(&program, text).unwrap();
     let mut command: Command = Tool::new("coredump-run").args(["-o", "%e.coredump"]).arg(program).into_command();
     let mut child = command
         .current_dir(folder)
@@ -115,6 +120,31 @@ fn an_ending_signal_dumps_wherever_the_guest_is() {
             assert!(words.lines().any(|line| line.ends_with(message)), "{message}: {words}");
             has_seven(&dump, &format!("{signal} while it {place}"));
         }
+    }
+}
+
+/// The guest sleeps for so long that a repeated run goes on for longer than it has to after it is ready: the signal
+/// comes when it is about to return, and is to no effect.
+#[test]
+fn a_guest_that_ends_by_itself_as_a_signal_comes_has_its_own_exit_code() {
+    let roots = "(f64.sqrt ".repeat(10);
+    let spin = format!(
+        "(local $left i32) (local $root f64) (local.set $left (i32.const 5000000))
+        (loop (local.set $root {roots} (local.get $root) {})
+            (br_if 0 (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))",
+        ")".repeat(10)
+    );
+    let ready = "(i32.store (i32.const 0) (i32.const 100))";
+    let sleep = SLEEP.replace("60000000000", "2000000000");
+    let text = guest(&spin).replacen(ready, &format!("{sleep} {ready}"), 1);
+    for signal in ["TERM", "HUP"] {
+        let folder = scratch();
+        let child = start_text(folder.path(), &text);
+        send(signal, &child);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "SIG{signal}: {output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "SIG{signal}");
+        assert!(!folder.path().join("app.coredump").exists());
     }
 }
 
