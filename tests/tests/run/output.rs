@@ -199,6 +199,52 @@ fn a_folder_can_be_given_to_read_only() {
     assert!(folder.path().join("new").exists());
 }
 
+/// Each function of WASI 0.1 that changes something; a link or a new name in another folder would give a way to it.
+#[test]
+fn nothing_changes_in_a_folder_to_read_only() {
+    let calls = [
+        ("path_create_directory", "i32 i32 i32", "3 8 4"),
+        ("path_filestat_set_times", "i32 i32 i32 i32 i64 i64 i32", "3 0 0 4 0 0 5"),
+        ("path_symlink", "i32 i32 i32 i32 i32", "0 4 3 16 4"),
+        ("path_link", "i32 i32 i32 i32 i32 i32 i32", "3 0 0 4 4 24 4"),
+        ("path_open", "i32 i32 i32 i32 i32 i64 i64 i32 i32", "3 0 0 4 8 64 0 0 64"),
+        ("path_rename", "i32 i32 i32 i32 i32 i32", "3 0 4 4 0 4"),
+        ("path_unlink_file", "i32 i32 i32", "3 16 4"),
+        ("path_remove_directory", "i32 i32 i32", "3 8 4"),
+    ];
+    let mut text = String::new();
+    for (name, types, _) in calls {
+        text +=
+            &format!("(import \"wasi_snapshot_preview1\" \"{name}\" (func ${name} (param {types}) (result i32)))\n");
+    }
+    text += "(import \"wasi_snapshot_preview1\" \"proc_exit\" (func $exit (param i32)))
+        (memory (export \"memory\") 1) (data (i32.const 0) \"here\") (data (i32.const 8) \"made\")
+        (data (i32.const 16) \"soft\") (data (i32.const 24) \"link\") (global $done (mut i32) (i32.const 0))
+        (func (export \"_start\")\n";
+    for (name, types, values) in calls {
+        let values = types.split(' ').zip(values.split(' ')).map(|(ty, value)| format!("({ty}.const {value})"));
+        let call = format!("(call ${name} {})", values.collect::<String>());
+        text += &format!("(global.set $done (i32.add (global.get $done) (i32.eqz {call})))\n");
+    }
+    let text = format!("(module {text} (call $exit (global.get $done))))");
+    for mode in ["--live", "--fast", "--record-limit=1m"] {
+        let (folder, other) = (scratch(), scratch());
+        fs::write(folder.path().join("here"), "x").unwrap();
+        let modified = |name| fs::metadata(folder.path().join(name)).unwrap().modified().unwrap();
+        let times = || ["", "here"].map(modified);
+        let before = times();
+        let given = format!("{}::/data", folder.path().display());
+        let second = format!("{}::/other", other.path().display());
+        let dirs = |given: &str| Run::wat(&[mode, "--dir", given, "--dir", &second], &text);
+        dirs(&format!("{given}:ro")).expect(0);
+        assert_eq!(fs::read(folder.path().join("here")).unwrap(), b"x", "{mode}");
+        assert_eq!((files(folder.path()).len(), files(other.path()).len(), times()), (1, 0, before), "{mode}");
+        // Nothing is wrong with the calls themselves.
+        dirs(&given).expect(calls.len() as i32);
+        assert_eq!((files(folder.path()).len(), files(other.path()).len()), (0, 2), "{mode}");
+    }
+}
+
 #[test]
 fn the_programs_name_is_its_files() {
     let folder = scratch();
