@@ -123,8 +123,8 @@ fn crash_told(capture: &Capture, reason: &Reason, program: &Program, look: &Look
     // The engine's message says the rest.
     let says_more = |reason: &CrashReason| {
         let address = reason.memory_access.is_some_and(|access| access.address.is_some());
-        let message = reason.exception.as_ref().is_some_and(|exception| exception.message.is_some());
-        reason.panic.is_some() || address || message
+        let exception = reason.exception.is_some() && reason.detail.is_some();
+        reason.panic.is_some() || address || exception
     };
     let why = known.filter(says_more).map(|reason| escape(&reason.summary()).into_owned());
     Told { why, backtrace: backtrace(&capture.frames, &resolver, look) }

@@ -5,10 +5,13 @@
 //! different exception class.
 
 use crate::gc;
+use crate::limits::shorten;
 use crate::memory::Memory;
 use crate::model::{CoreDump, RefTarget, Thrown, ThrownValue};
 use crate::module::Module;
 use crate::symbols::demangle;
+use crate::text::escape;
+use crate::variables::Limits;
 
 /// Exception classes as numbers: `CLNGC++\0` of libc++abi, `CLNGC++\1` of a dependent exception
 /// (`std::rethrow_exception`), and `MOZ\0RUST` of Rust's panics.
@@ -22,6 +25,13 @@ const DEPTH: usize = 16;
 const BASES: u64 = 16;
 /// Longest name of a type and longest message, in bytes.
 const MAX_TEXT: u64 = 4096;
+
+/// The extent to which an object that an exception carries is shown in one line.
+const CARRIED: Limits = Limits { depth: 1, elements: 8, text_only: true };
+/// The number of values of an exception that are shown in one line.
+const MAX_CARRIED: usize = 8;
+/// Bytes of a tag's name, and of one value, that are shown in one line.
+const MAX_PART: usize = 256;
 
 /// An uncaught exception.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,6 +65,33 @@ impl Exception {
             (Some(only), None) | (None, Some(only)) => Some(only.clone()),
             (None, None) => None,
         }
+    }
+
+    /// Tag and values in one line, for an exception of which no language says more: `uncaught exception $failure
+    /// (i32 13, struct $list {…})`. `None` if it has neither.
+    pub(super) fn carried(&self, objects: &gc::ObjectView<'_>) -> Option<String> {
+        let part = |text: &str| shorten(text, MAX_PART).into_owned();
+        let mut values: Vec<String> =
+            self.values.iter().take(MAX_CARRIED).map(|value| part(&value_text(value, objects))).collect();
+        let more = self.values.len() - values.len();
+        if more > 0 {
+            values.push(format!("… {more} more"));
+        }
+        let tag = self.tag.as_deref().map(|tag| format!(" ${}", escape(&part(&demangle::demangle(tag)))));
+        let values = (!values.is_empty()).then(|| format!(" ({})", values.join(", ")));
+        (tag.is_some() || values.is_some())
+            .then(|| format!("uncaught exception{}{}", tag.unwrap_or_default(), values.unwrap_or_default()))
+    }
+}
+
+/// Writes a value that an exception carries: a number with its type, a reference as its target, or the type alone where
+/// the target is not known or not in the dump.
+fn value_text(value: &ThrownValue, objects: &gc::ObjectView<'_>) -> String {
+    match &value.reference {
+        Some(RefTarget::Object(id)) if objects.get(*id).is_none() => value.ty.clone(),
+        Some(RefTarget::Opaque(_)) => value.ty.clone(),
+        Some(target) => objects.text(gc::ObjectView::link(target), CARRIED),
+        None => value.text(),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::gc;
 pub use crate::lang::python::Chained;
 use crate::lang::python::Uncaught;
 use crate::model::{CoreDump, Frame, Layout};
+use crate::module::Module;
 use crate::regions::overrun;
 use crate::signature::Signer;
 use crate::variables::Inspector;
@@ -203,10 +204,13 @@ pub fn find(
         None
     };
     let thrown = dump.reason.as_ref().and_then(|reason| reason.exception.as_ref());
+    let objects = gc::ObjectView::new(dump, binaries);
     let exception = thrown.map(|thrown| {
         let memory = crash.memory().and_then(|memory| dump.memories.get(memory as usize));
-        let objects = gc::ObjectView::new(dump, binaries);
-        exception::describe(thrown, dump, &objects, memory, crash.binary(0).map(|binary| binary.module()))
+        let module = crash.binary(0).map(|binary| binary.module());
+        let mut exception = exception::describe(thrown, dump, &objects, memory, module);
+        exception.tag = exception.tag.or_else(|| thrown_tag(trapped.as_ref()?, module?));
+        exception
     });
     let summary = exception.as_ref().and_then(Exception::summary);
     // The interpreter's runtime reports only that something was thrown.
@@ -216,7 +220,8 @@ pub fn find(
         }
         (panic, _) => panic,
     };
-    let detail = detail.or(summary);
+    let carried = || exception.as_ref().filter(|_| kind == "exception")?.carried(&objects);
+    let detail = detail.or(summary).or_else(carried);
     // Only after a trap does the frame stand on the instruction that raised it, and in optimised code it may stand on a
     // branch before it.
     let raised = trapped.filter(|trapped| raises && is_trap(&kind) && !is_branch(&trapped.operator));
@@ -273,6 +278,12 @@ fn is_trap(kind: &str) -> bool {
 fn is_branch(operator: &wasmparser::Operator<'_>) -> bool {
     use wasmparser::Operator as O;
     matches!(operator, O::If { .. } | O::Br { .. } | O::BrIf { .. } | O::BrTable { .. })
+}
+
+/// Returns the name of the tag that an instruction throws. A dump of a program that was stripped does not record it.
+fn thrown_tag(stopped: &Stopped<'_>, module: &Module<'_>) -> Option<String> {
+    let wasmparser::Operator::Throw { tag_index } = stopped.operator else { return None };
+    module.tag_name(tag_index).map(str::to_owned)
 }
 
 /// Returns true if a program that gives up by itself ends with a reason of this kind.

@@ -17,7 +17,7 @@ pub struct ReasonEntry<'d> {
     pub kind: &'d str,
     /// The engine's message, or a description of the trap from the instruction.
     pub message: Option<&'d str>,
-    /// A sentence with what the code and the dump prove in addition: the address of an access, the callee of an indirect call, an overflow of the shadow stack.
+    /// A sentence with what the code and the dump prove in addition: the address of an access, the callee of an indirect call, an overflow of the shadow stack, the type and message of an exception or else its tag and values.
     pub detail: Option<&'d str>,
     /// `recorded` by the capturing program, or `inferred` from code and stack.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["recorded", "inferred"])))]

@@ -94,6 +94,32 @@ fn an_uncaught_exception_is_dumped_where_it_was_thrown() {
     let frames = frames(&dump);
     assert_eq!(frames.len(), 3);
     assert_eq!(values(&frames[0]["locals"]), ["13"]);
+    let told = "exception: uncaught exception $error (i32 13, i64 5000000000)\n";
+    assert!(run.outcome.stderr.contains(told), "{}", run.outcome.stderr);
+    let text = Tool::new("coredump-bt").arg(&run.dump).run().expect(0).text().to_owned();
+    assert!(text.contains(&format!("\nreason: {told}")), "{text}");
+    let redacted = Tool::new("coredump-json").arg("--redact").arg(&run.dump).run().expect(0).json();
+    assert_eq!(redacted["reason"]["detail"], serde_json::Value::Null, "values of the program");
+}
+
+#[test]
+fn a_tag_has_its_name_from_an_export_or_the_file_before_it_was_stripped() {
+    let detail = |dump: &serde_json::Value| dump["reason"]["detail"].clone();
+    let exported = Run::wat(
+        &[],
+        "(module (tag (export \"out\\nof memory\") (param f64 externref)) \
+         (func (export \"_start\") (throw 0 (f64.const 0.5) (ref.null extern))))",
+    );
+    let dump = exported.expect(134).json();
+    assert_eq!(detail(&dump), "uncaught exception $out\\nof memory (f64 0.5, null)");
+    let stripped = Run::wat(&[], "(module (tag) (func (export \"_start\") (throw 0)))").expect(134);
+    assert_eq!(detail(&stripped.json()), serde_json::Value::Null);
+    let named = wat::parse_str("(module (tag $broken) (func (export \"_start\") (throw 0)))").unwrap();
+    let path = stripped.dump.with_file_name("named.wasm");
+    std::fs::write(&path, named).unwrap();
+    let dump = Tool::new("coredump-json").arg("-m").arg(path).arg(&stripped.dump).run().expect(0).json();
+    assert_eq!(detail(&dump), "uncaught exception $broken");
+    assert_eq!(dump["reason"]["exception"]["tag"], "broken");
 }
 
 #[test]

@@ -259,6 +259,32 @@ fn an_exception_carries_objects() {
     let carried = &exception["values"][1];
     assert_eq!((&carried["type"], &carried["value"]["type"]), (&json!("anyref"), &json!("list")));
     assert_eq!(carried["value"]["id"], frames(&dump)[0]["locals"][0]["value"]["id"]);
+    let first = carried["value"]["text"].as_str().unwrap();
+    assert!(first.starts_with("struct $list {first = struct $node #"), "{first}");
+    assert_eq!(dump["reason"]["detail"], format!("uncaught exception $failure (i32 13, {first})"));
+    let bare = program(&["--invoke", "throw", "--memory", "none"]).json();
+    assert_eq!(bare["reason"]["detail"], "uncaught exception $failure (i32 13, anyref)", "no objects are in the dump");
+}
+
+/// A tag may have many values, and a value may be long.
+#[test]
+fn a_long_exception_is_shown_in_part() {
+    let values = "(ref.i31 (i32.const -3)) (i32.const 1) (i32.const 2) (i32.const 3) (i32.const 4) (i32.const 5) \
+        (ref.func $_start)";
+    let run = Run::wat(
+        &[],
+        &format!(
+            "(module (type $text (array i16)) (tag $long (param anyref i32 i32 i32 i32 i32 funcref (ref $text) i64 i64)) \
+             (func $_start (export \"_start\") (throw $long {values} \
+             (array.new $text (i32.const 0x62) (i32.const 3000)) (i64.const 8) (i64.const 9))))"
+        ),
+    );
+    let dump = run.expect(134).json();
+    let text = format!("array $text of 3000 \"{}\"… of 3000 characters", "b".repeat(64));
+    let shown = format!(
+        "uncaught exception $long (i31 -3, i32 1, i32 2, i32 3, i32 4, i32 5, func[0] <_start>, {text}, … 2 more)"
+    );
+    assert_eq!(dump["reason"]["detail"], shown);
 }
 
 #[test]
