@@ -514,6 +514,54 @@ fn objects_of_merged_types_have_their_own_class() {
     }
 }
 
+/// References to objects in a document: id and type.
+fn references<'d>(value: &'d Value, into: &mut Vec<(u64, &'d Value)>) {
+    match value {
+        Value::Array(list) => list.iter().for_each(|value| references(value, into)),
+        Value::Object(members) => {
+            let is_object = ["struct", "array"].map(Value::from).contains(&value["kind"]);
+            if let (true, Some(id), Some(ty)) = (is_object, value["id"].as_u64(), members.get("type")) {
+                into.push((id, ty));
+            }
+            members.values().for_each(|value| references(value, into));
+        }
+        _ => {}
+    }
+}
+
+/// The class is the one that the object says it is of, with the classes around it, as Kotlin's `qualifiedName`.
+#[test]
+fn a_class_has_one_name_everywhere() {
+    for (name, classes) in [
+        (
+            "kotlin-merged-production",
+            [("kotlin.Result.Failure", 2), ("Ship", 1), ("kotlin.IndexOutOfBoundsException", 1)],
+        ),
+        ("kotlin-shop", [("Shop.Factory", 1), ("State.Idle", 1), ("kotlin.Int.Companion", 1)]),
+    ] {
+        let died = died(name, &[]);
+        let document = Tool::new("coredump-json").args(["--heap", "--locals"]).arg(&died.dump).run().expect(0).json();
+        let objects = document["heap"]["objects"].as_array().unwrap();
+        let types: HashMap<u64, &Value> =
+            objects.iter().map(|object| (object["id"].as_u64().unwrap(), &object["type"])).collect();
+        let mut seen = Vec::new();
+        references(&document, &mut seen);
+        assert!(seen.len() > objects.len(), "{name}: references, too");
+        for (id, ty) in seen {
+            assert_eq!(types[&id], ty, "{name} #{id}");
+        }
+        let counted = counts(&died.dump);
+        for (class, count) in classes {
+            let of: Vec<u64> = types.iter().filter(|(_, ty)| **ty == class).map(|(id, _)| *id).collect();
+            assert_eq!((of.len() as u32, counted.get(class)), (count, Some(&count)), "{name} {class}");
+            let rows = document["heap"]["types"].as_array().unwrap();
+            assert!(rows.iter().any(|row| row["type"] == class && row["count"] == count), "{name} {class}");
+            let one = Tool::new("coredump-dump").args(["--object", &of[0].to_string()]).arg(&died.dump).run().expect(0);
+            assert!(one.text().contains(&format!("object\ttype\t{class}\n")), "{}", one.text());
+        }
+    }
+}
+
 /// Returns true if a value that was shown is the printed one; it may be shown as one or the other of two.
 fn may_be(shown: &str, printed: &str) -> bool {
     let Some((before, after)) = shown.split_once(" or ") else { return shown == printed };

@@ -1,11 +1,13 @@
-//! The groups in which objects are counted: their types, and their classes where an optimiser made one type of those of
-//! several.
+//! The groups in which objects are counted, and their names: their types, and their classes where those of several have
+//! one type.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use super::ObjectView;
+use super::named::clean;
 use crate::lang::kotlin;
-use crate::objects::{Id, Object, ObjectKind};
+use crate::objects::{Id, Object, ObjectKind, ObjectType};
 
 /// Classes that are told apart, so that a damaged dump cannot ask for more.
 const MAX_CLASSES: usize = 1 << 16;
@@ -22,27 +24,24 @@ pub(super) struct Groups {
 }
 
 impl ObjectView<'_> {
-    /// The group in which an object is counted: the index of its type, or a greater number for its class, where an
-    /// optimiser may have made one type of those of several classes.
+    /// The group in which an object is counted: the index of its type, or a greater number for its class, where one
+    /// type may be that of several classes.
     pub fn group_of(&self, object: &Object<'_>) -> u32 {
         let ty = object.type_index;
-        if !self.shared_types().get(ty as usize).is_some_and(|shared| *shared) {
+        let is_shared = self.shared_types().get(ty as usize).is_some_and(|shared| *shared);
+        let information = is_shared.then(|| self.kotlin.information(&self.named, object)).flatten();
+        let Some(information) = information else {
+            self.learn_class(object);
             return ty;
-        }
-        let Some(information) = self.kotlin.information(&self.named, object) else { return ty };
+        };
         if let Some(known) = self.groups.lock().known.get(&(ty, information)) {
             return *known;
         }
         let class = self.kotlin.class_of_information(&self.named, information);
-        let label = class.map(|class| {
-            // The name of the type leaves out the classes around the class, as it does in programs that were not optimised.
-            let own = self.named.type_name(ty).map(kotlin::unnumbered);
-            let simple = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
-            own.filter(|own| simple(own) == class.simple()).unwrap_or(class.name()).to_owned()
-        });
         let mut groups = self.groups.lock();
-        let group = match label {
-            Some(label) if groups.labels.len() < MAX_CLASSES => {
+        let group = match class {
+            Some(class) if groups.labels.len() < MAX_CLASSES => {
+                let label = clean(class.name());
                 let next = (self.shared_types().len() + groups.labels.len()) as u32;
                 let group = *groups.numbers.entry(label.clone()).or_insert(next);
                 if group == next {
@@ -58,13 +57,42 @@ impl ObjectView<'_> {
         group
     }
 
-    /// The name of a group, as that of a type.
-    pub fn group_label(&self, group: u32) -> String {
-        let class = (group as usize).checked_sub(self.shared_types().len());
-        class.and_then(|class| self.groups.lock().labels.get(class).cloned()).unwrap_or_else(|| self.type_label(group))
+    /// Finds the class of the objects of a type that has only one, from the first of them.
+    fn learn_class(&self, object: &Object<'_>) {
+        if let Some(class) = self.type_classes().get(object.type_index as usize) {
+            class.get_or_init(|| self.class_of(object).map(|class| clean(&class)));
+        }
     }
 
-    /// The name of the type or class of an object.
+    /// By type: the class of its objects, once it is known.
+    fn type_classes(&self) -> &[OnceLock<Option<String>>] {
+        self.type_classes.get_or_init(|| {
+            let types = self.objects().map_or(0, |objects| objects.types().len());
+            (0..types).map(|_| OnceLock::new()).collect()
+        })
+    }
+
+    /// The name of a group that an object was found to be in: its class or, without one, its type. `None` if it has no
+    /// name.
+    fn group_name(&self, group: u32) -> Option<String> {
+        if let Some(class) = (group as usize).checked_sub(self.shared_types().len()) {
+            return self.groups.lock().labels.get(class).cloned();
+        }
+        let class = self.type_classes().get(group as usize).and_then(|class| class.get()?.clone());
+        class.or_else(|| self.type_name(group).map(str::to_owned))
+    }
+
+    /// The name of a group, and of one without a name the kind of its type.
+    pub fn group_label(&self, group: u32) -> String {
+        self.group_name(group).unwrap_or_else(|| self.type_label(group))
+    }
+
+    /// The name of an object's class or, without one, of its type. `None` if neither has a name.
+    pub fn name_of(&self, object: &Object<'_>) -> Option<String> {
+        self.group_name(self.group_of(object))
+    }
+
+    /// The name of the class or type of an object, and of one without a name the kind of its type.
     pub fn label_of(&self, object: &Object<'_>) -> String {
         self.group_label(self.group_of(object))
     }
@@ -79,9 +107,10 @@ impl ObjectView<'_> {
                 is_optimised && self.kotlin.is_program(&self.named, module)
             };
             let mut of = |module: u32| *optimised.entry(module).or_insert_with(|| is_optimised(module));
-            let shared =
-                types.iter().map(|ty| ty.kind == ObjectKind::Struct && ty.places.iter().any(|(module, _)| of(*module)));
-            shared.collect()
+            // Types of several classes that are equal are one, also without an optimiser.
+            let mut is_shared =
+                |ty: &ObjectType| ty.places.len() > 1 || ty.places.iter().any(|(module, _)| of(*module));
+            types.iter().map(|ty| ty.kind == ObjectKind::Struct && is_shared(ty)).collect()
         })
     }
 }

@@ -43,6 +43,8 @@ pub struct ObjectView<'d> {
     /// By type: true if its objects may be of several classes.
     shared_types: OnceLock<Vec<bool>>,
     groups: Locked<groups::Groups>,
+    /// By type: the class of its objects, once one of them was asked for it.
+    type_classes: OnceLock<Vec<OnceLock<Option<String>>>>,
     kotlin: Kotlin,
 }
 
@@ -57,6 +59,7 @@ impl<'d> ObjectView<'d> {
             classes: OnceLock::new(),
             shared_types: OnceLock::new(),
             groups: Locked::default(),
+            type_classes: OnceLock::new(),
             kotlin: Kotlin::default(),
         }
     }

@@ -53,10 +53,9 @@ impl ObjectView<'_> {
         self.text(Link::Object(object.id), limits)
     }
 
-    /// An object's kind and type, without its contents: `struct $Order`.
+    /// An object's kind and its class or type, without its contents: `struct $Order`.
     pub fn head(&self, object: &Object<'_>) -> String {
-        let name = self.type_name(object.type_index);
-        let name = name.map_or(String::new(), |name| format!(" {}", sigils(name)));
+        let name = self.name_of(object).map_or(String::new(), |name| format!(" {}", sigils(&name)));
         match object.kind() {
             ObjectKind::Struct => format!("struct{name}"),
             ObjectKind::Array => format!("array{name} of {}", object.len),

@@ -67,7 +67,7 @@ struct ObjectFields<'d> {
     /// Its id.
     id: u32,
     /// The type, as that of a reference.
-    r#type: Option<&'d str>,
+    r#type: Option<String>,
     /// This says whether the object is a struct, an array, an exception or something of the host.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["struct", "array", "exn", "extern"])))]
     kind: &'static str,
@@ -111,7 +111,7 @@ impl Serialize for ObjectEntry<'_> {
         };
         let fields = ObjectFields {
             id: object.id,
-            r#type: view.type_name(object.type_index),
+            r#type: view.name_of(object),
             kind: object.kind().name(),
             bytes: object.size(),
             text: text_of(object),
@@ -243,7 +243,7 @@ impl Serialize for LinkEntry<'_> {
         let fields = TargetFields {
             kind: object.kind().name(),
             id: Some(object.id),
-            r#type: Some(self.view.type_name(object.type_index).map(Into::into)),
+            r#type: Some(self.view.name_of(&object).map(Into::into)),
             text: text_of(&object),
             ..TargetFields::default()
         };

@@ -157,7 +157,7 @@ pub struct TargetFields<'d> {
     /// An object's id, the same wherever it is referred to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<u32>,
-    /// The name of an object's type in the module's name section, or of an exception's tag; null if it has none. Equal types are one type, and have all their names with ` | ` in between.
+    /// An object's class where its language has classes (Kotlin), else the name of its type in the module's name section, or of an exception's tag; null if it has none. Equal types are one type, and have all their names with ` | ` in between.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub r#type: Option<Option<std::borrow::Cow<'d, str>>>,
     /// The text of a string object, or another object in one line.
@@ -193,11 +193,10 @@ impl Target<'_> {
                 let Some((objects, object)) = known else {
                     return TargetFields { kind: "object", id: Some(*id), ..TargetFields::default() };
                 };
-                let name = || objects.type_name(object.type_index).map(str::to_owned);
                 TargetFields {
                     kind: object.kind().name(),
                     id: Some(*id),
-                    r#type: Some(objects.class_of(&object).or_else(name).map(Into::into)),
+                    r#type: Some(objects.name_of(&object).map(Into::into)),
                     text: Some(objects.string(&object).unwrap_or_else(|| objects.object_text(&object, OBJECT))),
                     ..TargetFields::default()
                 }

@@ -494,7 +494,7 @@ fn field(view: &Named<'_>, information: &Object<'_>, (name, place): (&str, usize
 
 /// The name of a type without the numbers that an optimiser appends, as it makes further types for the objects of
 /// single places.
-pub fn unnumbered(name: &str) -> &str {
+pub(super) fn unnumbered(name: &str) -> &str {
     match name.rsplit_once('_') {
         Some((start, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {
             unnumbered(start)

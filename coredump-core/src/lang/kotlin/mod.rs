@@ -26,7 +26,7 @@ use crate::gc::named::Named;
 use crate::locked::Locked;
 use crate::objects::{Field, Id, Link, Object, Storage};
 
-pub use class::{has_information, unnumbered};
+pub use class::has_information;
 pub use kinds::is_optimised;
 pub use library::read_as;
 pub use numbers::{part_text, quoted};
