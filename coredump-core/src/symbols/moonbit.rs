@@ -2,8 +2,8 @@
 //! `@main.checkout`.
 //!
 //! After `_M0` a letter says what the name is of. A package is `P`, the number of its parts in one digit, and the
-//! parts. A part is its length and its letters, in which `__` stands for `_` and `_2d` for the byte 0x2d. A name that
-//! is not understood in full is left as it is.
+//! parts; `PC` begins with `moonbitlang/core`. A part is its length and its letters, in which `__` stands for `_` and
+//! `_2d` for the byte 0x2d. A name that is not understood in full is left as it is.
 
 /// The levels of types within types that are followed.
 const DEPTH: u32 = 32;
@@ -30,6 +30,8 @@ pub(super) fn demangle(name: &str) -> Option<String> {
             let class = rest.named(DEPTH)?;
             format!("{class}::{}", rest.part()?)
         }
+        // The type of the object of one closure, with the values that it captured.
+        'R' => rest.part()?,
         'L' => {
             let text = rest.part()?;
             rest.stamp()?;
@@ -95,8 +97,10 @@ impl Rest<'_> {
         if !self.eat('P') {
             return None;
         }
+        let is_core = self.eat('C');
         let parts = self.letter()?.to_digit(10)?;
-        let package: Option<Vec<String>> = (0..parts).map(|_| self.part()).collect();
+        let core = is_core.then(|| Some("moonbitlang/core".to_owned()));
+        let package: Option<Vec<String>> = core.into_iter().chain((0..parts).map(|_| self.part())).collect();
         let package = package?.join("/");
         let name = self.part()?;
         Some(if package.is_empty() { name } else { format!("@{package}.{name}") })
@@ -131,9 +135,20 @@ impl Rest<'_> {
         Some(match self.letter()? {
             'b' => "Bool".to_owned(),
             'c' => "Char".to_owned(),
+            'd' => "Double".to_owned(),
             'f' => "Float".to_owned(),
+            'h' => "Int16".to_owned(),
             'i' => "Int".to_owned(),
+            'j' => "UInt".to_owned(),
+            'k' => "UInt16".to_owned(),
+            'l' => "Int64".to_owned(),
+            'm' => "UInt64".to_owned(),
             's' => "String".to_owned(),
+            'u' => "Unit".to_owned(),
+            'y' => "Byte".to_owned(),
+            'z' => "Bytes".to_owned(),
+            'O' if self.0.starts_with('W') => format!("({})?", self.a_type(deeper)?),
+            'O' => format!("{}?", self.a_type(deeper)?),
             'A' => format!("FixedArray[{}]", self.a_type(deeper)?),
             'R' => self.named(deeper)?,
             'U' => format!("({})", self.types(deeper)?),
@@ -167,6 +182,14 @@ mod tests {
             ("_M0TAf", "FixedArray[Float]"),
             ("_M0TUiUbsEcE", "(Int, (Bool, String), Char)"),
             ("_M0TWEi", "() -> Int"),
+            ("_M0TUhkyE", "(Int16, UInt16, Byte)"),
+            ("_M0TUjlmE", "(UInt, Int64, UInt64)"),
+            ("_M0TUdzuE", "(Double, Bytes, Unit)"),
+            ("_M0TAORP14main4Node", "FixedArray[@main.Node?]"),
+            ("_M0TWOiEOs", "(Int?) -> String?"),
+            ("_M0TAOWiEi", "FixedArray[((Int) -> Int)?]"),
+            ("_M0DTPC16option6OptionGdE4Some", "@moonbitlang/core/option.Option[Double]::Some"),
+            ("_M0R36____moonbit__main_2eanon__u77__l77__", "__moonbit_main.anon_u77_l77_"),
             ("_M0L7my__varS22", "my_var"),
             ("_M0L6_2aenvS36", "*env"),
         ] {

@@ -182,6 +182,51 @@ fn types_of_moonbit_that_are_made_of_others_have_their_names() {
     assert_eq!(values[..2], [json!(1), json!(120)]);
 }
 
+/// `tests/fixtures/sources/moonbit/kinds.mbt`.
+#[test]
+fn values_of_each_type_of_moonbit_are_those_of_its_source() {
+    let run = Run::fixture(&[], "moonbit-kinds").expect(134);
+    let text = Tool::new("coredump-dump").args(["--object", "1"]).arg(&run.dump).run().expect(0).text().to_owned();
+    let field = |index: u32| {
+        let start = format!("field\t[{index}]\t");
+        let line = text.lines().find_map(|line| line.strip_prefix(&start)).expect("the field is there");
+        line.to_owned()
+    };
+    let numbers: Vec<String> = [8, 9, 10, 11, 12, 16].map(field).into();
+    // Some(true), 'Q', (), 1.5, 18446744073709551615UL, -300.
+    assert_eq!(numbers, ["i32\t1", "i32\t81", "i32\t0", "f32\t1.5", "i64\t-1", "i32\t-300"]);
+    let some = "@moonbitlang/core/option.Option";
+    for (index, value) in [
+        (5, "struct $(Int16, UInt16, Byte) {0 = -5, 1 = 65000, 2 = 200}".to_owned()),
+        (6, format!("struct @main.Json::Num | {some}[Double]::Some {{0 = 1, 1 = 2.5}}")),
+        // Some(None), of which the inner one is a number that no Int is.
+        (7, format!("struct @main.Opt2[Int64]::Some2 | {some}[Int?]::Some {{0 = 1, 1 = 4294967296}}")),
+        (13, "array $moonbit.bytes of 5 [97, 98, 99, 0, 255]".to_owned()),
+        (14, "array $moonbit.string of 0 []".to_owned()),
+        (17, "array $FixedArray[Int?] of 3 [0, 4294967296, -2147483648]".to_owned()),
+    ] {
+        let field = field(index);
+        let seen = field.split_once(' ').map(|(_, seen)| seen);
+        assert_eq!(seen, Some(&value[..]), "{index}");
+    }
+    let print = ["--frame", "0", "--print", "world"];
+    let text = Tool::new("coredump-dump").args(print).arg(&run.dump).run().expect(0).text().to_owned();
+    for part in [
+        "{0 = struct @main.Map {0 = array $FixedArray[@main.Node?] of 3 [null, struct @main.Node {0 = ",
+        "array $moonbit.string of 8 \"beta\\n\\\"q\\\"\", 1 = 2, 2 = struct @main.Node #",
+        ", null], 1 = 44}",
+        "array $FixedArray[@main.Color] of 3 [struct $moonbit.enum {0 = 0}, struct @main.Color::Custom {0 = 2, 1 = 1, ",
+        "2 = 254, 3 = 128}, struct $moonbit.enum {0 = 1}]",
+        "struct @main.Pair[@main.Point, @main.Opt2[Int64]] {0 = struct @main.Point {0 = -7, 1 = -0.5}, 1 = ",
+        "[struct @main.Handler {0 = array $moonbit.string of 4 \"plus\", 1 = struct $__moonbit_main.anon_",
+        ", 1 = 10}, 2 = array $FixedArray[String] of 2 [array $moonbit.string of 2 \"t1\", ",
+        "1 = struct $(Int, String) -> Int {0 = func[3] <",
+        "array $FixedArray[@main.Point] of 1 [struct @main.Point {0 = 1, 1 = 1.0}]",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
+
 /// `tests/fixtures/sources/python/p2w-shop.py`: of a compiler that nothing here knows, types and fields have names all
 /// the same.
 #[test]
