@@ -88,3 +88,27 @@ fn oldest_known(crash: &CrashContext<'_, '_>, row: &[Allocating]) -> Option<Allo
         Some(Allocation { thread: crash.thread, frame: *frame, function: name.to_string(), bytes })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_which_parameters_are_the_size() {
+        let lines = super::super::rule_lines(include_str!("allocations.txt")).count();
+        assert_eq!(RULES.len(), lines, "every line is a rule");
+        let size = |name: &str, count: usize| {
+            let rule = RULES.iter().find(|(function, _)| function.is_for(name, Some(count)));
+            rule.map(|(_, parameters)| parameters.as_slice())
+        };
+        assert_eq!(size("malloc", 1), Some(&[0][..]));
+        assert_eq!(size("xmalloc", 1), Some(&[0][..]));
+        assert_eq!(size("xmalloc", 2), None);
+        assert_eq!(size("pool_malloc", 1), None, "this may be the pool");
+        assert_eq!(size("ecalloc", 2), Some(&[0, 1][..]));
+        assert_eq!(size("g_realloc", 2), Some(&[1][..]));
+        assert_eq!(size("xnmalloc", 2), Some(&[0, 1][..]));
+        assert_eq!(size("g_malloc0_n", 2), Some(&[0, 1][..]));
+        assert_eq!(size("xreallocarray", 3), Some(&[1, 2][..]));
+    }
+}
