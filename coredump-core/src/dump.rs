@@ -355,7 +355,10 @@ impl Dump {
     /// # Ok::<(), coredump_core::Error>(())
     /// ```
     pub fn allocation(&self) -> Option<reason::Allocation> {
-        reason::allocation(self.recorded(), self.binaries(), self.resolver(), &self.0.store.0.signer)
+        match self.reason() {
+            Some(reason) => reason.allocation.clone(),
+            None => reason::allocation(self.recorded(), self.binaries(), self.resolver(), &self.0.store.0.signer),
+        }
     }
 
     /// Returns true if a function belongs to a panic's machinery, a standard library or the code that starts a program,

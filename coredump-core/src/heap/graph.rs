@@ -477,7 +477,7 @@ impl<'h, 'v> Graph<'h, 'v> {
     /// where they begin is not known, but none of them begins in an adjacent page, of which everything is known.
     fn lost_pages(&self, roots: &Roots) -> Vec<Range<u64>> {
         let mut rows: Vec<Range<u64>> = Vec::new();
-        for heap in self.heaps.iter().filter(|heap| heap.kind == super::AllocatorKind::Zig) {
+        for heap in self.heaps.iter().filter(|heap| heap.allocator.may_lose_pages()) {
             let blocks = heap.blocks(self.view).filter_map(Result::ok);
             for block in blocks.filter(|block| block.state == State::Unknown) {
                 match rows.last_mut() {

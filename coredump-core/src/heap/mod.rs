@@ -150,6 +150,12 @@ trait Allocator: Sync {
     /// Bytes of the allocator's own in front of each block's address.
     fn gap(&self) -> u64;
 
+    /// Returns true if blocks of which it is not known whether they are used are whole pages, which nothing else has a
+    /// part of.
+    fn may_lose_pages(&self) -> bool {
+        false
+    }
+
     /// Returns the alignment of blocks, in bytes.
     fn alignment(&self) -> u64 {
         8

@@ -7,11 +7,7 @@ use super::graph::Roots;
 use crate::binaries::Binaries;
 use crate::model::{CoreDump, Thread, Value};
 use crate::regions::{Regions, STACK_POINTER, Use, unchanged_constants};
-use crate::unwind::stack_pointer::{global_named, may_use_below};
-
-/// Bytes below the stack pointer that a function without calls may use, which then does not move it (LLVM,
-/// `WebAssemblyFrameLowering`).
-const RED_ZONE: u64 = 128;
+use crate::unwind::stack_pointer::{RED_ZONE, global_named, may_use_below};
 
 impl Roots {
     /// The roots of a memory's heaps: all of the memory that is in no heap, no constant and not unused stack, globals,

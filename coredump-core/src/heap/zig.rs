@@ -442,6 +442,10 @@ fn extent_of(requested: u64, alignment: u64, width: u64) -> Option<u64> {
 }
 
 impl Allocator for Zig {
+    fn may_lose_pages(&self) -> bool {
+        true
+    }
+
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
         let _ = strict;
         Box::new(SlotWalk {

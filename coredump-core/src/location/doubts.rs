@@ -15,8 +15,8 @@ use crate::catalog::types::Kind;
 use crate::catalog::units::{Attr, Die, UnitRef};
 use crate::location::Missing;
 use crate::scope::VariableKind;
-use crate::unwind::stack_pointer::may_use_below;
-use crate::unwind::{RED_ZONE, Stores, beside};
+use crate::unwind::stack_pointer::{RED_ZONE, may_use_below};
+use crate::unwind::{Stores, beside};
 
 /// The most variables with which one variable is compared.
 const OTHERS: usize = 100;
@@ -120,7 +120,7 @@ impl<'s> FrameContext<'_, 's> {
             let pointer =
                 self.recovered.stack_pointer_global.filter(|_| !self.recovered.inferred && !self.rewritten)?;
             let below = || {
-                let inside = (entry.saturating_sub(RED_ZONE as u64)..entry).contains(&address);
+                let inside = (entry.saturating_sub(RED_ZONE)..entry).contains(&address);
                 (inside && may_use_below(self.binary.module(), self.frame.function?, pointer)?).then_some(())
             };
             if !((now..entry).contains(&address) || below().is_some()) || !self.is_optimised() {

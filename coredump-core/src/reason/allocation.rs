@@ -53,8 +53,10 @@ struct Allocating {
 
 /// The request in whose functions the crash happened, also in functions of the program's own that they called, as
 /// `xmalloc` or a handler of C++'s `operator new` does. Of the youngest allocating functions in a row it is the oldest
-/// whose arguments are known for certain; `None` if there is none.
-pub fn allocation(crash: &CrashContext<'_, '_>, signer: &Signer) -> Option<Allocation> {
+/// whose arguments are known for certain; `None` if there is none. Unless the program may have given up (`gave_up`), only
+/// those on top of the stack count: a function of its own that trapped for another cause was not called for want of memory.
+pub fn allocation(crash: &CrashContext<'_, '_>, signer: &Signer, gave_up: bool) -> Option<Allocation> {
+    let most_own = if gave_up { MOST_OWN } else { 0 };
     let (mut row, mut own) = (Vec::new(), 0);
     for (index, frame) in crash.frames.iter().enumerate() {
         let file = frame.location.as_ref().map(|location| &location.file);
@@ -70,7 +72,7 @@ pub fn allocation(crash: &CrashContext<'_, '_>, signer: &Signer) -> Option<Alloc
             // A function of the program's own ends a row.
             let told = oldest_known(crash, &row);
             own += 1;
-            if told.is_some() || own > MOST_OWN {
+            if told.is_some() || own > most_own {
                 return told;
             }
             row.clear();

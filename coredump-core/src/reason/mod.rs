@@ -228,7 +228,7 @@ pub fn find(
     let instruction = raised.as_ref().map(|trapped| access::text(&trapped.operator));
     let outside = |trapped: &Stopped<'_>| access::attempted(trapped, &crash.scene(0)?);
     let memory_access = raised.as_ref().filter(|_| kind == "memory-out-of-bounds").and_then(outside);
-    let allocation = allocation::allocation(&crash, signer);
+    let allocation = allocation::allocation(&crash, signer, !raises || gives_up(&kind));
     Some(CrashReason {
         kind,
         message,
@@ -243,8 +243,8 @@ pub fn find(
     })
 }
 
-/// The allocation in whose functions the program died, or after whose failure it gave up; `None` if there is none, or
-/// its size is not known for certain.
+/// The allocation in whose functions a program died of which no reason is known, or after whose failure it gave up;
+/// `None` if there is none, or its size is not known for certain. [`CrashReason`] has that of the others.
 pub(crate) fn allocation(
     dump: &CoreDump<'_>,
     binaries: &Binaries,
@@ -252,7 +252,7 @@ pub(crate) fn allocation(
     signer: &Signer,
 ) -> Option<Allocation> {
     let frames = youngest(dump, resolver);
-    allocation::allocation(&CrashContext::new(dump, binaries, &frames), signer)
+    allocation::allocation(&CrashContext::new(dump, binaries, &frames), signer, true)
 }
 
 /// The youngest frames of the crashed thread.

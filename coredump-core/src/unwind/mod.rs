@@ -29,7 +29,7 @@ use crate::model::{CoreDump, Frame, Value};
 use crate::module::Module;
 use stack_pointer::{global_named, infer, wrap};
 use symbolic::{AbstractState, Question};
-pub use symbolic::{RED_ZONE, Read, Stores, beside, write_at};
+pub use symbolic::{Read, Stores, beside, write_at};
 
 /// The place at which a frame stands in its module.
 #[derive(Clone, Copy)]

@@ -4,6 +4,10 @@ use wasmparser::Operator;
 
 use crate::module::{Module, ValueType};
 
+/// Bytes below the stack pointer in which a function that calls nothing may have its frame, without moving it (LLVM,
+/// `WebAssemblyFrameLowering`).
+pub const RED_ZONE: u64 = 128;
+
 /// The index of the mutable global of that name.
 pub fn global_named(module: &Module<'_>, name: &str) -> Option<u32> {
     let globals = module.globals().iter().enumerate().take(1000);

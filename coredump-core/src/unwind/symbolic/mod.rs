@@ -12,7 +12,7 @@ mod stores;
 
 pub use self::balance::restores;
 use self::body::Body;
-pub use self::stores::{RED_ZONE, Read, Stores, beside, write_at};
+pub use self::stores::{Read, Stores, beside, write_at};
 use crate::module::{Module, ValueType};
 
 /// Something unknown that is the same wherever it appears in one activation of the function.

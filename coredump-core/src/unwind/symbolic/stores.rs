@@ -12,7 +12,7 @@ use super::body::{Body, Watch};
 use super::{Abstract, AbstractState, Question, Sum, SymbolicBase, entry, restores};
 use crate::module::{Module, ValueType};
 use crate::unwind::arity::arity;
-use crate::unwind::stack_pointer::may_use_below;
+use crate::unwind::stack_pointer::{RED_ZONE, may_use_below};
 
 /// Ranges and pointers that are kept: a function with more is taken to write everything.
 const KEPT: usize = 100_000;
@@ -21,10 +21,6 @@ const KEPT: usize = 100_000;
 const CALLS: u32 = 4;
 /// Functions to which it is handed on.
 const CALLEES: u32 = 20;
-
-/// Bytes below the stack pointer in which a function that calls nothing may have its frame (LLVM,
-/// `WebAssemblyFrameLowering`).
-pub const RED_ZONE: i64 = 128;
 
 /// A read of memory at a place that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,7 +75,7 @@ impl Stores {
         let ty = module.globals().get(pointer as usize)?.ty;
         let mut stores = Stores::from_function(module, function, Some(pointer), SymbolicBase::StackPointer, ty)?;
         if may_use_below(module, function, pointer) == Some(true) {
-            stores.floor = -RED_ZONE;
+            stores.floor = -(RED_ZONE as i64);
         }
         Some(stores)
     }
