@@ -730,6 +730,40 @@ fn values_of_d_are_written_as_d_has_them() {
     }
 }
 
+/// gdb 13 shows the same values of the same program by the same compiler on x86-64, nested the same way; of `flat`,
+/// whose length the compiler keeps in a variable that is gone, it shows none either.
+#[test]
+fn arrays_of_fortran_have_the_shape_that_their_descriptors_say() {
+    for (_folder, dump) in full_and_fast("fortran-grid") {
+        let text = Tool::new("coredump-bt").arg("--locals").arg(&dump).run().text().to_owned();
+        for line in [
+            "row: integer[] = {101, 102, 103, 104, 105}",
+            "every: integer[] = {101, 103, 105}",
+            "table: integer[][] = {{11, 21}, {12, 22}, {13, 23}}",
+            "flat: integer[][2] = {...}",
+            "none: integer[] = <not associated>",
+            "cube: integer(kind=2)[2][3][2] = {{{111, 211}, {121, 221}, {131, 231}}, {{112, 212}, {122, 222}, {132, 232}}}",
+            "here: struct station = {name = \"harbor\", heights = {{11, 21}, {12, 22}}, samples = {102, 103, 104}}",
+            "table: integer[3][2] = {{11, 21}, {12, 22}, {13, 23}}",
+            "z: complex(kind=8) = 1.5 - 2i",
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+        assert!(!text.contains("._QM"), "the compiler's own variable: {text}");
+        for (frame, expression, value) in [
+            ("0", "every[2]", "105"),
+            ("0", "every[1..3]", "{103, 105}"),
+            ("0", "table[2][1]", "23"),
+            ("1", "here.samples[1]", "103"),
+        ] {
+            let run = Tool::new("coredump-dump").args(["--frame", frame, "--print", expression]).arg(&dump).run();
+            assert_eq!(run.text(), format!("{expression} = {value}\n"));
+        }
+        let nothing = Tool::new("coredump-dump").args(["--print", "none[0]"]).arg(&dump).run();
+        assert!(nothing.stderr.contains("the array is not associated"), "{}", nothing.stderr);
+    }
+}
+
 /// Dumps of a guest with its locals and without.
 fn full_and_fast(name: &str) -> [(tempfile::TempDir, PathBuf); 2] {
     [&[][..], &["--fast"]].map(|options| {

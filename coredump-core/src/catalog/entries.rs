@@ -31,6 +31,8 @@ pub enum Language {
     Cpp,
     /// D.
     D,
+    /// Fortran.
+    Fortran,
     /// Rust.
     Rust,
     /// Zig.
@@ -62,6 +64,17 @@ impl Language {
     /// Returns true if how a class is passed depends on its constructors.
     pub fn has_constructors(self) -> bool {
         self == Language::Cpp
+    }
+
+    /// Returns true if the elements of a column of an array lie beside each other, not those of a row, unless the array
+    /// says otherwise (DWARF 5, 5.5, `DW_AT_ordering`).
+    pub fn stores_columns(self) -> bool {
+        self == Language::Fortran
+    }
+
+    /// The first index of an array that has no other (DWARF 5, table 7.17).
+    pub fn first_index(self) -> i64 {
+        i64::from(self == Language::Fortran)
     }
 
     /// Returns true if a type of size 0 has exactly one value, which is known without its bytes.
@@ -110,6 +123,8 @@ pub fn language(unit: UnitRef<'_, '_>) -> Language {
             DW_LANG_Rust => Language::Rust,
             DW_LANG_Zig => Language::Zig,
             DW_LANG_D => Language::D,
+            DW_LANG_Fortran77 | DW_LANG_Fortran90 | DW_LANG_Fortran95 | DW_LANG_Fortran03 | DW_LANG_Fortran08
+            | DW_LANG_Fortran18 => Language::Fortran,
             DW_LANG_C_plus_plus
             | DW_LANG_C_plus_plus_03
             | DW_LANG_C_plus_plus_11

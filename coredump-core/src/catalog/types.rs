@@ -56,12 +56,15 @@ pub enum PointerKind {
 pub struct Array {
     /// The type of its elements.
     pub element: Option<Die>,
-    /// The number of elements in each dimension, outermost first; `None` where it is not constant.
+    /// The number of elements in each dimension, outermost first; `None` where it is not constant. The outermost is the
+    /// one whose index changes last from one element to the next in memory, whatever the source writes first.
     pub dimensions: Vec<Option<u64>>,
     /// Bytes from one element to the next, where that is not the element's size.
     pub stride: Option<u64>,
     /// True if it is a SIMD vector.
     pub vector: bool,
+    /// True if the program computes where the elements are (DWARF 5, 5.18): the object itself is a descriptor of them.
+    pub described: bool,
 }
 
 /// A structure's, class's or union's contents.

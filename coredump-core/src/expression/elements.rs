@@ -6,7 +6,7 @@ use super::tree::{Node, NodeKind};
 use crate::catalog::types::Kind;
 use crate::catalog::units::Die;
 use crate::lang::{Meaning, quoted};
-use crate::values::{Source, Value, is_signed};
+use crate::values::{Described, Source, Value, is_signed};
 
 /// The most elements of one slice.
 const SLICE: u64 = 1 << 20;
@@ -14,6 +14,18 @@ const SLICE: u64 = 1 << 20;
 const ENTRIES: u64 = 1 << 16;
 /// The most references and smart pointers that are followed to a value that has elements.
 const FOLLOWED: u32 = 8;
+
+/// Elements that follow each other.
+struct Row {
+    /// Their type.
+    element: Option<Die>,
+    /// The place of the first one.
+    base: Source,
+    /// Their number, where it is known.
+    len: Option<u64>,
+    /// Bytes from one to the next, where that is not the size of an element.
+    stride: Option<u64>,
+}
 
 impl Evaluator<'_, '_, '_, '_> {
     pub(super) fn element(&self, inner: &Node, index: &Node) -> Result<Value, ExpressionError> {
@@ -66,14 +78,14 @@ impl Evaluator<'_, '_, '_, '_> {
         if let Some(found) = u64::try_from(index).ok().and_then(|index| self.renderer.element(value, index)) {
             return found;
         }
-        let (element, base, len) = self.elements(value)?;
-        let size = self.frame.units.size_of(element).ok_or("its elements have no size")?;
+        let Row { element, base, len, stride } = self.elements(value)?;
+        let stride = stride.or_else(|| self.frame.units.size_of(element)).ok_or("its elements have no size")?;
         if let Some(len) = len
             && !(0..i128::from(len)).contains(&index)
         {
             return Err(format!("there are {len} elements"));
         }
-        let offset = i128::from(size).checked_mul(index).ok_or("the offset is too large")?;
+        let offset = i128::from(stride).checked_mul(index).ok_or("the offset is too large")?;
         if let Source::Memory(address) = base {
             // An index from a pointer may be negative.
             let address = i128::from(address).checked_add(offset).and_then(|at| u64::try_from(at).ok());
@@ -82,24 +94,32 @@ impl Evaluator<'_, '_, '_, '_> {
         Ok(Value { ty: element, source: base.moved_by(u64::try_from(offset).map_err(|_| "outside of it")?) })
     }
 
-    /// The type of the elements, where they begin, and how many there are.
-    fn elements(&self, value: &Value) -> Result<(Option<Die>, Source, Option<u64>), String> {
+    fn elements(&self, value: &Value) -> Result<Row, String> {
+        let row = |element, base, len| Ok(Row { element, base, len, stride: None });
         let peeled = self.frame.units.peeled(value.ty);
         match peeled.as_ref().map(|(_, ty)| &ty.kind) {
-            Some(Kind::Pointer(_, target @ Some(_))) => Ok((*target, self.pointee(value, *target).source, None)),
+            Some(Kind::Pointer(_, target @ Some(_))) => row(*target, self.pointee(value, *target).source, None),
+            Some(Kind::Array(array)) if array.described => match self.frame.described(value, array) {
+                Ok(Described::Array(value)) => self.elements(&value),
+                Ok(Described::Nothing(why)) => Err(format!("the array is {why}")),
+                Err(missing) => Err(format!("its elements are not known: {missing}")),
+            },
             Some(Kind::Array(array)) => match array.dimensions.split_first() {
-                Some((count, [])) => Ok((array.element, value.source.clone(), *count)),
+                Some((count, [])) => {
+                    let (base, stride) = (value.source.clone(), array.stride.filter(|&stride| stride > 0));
+                    Ok(Row { element: array.element, base, len: *count, stride })
+                }
                 Some((count, rest)) => {
                     let inner = self.frame.units.array_of(array.element, rest.to_vec());
-                    Ok((Some(inner), value.source.clone(), *count))
+                    row(Some(inner), value.source.clone(), *count)
                 }
                 None => Err("an array without dimensions".into()),
             },
             _ => match self.renderer.contiguous(value) {
-                Some(Ok(found)) => Ok((found.element, Source::Memory(found.address), Some(found.len))),
+                Some(Ok(found)) => row(found.element, Source::Memory(found.address), Some(found.len)),
                 Some(Err(missing)) => Err(format!("its elements are not known: {missing}")),
                 None => match self.renderer.lang.array_pointee(self.renderer, value) {
-                    Some((element, source)) => Ok((element, source, None)),
+                    Some((element, source)) => row(element, source, None),
                     None => Err(format!("`{}` has no elements", self.renderer.type_name(value.ty))),
                 },
             },
@@ -113,11 +133,15 @@ impl Evaluator<'_, '_, '_, '_> {
         let count = count.ok_or_else(|| ExpressionError::new(to.column, "no such range of elements"))?;
         let value = self.indexed(self.value(inner)?);
         let fail = |message| ExpressionError::new(from.column, message);
-        let (element, base, len) = self.elements(&value).map_err(fail)?;
+        let Row { element, base, len, stride } = self.elements(&value).map_err(fail)?;
         if len.is_some_and(|len| last > i128::from(len)) {
             return Err(ExpressionError::new(to.column, format!("there are {} elements", len.unwrap_or_default())));
         }
         let source = if count == 0 { base } else { self.element_of(&value, first).map_err(fail)?.source };
-        Ok(Value { ty: Some(self.frame.units.array_of(element, vec![Some(count)])), source })
+        let ty = match stride {
+            Some(stride) => self.frame.units.strided_array_of(element, count, stride),
+            None => self.frame.units.array_of(element, vec![Some(count)]),
+        };
+        Ok(Value { ty: Some(ty), source })
     }
 }

@@ -47,7 +47,8 @@ use type_budget::TypeBudget;
 /// The implementation of [`Lang`] for each language.
 pub fn table(language: Language) -> &'static dyn Lang {
     match language {
-        Language::C => &c::C,
+        // Fortran's values are written as those of C.
+        Language::C | Language::Fortran => &c::C,
         Language::Cpp => &cpp::Cpp,
         Language::D => &d::D,
         Language::Rust => &rust::Rust,

@@ -16,7 +16,7 @@ use crate::limits::{MAX_NAME, shorten};
 use crate::location::Missing;
 use crate::location::frame::FrameContext;
 use crate::scope::VariableKind;
-use crate::values::{Limits, Source, Status, Value, Variable, When, variable_value};
+use crate::values::{Described, Limits, Source, Status, Value, Variable, When, variable_value};
 
 /// The most nodes of all trees of one rendering.
 const NODES: u32 = 50_000;
@@ -114,8 +114,9 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
         let frame = self.frame;
         let name = frame.units.name(die).filter(|name| !name.is_empty())?;
         let entry = frame.units.entry(die)?;
-        // Variables that the compiler made are left out: the length of an array, the end of a range in a loop.
-        let made = entry.has_attr(DW_AT_artificial) && name.starts_with(b"__");
+        // Variables that the compiler made are left out: the length of an array, the end of a range in a loop. clang's
+        // begin with two underscores, flang's with a dot.
+        let made = entry.has_attr(DW_AT_artificial) && (name.starts_with(b"__") || name.starts_with(b"."));
         if made || entry.has_attr(DW_AT_declaration) {
             return None;
         }
@@ -185,6 +186,11 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
             Kind::Enum(list) => self.enumerator(value, list),
             Kind::Pointer(kind, target) => self.pointer(value, &ty, *kind, *target, depth),
             Kind::MemberPointer(target, _) => self.member_pointer(value, *target),
+            Kind::Array(array) if array.described => match self.frame.described(value, array) {
+                Ok(Described::Array(value)) => self.show(&value, depth),
+                Ok(Described::Nothing(why)) => Shown::text(format!("<{why}>")),
+                Err(missing) => missing.into(),
+            },
             Kind::Array(array) => self.array(value, array, &array.dimensions, depth),
             Kind::Struct(contents) => {
                 let object = value.source.address().map(|address| (address, die));

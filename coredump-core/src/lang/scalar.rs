@@ -222,10 +222,10 @@ fn wide_integer(bytes: &[u8], width: u64, signed: bool) -> String {
     format!("{}{first}{rest}", if negative { "-" } else { "" })
 }
 
-/// Returns true if a character type is for text: `char` and `char8_t` are; `signed char` and `unsigned char` are
-/// numbers (`int8_t`, `uint8_t`).
+/// Returns true if a character type is for text: `char`, `char8_t` and Fortran's `character` are; `signed char` and
+/// `unsigned char` are numbers (`int8_t`, `uint8_t`).
 fn is_plain_char(ty: &Type<'_>) -> bool {
-    matches!(ty.name, Some(b"char" | b"char8_t"))
+    matches!(ty.name, Some(b"char" | b"char8_t" | b"character"))
 }
 
 fn character(number: i128, byte: u8, lang: &dyn Lang) -> String {

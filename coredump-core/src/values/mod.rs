@@ -2,6 +2,7 @@
 
 #![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
 
+mod described;
 mod variable;
 mod vla;
 
@@ -15,6 +16,7 @@ use crate::catalog::units::Die;
 use crate::location::frame::FrameContext;
 use crate::location::{Missing, ObjectLocation, Piece, Place};
 
+pub use described::Described;
 pub use variable::{Limits, Scope, Status, Variable, When};
 
 /// Size in bytes of the largest object that is put together from pieces.

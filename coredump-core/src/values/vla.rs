@@ -28,7 +28,7 @@ impl FrameContext<'_, '_> {
                 let size = self.units.size_of(Some(die))?;
                 Some(self.units.pointer_to(Some(target), size))
             }
-            Kind::Array(array) => {
+            Kind::Array(array) if !array.described => {
                 let element = self.measured(array.element, levels);
                 let open = array.dimensions.iter().any(Option::is_none);
                 if element.is_none() && (!open || array.stride.is_some()) {
@@ -45,12 +45,19 @@ impl FrameContext<'_, '_> {
     /// The dimensions of an array; lengths that are in variables are read from these.
     fn lengths(&self, array: Die, known: &Array) -> Vec<Option<u64>> {
         let mut lengths = known.dimensions.clone();
+        let first = self.units.language(array.unit).first_index();
+        let is_reversed = self.units.entry(array).is_some_and(|entry| self.units.stores_columns(array.unit, &entry));
+        if is_reversed {
+            lengths.reverse();
+        }
         let mut at = 0;
         self.units.children(array, |child, entry| {
             if matches!(entry.tag, DW_TAG_subrange_type | DW_TAG_enumeration_type) {
                 if let Some(length) = lengths.get_mut(at).filter(|length| length.is_none()) {
                     let count = entry.attr_value(DW_AT_count).map(|count| (count, 0));
-                    let bound = count.or_else(|| Some((entry.attr_value(DW_AT_upper_bound)?, 1)));
+                    let lower = entry.attr_value(DW_AT_lower_bound).map_or(Some(first), |lower| lower.sdata_value());
+                    let upper = || Some((entry.attr_value(DW_AT_upper_bound)?, 1i128 - i128::from(lower?)));
+                    let bound = count.or_else(upper);
                     *length = bound.and_then(|(bound, more)| {
                         let variable = self.units.target(child.unit, &bound)?;
                         let (value, _) = variable_value(self, variable);
@@ -62,6 +69,9 @@ impl FrameContext<'_, '_> {
             }
             at < known.dimensions.len()
         });
+        if is_reversed {
+            lengths.reverse();
+        }
         lengths
     }
 }

@@ -3,6 +3,7 @@
 use gimli::constants::*;
 use gimli::{AttributeValue, UnitOffset};
 
+use super::CHARACTER;
 use crate::catalog::types::{Array, Enum, Kind, Member, Offset, PointerKind, Struct, Type, Variant, Variants};
 use crate::catalog::units::{Attr, Bytes, Die, Entry, Units};
 
@@ -31,6 +32,14 @@ impl<'s> Units<'s> {
             DW_TAG_atomic_type => Kind::Qualified("_Atomic", target()),
             DW_TAG_immutable_type => Kind::Qualified("const", target()),
             DW_TAG_array_type => Kind::Array(self.read_array(die, &entry, target())),
+            DW_TAG_string_type => {
+                let is_fixed = !entry.has_attr(DW_AT_string_length);
+                let size = entry.attr_value(DW_AT_byte_size).filter(|_| is_fixed);
+                let length = size.and_then(|size| size.udata_value());
+                let described = length.is_none();
+                let (element, dimensions) = (Some(CHARACTER), vec![length]);
+                Kind::Array(Array { element, dimensions, stride: None, vector: false, described })
+            }
             DW_TAG_structure_type => Kind::Struct(self.read_struct("struct", die, &entry)),
             DW_TAG_class_type => Kind::Struct(self.read_struct("class", die, &entry)),
             DW_TAG_union_type => Kind::Struct(self.read_struct("union", die, &entry)),
@@ -96,10 +105,20 @@ impl<'s> Units<'s> {
     }
 
     fn read_array(&self, die: Die, entry: &Entry<'s>, element: Option<Die>) -> Array {
+        let first_index = self.language(die.unit).first_index();
         let mut dimensions = Vec::new();
+        let mut described = entry.has_attr(DW_AT_data_location);
         self.children(die, |child, entry| {
             match entry.tag {
-                DW_TAG_subrange_type => dimensions.push(dimension(entry)),
+                DW_TAG_subrange_type => {
+                    dimensions.push(dimension(entry, first_index));
+                    described |= entry.has_attr(DW_AT_byte_stride) || entry.has_attr(DW_AT_bit_stride);
+                }
+                // DWARF 5, 5.13: as many dimensions as the descriptor says.
+                DW_TAG_generic_subrange => {
+                    dimensions.push(None);
+                    described = true;
+                }
                 DW_TAG_enumeration_type => {
                     let count = match self.type_at(child).as_deref() {
                         Some(Type { kind: Kind::Enum(list), .. }) => Some(list.enumerators.len() as u64),
@@ -111,10 +130,21 @@ impl<'s> Units<'s> {
             }
             dimensions.len() < 64
         });
+        if self.stores_columns(die.unit, entry) {
+            dimensions.reverse();
+        }
         let stride = entry.attr_value(DW_AT_byte_stride).and_then(|value| value.udata_value());
         let bits = entry.attr_value(DW_AT_bit_stride).and_then(|value| value.udata_value());
         let vector = entry.attr(DW_AT_GNU_vector).is_some();
-        Array { element, dimensions, stride: stride.or(bits.map(|bits| bits / 8)), vector }
+        Array { element, dimensions, stride: stride.or(bits.map(|bits| bits / 8)), vector, described }
+    }
+
+    /// Returns true if the dimension of an array that is written first is the innermost in memory.
+    pub fn stores_columns(&self, unit: u32, array: &Entry<'_>) -> bool {
+        match array.attr_value(DW_AT_ordering) {
+            Some(AttributeValue::Ordering(ordering)) => ordering == DW_ORD_col_major,
+            _ => self.language(unit).stores_columns(),
+        }
     }
 
     fn read_struct(&self, keyword: &'static str, die: Die, entry: &Entry<'s>) -> Struct<'s> {
@@ -241,12 +271,12 @@ pub fn declared(entry: &Entry<'_>) -> Option<(u64, u32)> {
     Some((file, u32::try_from(line).ok().filter(|&line| line > 0)?))
 }
 
-/// A dimension's number of elements (DWARF 5, 5.13), for languages that count from zero.
-fn dimension(entry: &Entry<'_>) -> Option<u64> {
+/// A dimension's number of elements (DWARF 5, 5.13), in a language whose first index is `first` where none is written.
+fn dimension(entry: &Entry<'_>, first: i64) -> Option<u64> {
     if let Some(count) = entry.attr_value(DW_AT_count) {
         return count.udata_value();
     }
-    let lower = entry.attr_value(DW_AT_lower_bound).and_then(|value| value.sdata_value()).unwrap_or(0);
+    let lower = entry.attr_value(DW_AT_lower_bound).map_or(Some(first), |value| value.sdata_value())?;
     let upper = match entry.attr_value(DW_AT_upper_bound)? {
         // Old compilers describe an array of no elements by an upper bound of -1.
         AttributeValue::Data1(u8::MAX) | AttributeValue::Data2(u16::MAX) | AttributeValue::Data4(u32::MAX) => -1,

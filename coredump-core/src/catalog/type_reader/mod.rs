@@ -14,10 +14,16 @@ use super::units::{Die, Units};
 const ALIASES: u32 = 64;
 /// The unit number of types that no entry describes: no unit has this number.
 const MADE: u32 = u32::MAX;
+/// The type of the characters of a text (`DW_TAG_string_type`), which no entry describes.
+const CHARACTER: Die = Die { unit: MADE, offset: usize::MAX };
 
 impl<'s> Units<'s> {
     /// The type at `die`; `None` when its entry is damaged.
     pub fn type_at(&self, die: Die) -> Option<Arc<Type<'s>>> {
+        if die == CHARACTER {
+            let kind = Kind::Base(gimli::DW_ATE_unsigned_char);
+            return Some(Arc::new(Type { name: Some(b"character"), size: Some(1), kind }));
+        }
         if die.unit == MADE {
             return self.made().borrow().get(die.offset).cloned();
         }
@@ -65,6 +71,9 @@ impl<'s> Units<'s> {
                     Some(stride) => stride,
                     None => self.size_within(array.element, levels.checked_sub(1)?)?,
                 };
+                if array.described {
+                    return None;
+                }
                 array.dimensions.iter().try_fold(element, |size, count| size.checked_mul((*count)?))
             }
             Kind::Enum(list) => self.size_within(list.underlying, levels.checked_sub(1)?),
@@ -89,8 +98,17 @@ impl<'s> Units<'s> {
 
     /// An array of `element`, for which no entry need exist.
     pub fn array_of(&self, element: Option<Die>, dimensions: Vec<Option<u64>>) -> Die {
-        let kind = Kind::Array(Array { element, dimensions, stride: None, vector: false });
-        self.make(Type { name: None, size: None, kind })
+        self.make_array(Array { element, dimensions, stride: None, vector: false, described: false })
+    }
+
+    /// An array of `count` elements that are `stride` bytes apart, for which no entry need exist.
+    pub fn strided_array_of(&self, element: Option<Die>, count: u64, stride: u64) -> Die {
+        let (dimensions, stride) = (vec![Some(count)], Some(stride));
+        self.make_array(Array { element, dimensions, stride, vector: false, described: false })
+    }
+
+    fn make_array(&self, array: Array) -> Die {
+        self.make(Type { name: None, size: None, kind: Kind::Array(array) })
     }
 
     /// A base type for which no entry need exist.

@@ -98,6 +98,31 @@ fn an_array_has_as_many_elements_as_each_way_of_telling_says() {
 }
 
 #[test]
+fn dimensions_are_in_the_order_of_memory() {
+    let rows = || vec![count(Number(3)), count(Number(2))];
+    let columns = [(DW_AT_type, To("int")), (DW_AT_ordering, Number(u64::from(DW_ORD_col_major.0)))];
+    let by = |stride| entry(DW_TAG_subrange_type, "", [(DW_AT_count, Number(3)), (DW_AT_byte_stride, stride)], vec![]);
+    let (units, die) = units(
+        4,
+        vec![
+            entry(DW_TAG_array_type, "rows", [(DW_AT_type, To("int"))], rows()),
+            entry(DW_TAG_array_type, "columns", columns, rows()),
+            entry(DW_TAG_array_type, "every other", [(DW_AT_type, To("int"))], vec![by(Number(8))]),
+            entry(DW_TAG_string_type, "text", [(DW_AT_byte_size, Number(5))], vec![]),
+        ],
+    );
+    let array = |label| match &units.type_at(die(label)).unwrap().kind {
+        Kind::Array(array) => (array.dimensions.clone(), array.described),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(array("rows"), (vec![Some(3), Some(2)], false));
+    assert_eq!(array("columns"), (vec![Some(2), Some(3)], false));
+    assert_eq!(array("every other"), (vec![Some(3)], true), "its elements do not follow each other");
+    assert_eq!(units.size_of(Some(die("every other"))), None);
+    assert_eq!(units.size_of(Some(die("text"))), Some(5));
+}
+
+#[test]
 fn a_member_is_where_each_version_of_dwarf_says_it() {
     let plus = |bytes| Expression(vec![DW_OP_plus_uconst.0, bytes]);
     let members = vec![

@@ -1,0 +1,122 @@
+//! Arrays and texts of which a descriptor says where they are and how long (DWARF 5, 5.18): Fortran's arrays that are
+//! allocated, pointed to, or passed with any shape, and its texts of any length.
+
+use gimli::AttributeValue;
+use gimli::constants::*;
+
+use super::{Source, Value, is_signed, variable_value};
+use crate::catalog::types::Array;
+use crate::catalog::units::{Attr, Die};
+use crate::location::Missing;
+use crate::location::frame::FrameContext;
+
+/// The most dimensions of an array: Fortran allows 15.
+const DIMENSIONS: usize = 32;
+
+/// The object of a descriptor.
+pub enum Described {
+    /// An array or a text.
+    Array(Value),
+    /// None: it was not allocated, or the pointer points to nothing.
+    Nothing(&'static str),
+}
+
+/// One dimension.
+struct Dimension {
+    /// The number of its elements.
+    count: u64,
+    /// Bytes from one to the next, where they do not follow each other without gaps.
+    stride: Option<u64>,
+}
+
+impl<'s> FrameContext<'_, 's> {
+    /// The array that a value of type `array`, a descriptor, describes.
+    pub fn described(&self, value: &Value, array: &Array) -> Result<Described, Missing> {
+        let (die, _) = self.units.peeled(value.ty).ok_or_else(Missing::not_captured)?;
+        let entry = self.units.entry(die).ok_or_else(Missing::not_captured)?;
+        let object = value.source.address();
+        let number = |name| entry.attr_value(name).map(|value| self.dynamic(die.unit, &value, object));
+        for (name, without) in [(DW_AT_allocated, "not allocated"), (DW_AT_associated, "not associated")] {
+            if number(name).transpose()? == Some(0) {
+                return Ok(Described::Nothing(without));
+            }
+        }
+        let data = number(DW_AT_data_location).transpose()?;
+        let source = data.map_or_else(|| value.source.clone(), Source::Memory);
+        if let Some(length) = number(DW_AT_string_length) {
+            let ty = self.units.array_of(array.element, vec![Some(length?)]);
+            return Ok(Described::Array(Value { ty: Some(ty), source }));
+        }
+        let size = self.units.size_of(array.element).filter(|&size| size > 0);
+        let size = size.ok_or_else(|| Missing::Malformed("an array whose elements have no size".into()))?;
+        let mut dimensions = self.dimensions(die, object)?;
+        if !self.units.stores_columns(die.unit, &entry) {
+            dimensions.reverse();
+        }
+        let (mut ty, mut next) = (array.element, Some(array.stride.unwrap_or(size)));
+        for dimension in dimensions {
+            let stride = dimension.stride.or(next).ok_or_else(unknown_shape)?;
+            ty = Some(self.units.strided_array_of(ty, dimension.count, stride));
+            next = stride.checked_mul(dimension.count);
+        }
+        Ok(Described::Array(Value { ty, source }))
+    }
+
+    /// The dimensions of an array in the order in which they are written.
+    fn dimensions(&self, array: Die, object: Option<u64>) -> Result<Vec<Dimension>, Missing> {
+        let first = self.units.language(array.unit).first_index();
+        let mut dimensions = Vec::new();
+        let mut failed = None;
+        self.units.children(array, |child, entry| {
+            let number =
+                |name| entry.attr_value(name).map(|value| self.dynamic(child.unit, &value, object)).transpose();
+            let read = || {
+                let count = match number(DW_AT_count)? {
+                    Some(count) => count,
+                    None => {
+                        let lower = number(DW_AT_lower_bound)?.map_or(first, |lower| lower as i64);
+                        let upper = number(DW_AT_upper_bound)?.ok_or_else(unknown_shape)? as i64;
+                        let count = upper.checked_sub(lower).and_then(|more| more.checked_add(1));
+                        count.map_or(0, |count| count.max(0) as u64)
+                    }
+                };
+                let stride = number(DW_AT_byte_stride)?;
+                // Backwards, or a bit after the other.
+                if stride.is_some_and(|stride| (stride as i64) < 0) || entry.has_attr(DW_AT_bit_stride) {
+                    return Err(unknown_shape());
+                }
+                Ok(Dimension { count, stride })
+            };
+            match entry.tag {
+                DW_TAG_subrange_type => match read() {
+                    Ok(dimension) => dimensions.push(dimension),
+                    Err(missing) => failed = Some(missing),
+                },
+                DW_TAG_generic_subrange => failed = Some(unknown_shape()),
+                _ => {}
+            }
+            failed.is_none() && dimensions.len() < DIMENSIONS
+        });
+        match failed {
+            None if !dimensions.is_empty() => Ok(dimensions),
+            failed => Err(failed.unwrap_or_else(unknown_shape)),
+        }
+    }
+
+    /// A property of a type: a constant, the value of a variable, or an expression over the address of the object.
+    fn dynamic(&self, unit: u32, property: &Attr<'s>, object: Option<u64>) -> Result<u64, Missing> {
+        if let AttributeValue::Exprloc(expression) = property {
+            return self.computed(unit, expression.0, object.ok_or(Missing::OptimizedOut)?);
+        }
+        if let Some(constant) = property.udata_value().or_else(|| property.sdata_value().map(|value| value as u64)) {
+            return Ok(constant);
+        }
+        let variable = self.units.target(unit, property).ok_or_else(unknown_shape)?;
+        let (value, _) = variable_value(self, variable);
+        Ok(value.number(self, is_signed(self, value.ty))? as u64)
+    }
+}
+
+fn unknown_shape() -> Missing {
+    Missing::NotCaptured("the shape of the array".into())
+}
