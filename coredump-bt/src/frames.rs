@@ -4,7 +4,7 @@ use std::io;
 
 use coredump_core::cli::args::RawArg;
 use coredump_core::cli::frame::repeated;
-use coredump_core::fold::{self, Part};
+use coredump_core::fold::{self, FoldedPart};
 use coredump_core::interpreted::Interpreted;
 use coredump_core::module::Module;
 use coredump_core::{Call, Dump, Frame, ResolvedFrame, Scope, Thread, model};
@@ -58,12 +58,12 @@ impl<'r> Frames<'r> {
         let width = digits(shown.saturating_sub(1));
         for part in self.parts(thread.recorded(), shown) {
             match part {
-                Part::Frames(frames) => {
+                FoldedPart::Frames(frames) => {
                     for frame in frames.filter_map(|frame| thread.frame(frame)) {
                         self.frame(page, &frame, width)?;
                     }
                 }
-                Part::Repeat { frames, period, times } => {
+                FoldedPart::Repeat { frames, period, times } => {
                     page.piece(TextRole::Faint, &repeated(&frames, period, times))?;
                     page.end()?;
                 }
@@ -80,10 +80,10 @@ impl<'r> Frames<'r> {
         }
     }
 
-    fn parts(&self, thread: &model::Thread, shown: usize) -> Vec<Part> {
+    fn parts(&self, thread: &model::Thread, shown: usize) -> Vec<FoldedPart> {
         // Values differ from one activation to the next, so recursion is not folded where they are shown.
         if self.args.no_fold || self.args.raw || self.args.locals {
-            return vec![Part::Frames(0..shown)];
+            return vec![FoldedPart::Frames(0..shown)];
         }
         fold::frames(&thread.frames[..shown])
     }

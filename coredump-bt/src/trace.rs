@@ -8,7 +8,7 @@ use coredump_core::cli::frame;
 use coredump_core::cli::input::Input;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::trace::{Locator, Mark, ScannedText, Scanner};
+use coredump_core::trace::{FrameMark, Locator, ScannedText, Scanner};
 use coredump_core::{Call, Dump, Frame, ResolvedFrame, Slot, Store};
 
 use crate::args::Args;
@@ -113,11 +113,11 @@ impl Printer<'_> {
     }
 
     /// Inserts the resolved frame: the calls inlined there, innermost first, then its function.
-    fn frame(&mut self, mark: &Mark, frame: &ResolvedFrame) -> io::Result<()> {
+    fn frame(&mut self, mark: &FrameMark, frame: &ResolvedFrame) -> io::Result<()> {
         frame.calls().try_for_each(|call| self.call(mark, &call))
     }
 
-    fn call(&mut self, mark: &Mark, call: &Call<'_>) -> io::Result<()> {
+    fn call(&mut self, mark: &FrameMark, call: &Call<'_>) -> io::Result<()> {
         if mark.depth > 0 {
             // If the frame is in a JSON string, the inserted text is escaped, so that it stays one.
             let paths = &self.page.paths;

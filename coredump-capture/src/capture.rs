@@ -13,7 +13,7 @@ use wasmtime::{AsContextMut, Module, RootScope, StoreContextMut};
 use crate::binary::Binary;
 use crate::catalog::{AnyMemory, Catalog};
 use crate::contents;
-use crate::extent::{Extent, MemoryChoice};
+use crate::extent::{CaptureExtent, MemoryChoice};
 use crate::frames;
 pub use crate::frames::Stop;
 use crate::objects::{self, Captured};
@@ -71,7 +71,7 @@ impl Stack {
     pub fn complete<T: 'static>(
         mut self,
         binary: &Binary,
-        extent: Extent,
+        extent: CaptureExtent,
         store: &mut StoreContextMut<'_, T>,
     ) -> Capture {
         let mut scope = RootScope::new(&mut *store);

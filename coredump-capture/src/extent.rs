@@ -15,7 +15,7 @@ pub enum MemoryChoice {
 
 /// The part of a store's state that goes into a capture.
 #[derive(Clone, Copy, Debug)]
-pub struct Extent {
+pub struct CaptureExtent {
     /// The memories and objects that go in: all, those that the frames reach, or none.
     pub memory: MemoryChoice,
     /// The most bytes of objects; the objects nearest to the frames come first.

@@ -55,9 +55,9 @@ pub mod internals {
     pub use crate::capture::{Stack, Stop};
     pub use crate::cause::{message, trap_kind};
     pub use crate::exceptions::SeenException;
-    pub use crate::extent::Extent;
+    pub use crate::extent::CaptureExtent;
     pub use crate::final_dump::FinalDump;
-    pub use crate::output::{Held, host_name};
+    pub use crate::output::{HeldDump, host_name};
     pub use crate::plain::Noted;
     pub use crate::quietly::quietly;
     pub use crate::recorder::{Watcher, needs_detail, timestamp};

@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::hash::Hasher;
 use std::time::Instant;
 
-use coredump_core::objects::{Code, Id, Storage, Writer};
+use coredump_core::objects::{Id, Storage, StoredReference, Writer};
 use wasmtime::{AnyRef, ArrayRef, AsContextMut, ExnRef, GcRef, RootScope, Rooted, StoreContextMut, StructRef, Val};
 
 use crate::binary::Binary;
 use crate::catalog::Catalog;
-use crate::extent::Extent;
+use crate::extent::CaptureExtent;
 use crate::numbers::{Number, Numbers};
 use crate::roots::{Ids, Root};
 use crate::types::{Types, storage};
@@ -43,7 +43,7 @@ pub struct Captured {
 pub fn capture<T: 'static>(
     catalog: &mut Catalog,
     wanted: usize,
-    extent: Extent,
+    extent: CaptureExtent,
     binary: &Binary,
     store: &mut StoreContextMut<'_, T>,
 ) -> Captured {
@@ -80,7 +80,7 @@ struct Walk<'c> {
     writer: Writer,
     numbers: Numbers,
     /// References to functions, by the engine's addresses.
-    functions: HashMap<usize, Code>,
+    functions: HashMap<usize, StoredReference>,
     limit: u64,
     until: Option<Instant>,
 }
@@ -198,7 +198,7 @@ impl Walk<'_> {
 
     fn put<T: 'static>(&mut self, value: &Val, storage: Storage, store: &mut StoreContextMut<'_, T>) {
         if storage == Storage::Ref {
-            let code = self.code(value, store).unwrap_or(Code::UNKNOWN);
+            let code = self.code(value, store).unwrap_or(StoredReference::UNKNOWN);
             self.writer.reference(code);
         } else {
             put_number(&mut self.writer, value, storage);
@@ -206,16 +206,16 @@ impl Walk<'_> {
     }
 
     /// A reference; none if nothing is known of what it refers to.
-    fn code<T: 'static>(&mut self, value: &Val, store: &mut StoreContextMut<'_, T>) -> Option<Code> {
+    fn code<T: 'static>(&mut self, value: &Val, store: &mut StoreContextMut<'_, T>) -> Option<StoredReference> {
         let any = match value {
             Val::AnyRef(None) | Val::ExternRef(None) | Val::ExnRef(None) | Val::FuncRef(None) => {
-                return Some(Code::NULL);
+                return Some(StoredReference::NULL);
             }
             Val::AnyRef(Some(reference)) => *reference,
             // A reference of the host may stand for an object that `anyref` reaches as well: both get the same id.
             Val::ExternRef(Some(reference)) => AnyRef::convert_extern(&mut *store, *reference).ok()?,
             Val::ExnRef(Some(reference)) => {
-                return self.numbers.number(Number::Exn(raw(reference, store)?)).map(Code::object);
+                return self.numbers.number(Number::Exn(raw(reference, store)?)).map(StoredReference::object);
             }
             Val::FuncRef(Some(function)) => {
                 let address = function.to_raw(&mut *store) as usize;
@@ -224,15 +224,15 @@ impl Walk<'_> {
                 }
                 let place = self.catalog.function(address, store);
                 let code = place.map(|(instance, index)| self.writer.add_function(Some(instance), index));
-                let code = code.unwrap_or(Code::UNKNOWN);
+                let code = code.unwrap_or(StoredReference::UNKNOWN);
                 self.functions.insert(address, code);
                 return Some(code);
             }
             _ => return None,
         };
         match any.as_i31(&*store).ok()? {
-            Some(value) => Some(Code::i31(value.get_i32())),
-            None => self.numbers.number(Number::Any(raw(&any, store)?)).map(Code::object),
+            Some(value) => Some(StoredReference::i31(value.get_i32())),
+            None => self.numbers.number(Number::Any(raw(&any, store)?)).map(StoredReference::object),
         }
     }
 }

@@ -44,7 +44,7 @@ enum Waiting {
     #[default]
     Nothing,
     /// This one.
-    Dump(Held),
+    Dump(HeldDump),
     /// There was one. Somebody took it, who writes it: a better one comes too late.
     Taken,
     /// It could not be held back, and was written where it belongs. This is the reason.
@@ -53,7 +53,7 @@ enum Waiting {
 
 /// A whole dump that was held back, in a temporary file.
 #[derive(Debug)]
-pub struct Held(File);
+pub struct HeldDump(File);
 
 /// The place to which a dump was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl Output {
         });
         match file {
             Ok(file) => {
-                *self.held() = Waiting::Dump(Held(file));
+                *self.held() = Waiting::Dump(HeldDump(file));
                 Ok(if self.is_stdout() { DumpPlace::Stdout } else { DumpPlace::File(path) })
             }
             Err(error) if error.kind == ErrorKind::Io => {
@@ -244,7 +244,7 @@ impl Output {
 
     /// The dump that was held back, if it still is: from now on no better one replaces it.
     #[doc(hidden)]
-    pub fn take_held(&self) -> Option<Held> {
+    pub fn take_held(&self) -> Option<HeldDump> {
         let mut waiting = self.held();
         if !matches!(*waiting, Waiting::Dump(_)) {
             return None;
@@ -261,7 +261,7 @@ impl Output {
     ///
     /// As [`Output::write`].
     #[doc(hidden)]
-    pub fn release(&self, Held(mut file): Held) -> Result<()> {
+    pub fn release(&self, HeldDump(mut file): HeldDump) -> Result<()> {
         let copy = |output: &mut dyn Write| {
             let read = |error| Error::io("cannot copy the dump", error);
             file.seek(io::SeekFrom::Start(0)).map_err(read)?;

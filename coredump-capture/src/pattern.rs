@@ -72,11 +72,11 @@ impl Pattern {
         let mut name = Vec::new();
         for part in parts(self.text.as_bytes()) {
             name.extend_from_slice(match part {
-                Part::Text(text) => text,
-                Part::Program => program.as_bytes(),
-                Part::Process => values.process.as_bytes(),
-                Part::Time => values.time.as_bytes(),
-                Part::Host => values.host.as_bytes(),
+                PatternPart::Text(text) => text,
+                PatternPart::Program => program.as_bytes(),
+                PatternPart::Process => values.process.as_bytes(),
+                PatternPart::Time => values.time.as_bytes(),
+                PatternPart::Host => values.host.as_bytes(),
             });
         }
         PathBuf::from(OsString::from_vec(name))
@@ -89,10 +89,10 @@ impl Pattern {
         let name = pattern.iter().rposition(|&byte| byte == b'/').map_or(pattern, |slash| &pattern[slash + 1..]);
         let program = self.program(values);
         let piece = |part| match part {
-            Part::Text(text) => Piece::Text(text),
-            Part::Program => Piece::Text(program.as_bytes()),
-            Part::Host => Piece::Text(values.host.as_bytes()),
-            Part::Process | Part::Time => Piece::Digits,
+            PatternPart::Text(text) => Piece::Text(text),
+            PatternPart::Program => Piece::Text(program.as_bytes()),
+            PatternPart::Host => Piece::Text(values.host.as_bytes()),
+            PatternPart::Process | PatternPart::Time => Piece::Digits,
         };
         let pieces: Vec<Piece<'_>> = parts(name).into_iter().map(piece).collect();
         let other = other.as_bytes();
@@ -139,7 +139,7 @@ fn last_dot(name: &[u8]) -> Option<usize> {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Part<'p> {
+enum PatternPart<'p> {
     Text(&'p [u8]),
     Program,
     Process,
@@ -148,23 +148,23 @@ enum Part<'p> {
 }
 
 /// Cuts a pattern; `%%` is a percent sign, and an unknown letter stays as it is.
-fn parts(pattern: &[u8]) -> Vec<Part<'_>> {
+fn parts(pattern: &[u8]) -> Vec<PatternPart<'_>> {
     let mut parts = Vec::new();
     let mut rest = pattern;
     while let Some(at) = rest.iter().position(|&byte| byte == b'%') {
         let (part, used) = match rest.get(at + 1) {
-            Some(b'e') => (Part::Program, 2),
-            Some(b'p') => (Part::Process, 2),
-            Some(b't') => (Part::Time, 2),
-            Some(b'h') => (Part::Host, 2),
-            Some(b'%') => (Part::Text(b"%"), 2),
-            _ => (Part::Text(b"%"), 1),
+            Some(b'e') => (PatternPart::Program, 2),
+            Some(b'p') => (PatternPart::Process, 2),
+            Some(b't') => (PatternPart::Time, 2),
+            Some(b'h') => (PatternPart::Host, 2),
+            Some(b'%') => (PatternPart::Text(b"%"), 2),
+            _ => (PatternPart::Text(b"%"), 1),
         };
-        parts.push(Part::Text(&rest[..at]));
+        parts.push(PatternPart::Text(&rest[..at]));
         parts.push(part);
         rest = &rest[at + used..];
     }
-    parts.push(Part::Text(rest));
+    parts.push(PatternPart::Text(rest));
     parts
 }
 

@@ -18,7 +18,7 @@ use crate::budget::Budget;
 use crate::capture::{Capture, Stack, Stop};
 use crate::cause::Cause;
 use crate::contents::NO_TIME;
-use crate::extent::{Extent, MemoryChoice};
+use crate::extent::{CaptureExtent, MemoryChoice};
 use crate::final_dump::{Dumped, FinalDump};
 use crate::output::{DumpPlace, Output};
 use crate::plain::Noted;
@@ -216,7 +216,7 @@ impl Recorder {
         stack: impl FnOnce(&mut StoreContextMut<'_, T>) -> Stack,
     ) -> Dumped {
         let until = self.settings.time.map(|time| Instant::now() + time);
-        let extent = Extent { memory: self.settings.memory, heap_limit: self.settings.heap_limit, until };
+        let extent = CaptureExtent { memory: self.settings.memory, heap_limit: self.settings.heap_limit, until };
         let capture = quietly(|| stack(store).complete(self.binary(), extent, store));
         let capture = match capture {
             Ok(capture) => capture,

@@ -28,12 +28,12 @@ pub struct Range {
     /// The first address.
     pub start: Address,
     /// The end of the range.
-    pub extent: Extent,
+    pub extent: RangeExtent,
 }
 
 /// The extent of a range.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Extent {
+pub enum RangeExtent {
     /// `ADDR+LEN`: a length in bytes.
     Length(u64),
     /// `ADDR..ADDR`: the address after the last byte.
@@ -78,16 +78,16 @@ impl FromArgValue for Range {
     fn from_arg_value(text: &str) -> Result<Self, String> {
         if let Some((start, end)) = text.split_once("..") {
             let start = Address::from_arg_value(start.trim())?;
-            return Ok(Range { start, extent: Extent::Until(Address::from_arg_value(end.trim())?) });
+            return Ok(Range { start, extent: RangeExtent::Until(Address::from_arg_value(end.trim())?) });
         }
         // The last number of `buf+16+8` is the length.
         if let Some((start, len)) = text.rsplit_once('+')
             && let Some(len) = number(len.trim())
             && !start.trim().is_empty()
         {
-            return Ok(Range { start: Address::from_arg_value(start.trim())?, extent: Extent::Length(len) });
+            return Ok(Range { start: Address::from_arg_value(start.trim())?, extent: RangeExtent::Length(len) });
         }
-        Ok(Range { start: Address::from_arg_value(text.trim())?, extent: Extent::Open })
+        Ok(Range { start: Address::from_arg_value(text.trim())?, extent: RangeExtent::Open })
     }
 }
 
@@ -120,10 +120,13 @@ mod tests {
 
     #[test]
     fn a_range_is_a_length_or_two_ends() {
-        assert_eq!(range("0x100+64"), Range { start: at(256), extent: Extent::Length(64) });
-        assert_eq!(range("256..0x140"), Range { start: at(256), extent: Extent::Until(at(320)) });
-        assert_eq!(range("0x100"), Range { start: at(256), extent: Extent::Open });
-        assert_eq!(range("16+0x10+4"), Range { start: Address { offset: 16, ..at(16) }, extent: Extent::Length(4) });
+        assert_eq!(range("0x100+64"), Range { start: at(256), extent: RangeExtent::Length(64) });
+        assert_eq!(range("256..0x140"), Range { start: at(256), extent: RangeExtent::Until(at(320)) });
+        assert_eq!(range("0x100"), Range { start: at(256), extent: RangeExtent::Open });
+        assert_eq!(
+            range("16+0x10+4"),
+            Range { start: Address { offset: 16, ..at(16) }, extent: RangeExtent::Length(4) }
+        );
     }
 
     #[test]

@@ -127,7 +127,7 @@ coredump_core::reader_args! {
         pub heapsnapshot: bool,
         /// show a chain of pointers from a root to the block at this address, or of references to an object
         #[argh(option, arg_name = "address|id")]
-        pub path_to: Option<Kept>,
+        pub path_to: Option<KeptTarget>,
         /// verify the heaps' records, the shadow stack and constant data; list what is broken, with exit code 1
         #[argh(switch)]
         pub check: bool,
@@ -157,18 +157,18 @@ coredump_core::reader_args! {
 
 /// The argument of `--path-to`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum KeptTarget {
     /// The block at an address; a number alone may also be the id of an object.
     Address(Address),
     /// An object, written `#12`.
     Object(u32),
 }
 
-impl FromArgValue for Kept {
+impl FromArgValue for KeptTarget {
     fn from_arg_value(text: &str) -> Result<Self, String> {
         match text.starts_with('#') {
-            true => object(text).map(Kept::Object),
-            false => Address::from_arg_value(text).map(Kept::Address),
+            true => object(text).map(KeptTarget::Object),
+            false => Address::from_arg_value(text).map(KeptTarget::Address),
         }
     }
 }

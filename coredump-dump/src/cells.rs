@@ -33,7 +33,7 @@ pub struct Map {
 
 /// The use of a part of a memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum MapPart {
     /// A region of the program's layout.
     Region(Use),
     /// Used blocks of a heap.
@@ -44,20 +44,20 @@ pub enum Part {
     Leaked,
 }
 
-impl Part {
+impl MapPart {
     /// The name of the part.
     pub fn name(self) -> &'static str {
         match self {
-            Part::Region(r#use) => r#use.name(),
-            Part::Used => "used",
-            Part::Free => "free",
-            Part::Leaked => "leaked",
+            MapPart::Region(r#use) => r#use.name(),
+            MapPart::Used => "used",
+            MapPart::Free => "free",
+            MapPart::Leaked => "leaked",
         }
     }
 }
 
 /// The parts that heaps consist of.
-const OF_HEAPS: [Part; 3] = [Part::Used, Part::Free, Part::Leaked];
+const OF_HEAPS: [MapPart; 3] = [MapPart::Used, MapPart::Free, MapPart::Leaked];
 /// Bytes of heaps in which leaks are looked for.
 const SEARCHED: u64 = 256 << 20;
 
@@ -65,7 +65,7 @@ const SEARCHED: u64 = 256 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
     /// The use of most of the cell.
-    pub part: Part,
+    pub part: MapPart,
     /// The contents of the cell.
     pub content: Content,
 }
@@ -84,7 +84,7 @@ impl Map {
         let heaps = heaps(inspection, index, memory, cell);
         let cells = ranges.enumerate().map(|(number, range)| {
             let part = heaps.get(number).and_then(|bytes| most_of_heaps(bytes, range.end - range.start));
-            let part = part.unwrap_or_else(|| Part::Region(most(&regions, &range)));
+            let part = part.unwrap_or_else(|| MapPart::Region(most(&regions, &range)));
             Cell { part, content: content(memory, range) }
         });
         let cells = cells.collect();
@@ -106,11 +106,11 @@ impl Map {
     }
 
     /// The parts that appear, with the size of each in bytes; those of heaps are counted in their regions as well.
-    pub fn parts(&self) -> Vec<(Part, u64)> {
-        let mut parts: Vec<(Part, u64)> = Vec::new();
+    pub fn parts(&self) -> Vec<(MapPart, u64)> {
+        let mut parts: Vec<(MapPart, u64)> = Vec::new();
         for region in self.regions.iter() {
             let len = region.range.end - region.range.start;
-            let part = Part::Region(region.r#use);
+            let part = MapPart::Region(region.r#use);
             match parts.iter_mut().find(|(known, _)| *known == part) {
                 Some((_, sum)) => *sum += len,
                 None => parts.push((part, len)),
@@ -165,7 +165,7 @@ fn heaps(inspection: &Inspection<'_>, index: u32, memory: &Memory<'_>, cell: u64
 }
 
 /// The state of most of a cell of which heaps have at least half.
-fn most_of_heaps(bytes: &[u64; 3], size: u64) -> Option<Part> {
+fn most_of_heaps(bytes: &[u64; 3], size: u64) -> Option<MapPart> {
     let (part, _) = OF_HEAPS.into_iter().zip(bytes).max_by_key(|(_, bytes)| **bytes)?;
     (bytes.iter().sum::<u64>() * 2 >= size).then_some(part)
 }

@@ -9,7 +9,7 @@ use coredump_core::memory::Memory;
 use coredump_core::objects::{ObjectKind, Storage};
 use coredump_core::search::{Bytes, Expression, Hit, Pattern, Words, search};
 
-use crate::address::{Extent, Range as AddressRange};
+use crate::address::{Range as AddressRange, RangeExtent};
 use crate::ahead::ahead;
 use crate::args::Args;
 use crate::hits::Hits;
@@ -149,9 +149,9 @@ fn needle(text: &str) -> Result<Vec<u8>> {
 fn object(inspection: &Inspection<'_>, index: u32, range: &AddressRange) -> Result<Range<u64>> {
     let start = inspection.address(index, &range.start)?;
     let end = match &range.extent {
-        Extent::Length(len) => start.saturating_add(*len),
-        Extent::Until(end) => inspection.address(index, end)?,
-        Extent::Open => {
+        RangeExtent::Length(len) => start.saturating_add(*len),
+        RangeExtent::Until(end) => inspection.address(index, end)?,
+        RangeExtent::Open => {
             let symbols = inspection.symbols(index);
             let (symbol, _) = match symbols.at(start) {
                 Some(found) if found.0.size.is_some() => found,

@@ -26,7 +26,7 @@ pub fn format(inspection: &Inspection<'_>, format: Format) -> Result<bool> {
     let (index, memory) = inspection.memory()?;
     let mut ranges = Vec::new();
     for (range, asked) in inspection.ranges(index, memory)?.into_iter().zip(&inspection.args.range) {
-        let open = asked.extent == crate::address::Extent::Open;
+        let open = asked.extent == crate::address::RangeExtent::Open;
         let symbol = inspection.object_end(index, asked, range.start).is_some();
         // An address alone names one value, or as many as the format says.
         let count = format.count.or((open && !symbol || format.unit.size(memory).is_none()).then_some(1));

@@ -7,11 +7,11 @@ use coredump_core::error::Result;
 use coredump_core::model::{RefTarget, Reference, Value};
 
 use crate::inspection::Inspection;
-use crate::table::{Table, TableStyle};
+use crate::table::{RecordTable, TableStyle};
 
 /// Writes the globals as a table.
 pub fn table(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -> io::Result<()> {
-    let mut table = Table::new(out, form, "Globals", "global", &[">index", "name", "type", "", "value", "hex"]);
+    let mut table = RecordTable::new(out, form, "Globals", "global", &[">index", "name", "type", "", "value", "hex"]);
     let names = inspection.global_names();
     for (index, (global, names)) in inspection.dump.globals.iter().zip(names).enumerate() {
         let mutable = if global.mutable { "mut" } else { "const" };

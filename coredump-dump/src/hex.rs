@@ -45,7 +45,7 @@ pub struct HexDump<'m> {
 
 /// A row: each byte if it is known; bytes beyond the end of the range are absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Row {
+struct HexRow {
     bytes: [Option<u8>; ROW as usize],
     len: usize,
 }
@@ -54,7 +54,7 @@ impl HexDump<'_> {
     /// Writes the rows of `range`.
     pub fn write(&self, out: &mut impl Write, range: Range<u64>) -> io::Result<()> {
         let width = if range.end > 1 << 32 { 16 } else { 8 };
-        let mut previous: Option<Row> = None;
+        let mut previous: Option<HexRow> = None;
         let mut folded = false;
         let mut at = range.start;
         while at < range.end {
@@ -69,7 +69,8 @@ impl HexDump<'_> {
                 at += len;
                 continue;
             }
-            if rest > 2 * ROW && matches!(chunk, Chunk::Zero { .. }) && folded && previous.is_some_and(Row::is_zero) {
+            if rest > 2 * ROW && matches!(chunk, Chunk::Zero { .. }) && folded && previous.is_some_and(HexRow::is_zero)
+            {
                 // In a long range of zeros, all rows up to the last whole one repeat, and are skipped.
                 at += (rest / ROW - 1) * ROW;
             }
@@ -89,9 +90,9 @@ impl HexDump<'_> {
         Ok(())
     }
 
-    fn row(&self, range: Range<u64>) -> Row {
+    fn row(&self, range: Range<u64>) -> HexRow {
         let end = range.end.min(range.start + ROW);
-        let mut row = Row { bytes: [None; ROW as usize], len: (end - range.start) as usize };
+        let mut row = HexRow { bytes: [None; ROW as usize], len: (end - range.start) as usize };
         for chunk in self.memory.chunks(range.start..end) {
             let at = (chunk.range().start - range.start) as usize;
             match chunk {
@@ -107,7 +108,7 @@ impl HexDump<'_> {
         row
     }
 
-    fn write_row(&self, out: &mut impl Write, at: u64, width: usize, row: &Row) -> io::Result<()> {
+    fn write_row(&self, out: &mut impl Write, at: u64, width: usize, row: &HexRow) -> io::Result<()> {
         let mut line = self.paint.paint(TextRole::Faint, format_args!("{at:0width$x}:"));
         let known = &row.bytes[..row.len];
         self.spans(&mut line, known, |byte| match byte {
@@ -133,7 +134,7 @@ impl HexDump<'_> {
     }
 }
 
-impl Row {
+impl HexRow {
     fn is_zero(self) -> bool {
         self.bytes[..self.len].iter().all(|&byte| byte == Some(0))
     }

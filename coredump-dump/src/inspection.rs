@@ -16,7 +16,7 @@ use coredump_core::memory::{Chunk, Memory, Unreadable};
 use coredump_core::model::{CoreDump, Value};
 use coredump_core::regions::{Regions, Symbols};
 
-use crate::address::{Address, Base, Extent, Range};
+use crate::address::{Address, Base, Range, RangeExtent};
 use crate::args::Args;
 use crate::table::{Records, TableStyle};
 use coredump_core::cli::paint::Paint;
@@ -180,9 +180,9 @@ impl<'a> Inspection<'a> {
     fn range(&self, index: u32, memory: &Memory<'_>, range: &Range) -> Result<std::ops::Range<u64>> {
         let start = self.address(index, &range.start)?;
         let end = match &range.extent {
-            Extent::Length(len) => start.checked_add(*len),
-            Extent::Until(end) => Some(self.address(index, end)?),
-            Extent::Open => {
+            RangeExtent::Length(len) => start.checked_add(*len),
+            RangeExtent::Until(end) => Some(self.address(index, end)?),
+            RangeExtent::Open => {
                 Some(self.object_end(index, range, start).unwrap_or(start.saturating_add(GLIMPSE)).min(memory.size))
             }
         };

@@ -10,7 +10,7 @@ use coredump_core::memory::{Chunk, Count, Memory};
 
 use crate::globals;
 use crate::inspection::Inspection;
-use crate::table::{Table, TableStyle};
+use crate::table::{RecordTable, TableStyle};
 
 /// Known zeros between captured bytes get a line of their own only from this length on, in bytes.
 const SHORT: u64 = 4096;
@@ -44,7 +44,7 @@ pub fn list(inspection: &Inspection<'_>) -> Result<()> {
 fn process(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -> io::Result<()> {
     let dump = inspection.dump;
     let process = &dump.process;
-    let mut table = Table::new(out, form, "Process", "process", &["", ""]);
+    let mut table = RecordTable::new(out, form, "Process", "process", &["", ""]);
     let mut fact = |name: &str, value: Option<String>| {
         if let Some(value) = value {
             table.row([name.to_owned(), value]);
@@ -74,7 +74,7 @@ fn process(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -
 }
 
 fn threads(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -> io::Result<()> {
-    let mut table = Table::new(out, form, "Threads", "thread", &[">index", "name", ">frames", ""]);
+    let mut table = RecordTable::new(out, form, "Threads", "thread", &[">index", "name", ">frames", ""]);
     for (index, thread) in inspection.dump.threads.iter().enumerate() {
         let truncated = if thread.truncated { "older frames are missing" } else { "" };
         let frames = thread.frames.len().to_string();
@@ -85,7 +85,7 @@ fn threads(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -
 
 fn memories(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -> io::Result<()> {
     const COLUMNS: &[&str] = &[">index", ">size", ">captured", ">zero", ">not captured", ">maximum", ">page", ""];
-    let mut table = Table::new(out, form, "Memories", "memory", COLUMNS);
+    let mut table = RecordTable::new(out, form, "Memories", "memory", COLUMNS);
     for (index, memory) in inspection.dump.memories.iter().enumerate() {
         let count = Count::in_range(memory, 0..memory.size);
         let mut kinds = Vec::new();
@@ -107,7 +107,7 @@ fn memories(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) 
 
 fn ranges(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -> io::Result<()> {
     let mut table =
-        Table::new(out, form, "Ranges", "range", &[">memory", "start", "end", ">size", "contents", ">stored"]);
+        RecordTable::new(out, form, "Ranges", "range", &[">memory", "start", "end", ">size", "contents", ">stored"]);
     for (index, memory) in inspection.dump.memories.iter().enumerate() {
         stretches(memory, |range, contents, stored| {
             table.row([
@@ -161,7 +161,7 @@ fn stretches(memory: &Memory<'_>, mut each: impl FnMut(Range<u64>, &'static str,
 fn regions(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -> io::Result<()> {
     const COLUMNS: &[&str] =
         &[">memory", "start", "end", ">size", "use", "name", ">captured", ">zero", ">not captured"];
-    let mut table = Table::new(out, form, "Regions", "region", COLUMNS);
+    let mut table = RecordTable::new(out, form, "Regions", "region", COLUMNS);
     for (index, memory) in (0..).zip(&inspection.dump.memories).take(MAX_PICTURED) {
         let regions = inspection.regions(index);
         for region in regions.iter().filter(|_| regions.is_known()) {
@@ -184,7 +184,7 @@ fn regions(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -
 
 fn tables(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -> io::Result<()> {
     let mut table =
-        Table::new(out, form, "Tables", "table", &[">index", "type", ">elements", ">captured", ">not null"]);
+        RecordTable::new(out, form, "Tables", "table", &[">index", "type", ">elements", ">captured", ">not null"]);
     for (index, one) in inspection.dump.tables.iter().enumerate() {
         let set = one.elements.iter().filter(|element| **element != coredump_core::model::RefTarget::Null).count();
         table.row([
@@ -200,7 +200,7 @@ fn tables(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) ->
 
 fn instances(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -> io::Result<()> {
     let mut table =
-        Table::new(out, form, "Instances", "instance", &[">index", ">module", "memories", "globals", "tables"]);
+        RecordTable::new(out, form, "Instances", "instance", &[">index", ">module", "memories", "globals", "tables"]);
     let indices = |indices: &[Option<u32>]| {
         let each = indices.iter().map(|index| index.map_or("?".to_owned(), |index| index.to_string()));
         each.collect::<Vec<_>>().join(" ")
@@ -219,7 +219,7 @@ fn instances(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle)
 
 fn modules(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -> io::Result<()> {
     const COLUMNS: &[&str] = &[">index", "name", "binary", "", "path", "sha256", "build id", ">embedded"];
-    let mut table = Table::new(out, form, "Modules", "module", COLUMNS);
+    let mut table = RecordTable::new(out, form, "Modules", "module", COLUMNS);
     for (index, module) in (0..).zip(&inspection.dump.modules) {
         let (binary, verified) = match inspection.binaries().slot(index) {
             Some(slot) => match (&slot.found, slot.refused.first()) {
@@ -256,7 +256,7 @@ fn hash(hash: Option<&str>, short: bool) -> String {
 }
 
 fn sections(inspection: &Inspection<'_>, out: &mut dyn Write, form: TableStyle) -> io::Result<()> {
-    let mut table = Table::new(out, form, "Sections", "section", &[">id", "name", ">offset", ">size"]);
+    let mut table = RecordTable::new(out, form, "Sections", "section", &[">id", "name", ">offset", ">size"]);
     for section in &inspection.dump.sections {
         table.row([
             section.id.to_string(),

@@ -9,7 +9,7 @@ use coredump_core::error::Result;
 use coredump_core::memory::Count;
 use coredump_core::regions::Use;
 
-use crate::cells::{Cell, Map, Part};
+use crate::cells::{Cell, Map, MapPart};
 use crate::content::{Content, LOOKED_AT};
 use crate::inspection::Inspection;
 use crate::list::MAX_PICTURED;
@@ -90,7 +90,8 @@ fn draw(out: &mut impl Write, map: &Map, room: usize, paint: Paint) -> io::Resul
             let text: String = run.iter().map(|cell| glyph(cell.content)).collect();
             line.push_str(&paint.paint_as(style(&run[0]), text));
         }
-        let names: Vec<_> = map.beginning(start).map(|region| (Part::Region(region.r#use), region.label())).collect();
+        let names: Vec<_> =
+            map.beginning(start).map(|region| (MapPart::Region(region.r#use), region.label())).collect();
         if !names.is_empty() {
             line.push_str(&" ".repeat(map.columns - cells.len() + 2));
             let mut room = room;
@@ -166,12 +167,12 @@ fn style(cell: &Cell) -> Style {
     }
 }
 
-fn colour(part: Part) -> Style {
+fn colour(part: MapPart) -> Style {
     let r#use = match part {
-        Part::Region(r#use) => r#use,
-        Part::Used => Use::Heap,
-        Part::Free => return AnsiColor::Cyan.on_default(),
-        Part::Leaked => return AnsiColor::Red.on_default().bold(),
+        MapPart::Region(r#use) => r#use,
+        MapPart::Used => Use::Heap,
+        MapPart::Free => return AnsiColor::Cyan.on_default(),
+        MapPart::Leaked => return AnsiColor::Red.on_default().bold(),
     };
     match r#use {
         Use::Data => AnsiColor::Blue.on_default(),

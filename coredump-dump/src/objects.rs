@@ -9,7 +9,7 @@ use coredump_core::gc::{Graph, ObjectForm, ObjectView, Root, text_of};
 use coredump_core::objects::{Id, Object, ObjectKind, Objects};
 
 use crate::inspection::Inspection;
-use crate::table::{Records, Table};
+use crate::table::{RecordTable, Records};
 
 /// Objects that a person gets listed.
 const LINES: usize = 40;
@@ -69,7 +69,7 @@ pub fn list(inspection: &Inspection<'_>, wanted: &str) -> Result<Exit> {
     ids.truncate(inspection.args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
     const COLUMNS: &[&str] = &[">id", "kind", "type", ">bytes", ">retained", "object"];
     inspection.write(|out| {
-        let mut table = Table::new(out, inspection.form(LINES), "Objects", "object", COLUMNS);
+        let mut table = RecordTable::new(out, inspection.form(LINES), "Objects", "object", COLUMNS);
         for (retained, id) in ids {
             let Some(object) = objects.get(id) else { continue };
             table.row([

@@ -5,7 +5,7 @@ use coredump_core::error::{ErrorKind, Result};
 use coredump_core::heap::ChainStep;
 
 use crate::address::{Address, Base};
-use crate::args::Kept;
+use crate::args::KeptTarget;
 use crate::heap::{complain, not_recognised};
 use crate::heaps::Heaps;
 use crate::inspection::Inspection;
@@ -16,8 +16,8 @@ use crate::table::Records;
 pub fn path_to(inspection: &Inspection<'_>) -> Result<Exit> {
     let address = match &inspection.args.path_to {
         None => return Ok(Exit::Done),
-        Some(Kept::Object(id)) => return objects::path_to(inspection, *id),
-        Some(Kept::Address(address)) => address,
+        Some(KeptTarget::Object(id)) => return objects::path_to(inspection, *id),
+        Some(KeptTarget::Address(address)) => address,
     };
     // Addresses are written with 0x nearly always.
     if let Address { base: Base::Number(number), offset: 0 } = address

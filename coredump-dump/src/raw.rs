@@ -5,7 +5,7 @@ use std::io::Write;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::memory::Chunk;
 
-use crate::address::Extent;
+use crate::address::RangeExtent;
 use crate::inspection::{Inspection, write_fill};
 
 /// Writes the ranges one after the other.
@@ -17,7 +17,7 @@ pub fn raw(inspection: &Inspection<'_>) -> Result<()> {
     let (index, memory) = inspection.memory()?;
     for range in &inspection.args.range {
         let start = inspection.address(index, &range.start)?;
-        if range.extent == Extent::Open && inspection.object_end(index, range, start).is_none() {
+        if range.extent == RangeExtent::Open && inspection.object_end(index, range, start).is_none() {
             let error = Error::new(ErrorKind::Usage, "--raw needs to know where a range ends");
             return Err(error.hint(format!("as in {start:#x}+64")));
         }

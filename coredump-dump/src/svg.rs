@@ -6,7 +6,7 @@ use coredump_core::cli::size::bytes;
 use coredump_core::cli::text::markup;
 use coredump_core::regions::Use;
 
-use crate::cells::{Cell, Map, Part};
+use crate::cells::{Cell, Map, MapPart};
 use crate::content::Content;
 
 /// Width and height of a cell, in pixels.
@@ -97,7 +97,7 @@ fn draw(out: &mut impl Write, map: &Map, top: usize) -> io::Result<()> {
             writeln!(
                 out,
                 r##"<text x="{x}" y="{line}" font-size="11" fill="{}">{}{more}<tspan dx="6" fill="#9aa5b1">{:#x}</tspan></text>"##,
-                colour(Part::Region(first.r#use)),
+                colour(MapPart::Region(first.r#use)),
                 shown.join(", "),
                 first.range.start,
             )?;
@@ -126,7 +126,7 @@ fn legend(out: &mut impl Write, map: &Map, left: usize, top: usize) -> io::Resul
     let mut x = left;
     for content in contents {
         let name = content_name(content);
-        swatch(out, &Cell { part: Part::Region(Use::Unknown), content }, x, top + LINE + 4, name)?;
+        swatch(out, &Cell { part: MapPart::Region(Use::Unknown), content }, x, top + LINE + 4, name)?;
         x += 40 + 7 * name.len();
     }
     Ok(())
@@ -180,12 +180,12 @@ fn fill(cell: &Cell) -> (&'static str, f32) {
 }
 
 /// The colour of a part, from a palette that colour-blind people can distinguish (Okabe and Ito).
-fn colour(part: Part) -> &'static str {
+fn colour(part: MapPart) -> &'static str {
     let r#use = match part {
-        Part::Region(r#use) => r#use,
-        Part::Used => Use::Heap,
-        Part::Free => return "#9be0c8",
-        Part::Leaked => return "#cc3311",
+        MapPart::Region(r#use) => r#use,
+        MapPart::Used => Use::Heap,
+        MapPart::Free => return "#9be0c8",
+        MapPart::Leaked => return "#cc3311",
     };
     match r#use {
         Use::Data => "#0072b2",

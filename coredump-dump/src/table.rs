@@ -8,7 +8,7 @@ use coredump_core::cli::paint::{Paint, TextRole};
 
 /// A table of records of one kind. A program gets each record at once; on a terminal, as many as fit a screen are
 /// shown, aligned.
-pub struct Table<'o> {
+pub struct RecordTable<'o> {
     out: &'o mut dyn Write,
     /// The heading on a terminal.
     title: &'static str,
@@ -34,7 +34,7 @@ pub enum TableStyle {
     Aligned(Paint, usize),
 }
 
-impl<'o> Table<'o> {
+impl<'o> RecordTable<'o> {
     /// A table without records yet.
     pub fn new(
         out: &'o mut dyn Write,
@@ -42,8 +42,8 @@ impl<'o> Table<'o> {
         title: &'static str,
         record: &'static str,
         columns: &'static [&'static str],
-    ) -> Table<'o> {
-        Table { out, title, record, columns, form, rows: Vec::new(), more: 0, failure: None }
+    ) -> RecordTable<'o> {
+        RecordTable { out, title, record, columns, form, rows: Vec::new(), more: 0, failure: None }
     }
 
     /// Adds a record.
@@ -136,7 +136,7 @@ impl Records {
 
     /// Writes the records as a table.
     pub fn write(&self, out: &mut dyn Write, form: TableStyle) -> io::Result<()> {
-        let mut table = Table::new(out, form, self.title, self.record, self.columns);
+        let mut table = RecordTable::new(out, form, self.title, self.record, self.columns);
         self.rows.iter().for_each(|row| table.row(row.iter().cloned()));
         table.finish()
     }
@@ -148,7 +148,7 @@ mod tests {
 
     fn written(form: TableStyle) -> String {
         let mut out = Vec::new();
-        let mut table = Table::new(&mut out, form, "Things", "thing", &["name", ">size", "note"]);
+        let mut table = RecordTable::new(&mut out, form, "Things", "thing", &["name", ">size", "note"]);
         table.row(["a\tb".to_owned(), "5".to_owned(), String::new()]);
         table.row(["long name".to_owned(), "1234567".to_owned(), String::new()]);
         table.finish().unwrap();

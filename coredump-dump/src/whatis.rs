@@ -8,7 +8,7 @@ use coredump_core::{Limits, Thread, Variable};
 
 use crate::heaps::Heaps;
 use crate::inspection::Inspection;
-use crate::table::Table;
+use crate::table::RecordTable;
 
 /// Frames of one thread that are asked for the program they are in.
 const FRAMES: usize = 64;
@@ -68,7 +68,7 @@ pub fn whatis(inspection: &Inspection<'_>) -> Result<()> {
     }
     inspection.write(|out| {
         addresses.into_iter().try_for_each(|facts| {
-            let mut table = Table::new(out, inspection.form(usize::MAX), "Address", "address", &["", ""]);
+            let mut table = RecordTable::new(out, inspection.form(usize::MAX), "Address", "address", &["", ""]);
             facts.into_iter().for_each(|fact| table.row(fact));
             table.finish()
         })

@@ -13,7 +13,7 @@ use coredump_core::module;
 use wasmparser::Payload;
 use wasmtime::Engine;
 
-pub use crate::compiled::Code;
+pub use crate::compiled::CompiledCode;
 use crate::compiled::{Cache, Kind, guarded};
 use crate::offered;
 use crate::sections;
@@ -21,7 +21,7 @@ use crate::sections;
 /// A compiled program.
 pub struct Program {
     /// The compiled code.
-    pub code: Code,
+    pub code: CompiledCode,
     /// The path as given on the command line.
     pub given: PathBuf,
     /// The bytes of the program.
@@ -143,7 +143,7 @@ impl Source {
         let bytes = if instrumented { binary.bytes_to_instrument() } else { binary.bytes() };
         let code = guarded(|| match &cache {
             Some(cache) => cache.code(engine, bytes, kind),
-            None => Code::compile(engine, bytes, kind),
+            None => CompiledCode::compile(engine, bytes, kind),
         });
         let code = code.map_err(|error: wasmtime::Error| {
             let message = message(&error);

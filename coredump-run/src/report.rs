@@ -8,7 +8,7 @@ use coredump_core::cli::paint::Paint;
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::cli::report::Report;
 use coredump_core::cli::text::{self, escape};
-use coredump_core::fold::{self, Part};
+use coredump_core::fold::{self, FoldedPart};
 use coredump_core::internals::backtrace::Resolver;
 use coredump_core::internals::binaries::BinaryStore;
 use coredump_core::internals::signature::Signer;
@@ -136,12 +136,13 @@ fn backtrace(frames: &[Frame], resolver: &Resolver<'_, '_>, look: &Look) -> Stri
     let mut lines = Vec::new();
     let parts = fold::frames(frames);
     // Even with repetitions folded, there may be thousands of frames: only those that are shown are looked up.
-    let total: usize = parts.iter().map(|part| if let Part::Frames(frames) = part { frames.len() } else { 1 }).sum();
+    let total: usize =
+        parts.iter().map(|part| if let FoldedPart::Frames(frames) = part { frames.len() } else { 1 }).sum();
     let hidden = if total > YOUNGEST + OLDEST { YOUNGEST..total - OLDEST } else { 0..0 };
     let mut at = 0;
     for part in parts {
         match part {
-            Part::Frames(frames) => {
+            FoldedPart::Frames(frames) => {
                 for index in frames {
                     if at == hidden.start && !hidden.is_empty() {
                         lines.push(format!("     ({} lines in between)\n", hidden.len()));
@@ -152,7 +153,7 @@ fn backtrace(frames: &[Frame], resolver: &Resolver<'_, '_>, look: &Look) -> Stri
                     at += 1;
                 }
             }
-            Part::Repeat { frames, period, times } => {
+            FoldedPart::Repeat { frames, period, times } => {
                 if !hidden.contains(&at) {
                     lines.push(format!("  {}\n", frame::repeated(&frames, period, times)));
                 }

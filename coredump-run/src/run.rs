@@ -15,7 +15,7 @@ use crate::engine::Mode;
 use crate::host::Host;
 use crate::invoke::{self, Ran};
 use crate::offered;
-use crate::program::{Code, Program};
+use crate::program::{CompiledCode, Program};
 use crate::wasi::p2::Imports;
 use crate::wasi::{self, p1, unknown};
 
@@ -98,7 +98,7 @@ async fn start(
     starts: impl FnOnce(),
 ) -> Result<Ran> {
     match &program.code {
-        Code::Module(module) => {
+        CompiledCode::Module(module) => {
             let mut linker = Linker::new(module.engine());
             wasi::link_module(&mut linker).map_err(|error| not_runnable(&error, args))?;
             let log = store.data().log.clone();
@@ -125,7 +125,7 @@ async fn start(
             starts();
             invoke::module(&instance, &invoke::Entry::from_args(args), store).await
         }
-        Code::Component(component) => {
+        CompiledCode::Component(component) => {
             let mut linker = component::Linker::new(component.engine());
             let imports = match mode {
                 Mode::Fast => Imports::unnoted(component),

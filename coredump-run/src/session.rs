@@ -19,7 +19,7 @@ use crate::ending::{Ending, Interruption, NOT_FOUND, NOT_RUNNABLE, OWN_FAILURE};
 use crate::engine::{Mode, Settings};
 use crate::host::Host;
 use crate::playback::Tape;
-use crate::program::{Code, Program, Source};
+use crate::program::{CompiledCode, Program, Source};
 use crate::recording::Log;
 use crate::replay::{self, Stopper};
 use crate::report::Look;
@@ -173,7 +173,7 @@ fn report_mode(args: &Args, report: &Report, program: &Program, obstacle: Option
     if args.quiet {
         return;
     }
-    let threads = matches!(&program.code, Code::Module(module) if wasi::threads::has_threads(module));
+    let threads = matches!(&program.code, CompiledCode::Module(module) if wasi::threads::has_threads(module));
     match (obstacle, threads && !args.unknown_imports_trap) {
         (Some(_), true) => report.say(format_args!("the program runs as with --live, and {}", wasi::threads::NONE)),
         (Some(why), false) => report.say(format_args!("the program runs as with --live, because {why}")),

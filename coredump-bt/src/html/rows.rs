@@ -16,7 +16,7 @@ const AROUND: u32 = 3;
 
 /// The row of a source function that was active in a frame.
 #[derive(Default)]
-pub struct Row<'a> {
+pub struct FrameRow<'a> {
     /// Its id: thread, frame, and the index of an inlined call.
     pub id: Option<(usize, usize, Option<usize>)>,
     /// The frame's index in its thread.
@@ -39,7 +39,7 @@ pub struct Row<'a> {
     pub body: Markup,
 }
 
-impl Row<'_> {
+impl FrameRow<'_> {
     /// Writes the row, as an element that can be opened if it has contents.
     pub fn write(&self, view: &View<'_>, out: &mut Markup) {
         let opens = !self.body.is_empty();
@@ -108,7 +108,7 @@ impl View<'_> {
         for (nth, call) in resolved.calls().enumerate() {
             let is_open = !opened && if call.inlined { named(call.function.as_ref()) } else { is_place };
             opened |= is_open;
-            let row = Row {
+            let row = FrameRow {
                 id: Some((thread, frame.index(), call.inlined.then_some(nth))),
                 index: Some(frame.index()),
                 name: call.function.as_deref(),
@@ -119,7 +119,7 @@ impl View<'_> {
                 is_library: self.is_library(call.function.as_ref(), call.location),
                 is_open,
                 body: self.below(frame, call.location, scope(nth), !call.inlined),
-                ..Row::default()
+                ..FrameRow::default()
             };
             row.write(self, out);
         }
@@ -178,13 +178,13 @@ impl View<'_> {
             values::interpreted(&mut body, frame);
             self.room = self.room.saturating_sub(body.len());
         }
-        let row = Row {
+        let row = FrameRow {
             name: Some(&frame.function),
             language: Some(if language == "javascript" { "js" } else { "py" }),
             arguments: Arguments::from_interpreted(frame),
             place: location.as_ref().map(|location| self.location_text(location)),
             body,
-            ..Row::default()
+            ..FrameRow::default()
         };
         row.write(self, out);
     }

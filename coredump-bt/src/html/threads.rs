@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use coredump_core::Thread;
 use coredump_core::cli::frame::repeated;
-use coredump_core::fold::{self, Part};
+use coredump_core::fold::{self, FoldedPart};
 use coredump_core::runtimes::{Runtime, Task};
 use coredump_core::tasks::{Await, AwaitState, Tasks};
 
 use super::count::counted;
 use super::markup::Markup;
-use super::rows::Row;
+use super::rows::FrameRow;
 use super::values;
 use super::view::View;
 use crate::inner::{self, created_at, group_title, waits_for};
@@ -88,14 +88,14 @@ impl View<'_> {
         let count = recorded.frames.len();
         let shown = count.min(self.args.limit.unwrap_or(usize::MAX));
         let parts = match self.args.no_fold {
-            true => vec![Part::Frames(0..shown)],
+            true => vec![FoldedPart::Frames(0..shown)],
             false => fold::frames(&recorded.frames[..shown]),
         };
         let mut room = IN_FULL;
         let runtime = self.runtime_frames(thread).min(shown);
         for part in parts {
             match part {
-                Part::Frames(mut frames) => {
+                FoldedPart::Frames(mut frames) => {
                     if frames.start == 0 && runtime.min(frames.end) >= LEAST_RUNTIME {
                         let end = runtime.min(frames.end);
                         out.tag("<details class=\"fold\"><summary>").shown(format_args!("#0 to #{}: {end}", end - 1));
@@ -111,7 +111,7 @@ impl View<'_> {
                     self.in_full(out, thread, frames.start..frames.start + full);
                     self.lines(out, thread, frames.start + full..frames.end);
                 }
-                Part::Repeat { frames, period, times } => {
+                FoldedPart::Repeat { frames, period, times } => {
                     out.tag("<details class=\"fold\"><summary>").text(&repeated(&frames, period, times));
                     out.tag("</summary>\n");
                     let full = FOLD_IN_FULL.min(frames.len()).min(self.rows);
@@ -252,14 +252,14 @@ impl View<'_> {
             values::all(&mut body, &future.variables, "coredump-bt --async --locals");
             self.room = self.room.saturating_sub(body.len());
         }
-        let row = Row {
+        let row = FrameRow {
             index: Some(level),
             name: Some(&future.name),
             place: location.map(|location| self.location_text(location)),
             state: state_of(future),
             is_library: self.is_library(Some(&name), location),
             body,
-            ..Row::default()
+            ..FrameRow::default()
         };
         row.write(self, out);
         if let Some(note) = &future.note {
@@ -290,13 +290,13 @@ impl View<'_> {
 
     fn in_memory(&mut self, out: &mut Markup, frame: &coredump_core::ResolvedFrame) {
         for call in frame.calls() {
-            let row = Row {
+            let row = FrameRow {
                 index: Some(frame.index),
                 name: call.function.as_deref(),
                 place: call.location.map(|location| self.location_text(location)),
                 is_inlined: call.inlined,
                 is_library: self.is_library(call.function.as_ref(), call.location),
-                ..Row::default()
+                ..FrameRow::default()
             };
             row.write(self, out);
         }

@@ -14,7 +14,7 @@ use crate::digest;
 use crate::error::{Error, Result};
 use crate::files::{Files, Search};
 use crate::locate::Folders;
-use crate::locate::body::{Code, Instructions};
+use crate::locate::body::{Instructions, ModuleBodies};
 use crate::locked::Locked;
 use crate::mapped::Bytes;
 use crate::module::{self, Module};
@@ -64,7 +64,7 @@ self_cell!(
     struct CodeCell {
         owner: FilePart,
         #[covariant]
-        dependent: Code,
+        dependent: ModuleBodies,
     }
 );
 
@@ -163,7 +163,7 @@ impl BinaryStore {
 }
 
 fn parse(part: FilePart) -> Result<CodeCell> {
-    CodeCell::try_new(part, |part| Ok(Code::new(Module::parse(part.bytes())?)))
+    CodeCell::try_new(part, |part| Ok(ModuleBodies::new(Module::parse(part.bytes())?)))
 }
 
 impl Binary {
@@ -234,7 +234,7 @@ impl Binary {
     }
 
     /// Its code, as the frame check reads it.
-    pub(crate) fn code(&self) -> &Code<'_> {
+    pub(crate) fn code(&self) -> &ModuleBodies<'_> {
         self.code.borrow_dependent()
     }
 

@@ -16,7 +16,7 @@ const ENTRIES: u64 = 1 << 16;
 const FOLLOWED: u32 = 8;
 
 /// Elements that follow each other.
-struct Row {
+struct ElementRun {
     /// Their type.
     element: Option<Die>,
     /// The place of the first one.
@@ -78,7 +78,7 @@ impl Evaluator<'_, '_, '_, '_> {
         if let Some(found) = u64::try_from(index).ok().and_then(|index| self.renderer.element(value, index)) {
             return found;
         }
-        let Row { element, base, len, stride } = self.elements(value)?;
+        let ElementRun { element, base, len, stride } = self.elements(value)?;
         let stride = stride.or_else(|| self.frame.units.size_of(element)).ok_or("its elements have no size")?;
         if let Some(len) = len
             && !(0..i128::from(len)).contains(&index)
@@ -94,8 +94,8 @@ impl Evaluator<'_, '_, '_, '_> {
         Ok(Value { ty: element, source: base.moved_by(u64::try_from(offset).map_err(|_| "outside of it")?) })
     }
 
-    fn elements(&self, value: &Value) -> Result<Row, String> {
-        let row = |element, base, len| Ok(Row { element, base, len, stride: None });
+    fn elements(&self, value: &Value) -> Result<ElementRun, String> {
+        let row = |element, base, len| Ok(ElementRun { element, base, len, stride: None });
         let peeled = self.frame.units.peeled(value.ty);
         match peeled.as_ref().map(|(_, ty)| &ty.kind) {
             Some(Kind::Pointer(_, target @ Some(_))) => row(*target, self.pointee(value, *target).source, None),
@@ -107,7 +107,7 @@ impl Evaluator<'_, '_, '_, '_> {
             Some(Kind::Array(array)) => match array.dimensions.split_first() {
                 Some((count, [])) => {
                     let (base, stride) = (value.source.clone(), array.stride.filter(|&stride| stride > 0));
-                    Ok(Row { element: array.element, base, len: *count, stride })
+                    Ok(ElementRun { element: array.element, base, len: *count, stride })
                 }
                 Some((count, rest)) => {
                     let inner = self.frame.units.array_of(array.element, rest.to_vec());
@@ -133,7 +133,7 @@ impl Evaluator<'_, '_, '_, '_> {
         let count = count.ok_or_else(|| ExpressionError::new(to.column, "no such range of elements"))?;
         let value = self.indexed(self.value(inner)?);
         let fail = |message| ExpressionError::new(from.column, message);
-        let Row { element, base, len, stride } = self.elements(&value).map_err(fail)?;
+        let ElementRun { element, base, len, stride } = self.elements(&value).map_err(fail)?;
         if len.is_some_and(|len| last > i128::from(len)) {
             return Err(ExpressionError::new(to.column, format!("there are {} elements", len.unwrap_or_default())));
         }

@@ -39,8 +39,8 @@ pub fn evaluate(renderer: &Renderer<'_, '_, '_>, text: &str) -> Result<Variable,
     // A name alone gives the variable itself, with its location.
     let die = match &node.kind {
         NodeKind::Name(path) => (Evaluator { renderer, frame }).named(path).and_then(|named| match named {
-            Named::Variable(die, kind) => Some((die, kind)),
-            Named::Member(_) => None,
+            NameMeaning::Variable(die, kind) => Some((die, kind)),
+            NameMeaning::Member(_) => None,
         }),
         NodeKind::FileName(file, name) => lookup::file_static(frame, file, name).map(|die| (die, VariableKind::Static)),
         _ => None,
@@ -120,8 +120,8 @@ impl<'s> Evaluator<'_, '_, '_, 's> {
             NodeKind::Character(char) => Operand::Number(u32::from(*char).into()),
             NodeKind::Number(number) => Operand::Number(i128::try_from(*number).map_err(|_| fail("too large".into()))?),
             NodeKind::Name(path) => Operand::Value(match self.named(path) {
-                Some(Named::Variable(die, _)) => variable_value(frame, die).0,
-                Some(Named::Member(member)) => member,
+                Some(NameMeaning::Variable(die, _)) => variable_value(frame, die).0,
+                Some(NameMeaning::Member(member)) => member,
                 None => return Err(fail(format!("no variable `{}` is in scope here", path.join("::")))),
             }),
             NodeKind::AtEntry(name) => Operand::Value(self.at_entry(name).map_err(fail)?.0),
@@ -400,8 +400,8 @@ impl<'s> Evaluator<'_, '_, '_, 's> {
         let units = &self.frame.units;
         match &node.kind {
             NodeKind::Name(path) => match self.named(path)? {
-                Named::Variable(die, _) => Some(units.language(die.unit)),
-                Named::Member(_) => None,
+                NameMeaning::Variable(die, _) => Some(units.language(die.unit)),
+                NameMeaning::Member(_) => None,
             },
             NodeKind::AtEntry(name) => lookup::local(self.frame, name).map(|(die, _)| units.language(die.unit)),
             NodeKind::FileName(file, name) => {
@@ -439,16 +439,16 @@ impl<'s> Evaluator<'_, '_, '_, 's> {
     }
 
     /// Looks up a name: a variable of the function, a member of the object whose method it is, another variable.
-    fn named(&self, path: &[String]) -> Option<Named> {
+    fn named(&self, path: &[String]) -> Option<NameMeaning> {
         if let [name] = path {
             if let Some((die, kind)) = lookup::local(self.frame, name) {
-                return Some(Named::Variable(die, kind));
+                return Some(NameMeaning::Variable(die, kind));
             }
             if let Some(member) = self.member_of_this(name) {
-                return Some(Named::Member(member));
+                return Some(NameMeaning::Member(member));
             }
         }
-        lookup::outer(self.frame, path).map(|die| Named::Variable(die, VariableKind::Static))
+        lookup::outer(self.frame, path).map(|die| NameMeaning::Variable(die, VariableKind::Static))
     }
 
     /// In a method, a member of its object; in a lambda, a captured variable, or a member of a captured `this`.
@@ -488,7 +488,7 @@ fn object_and_class(column: usize, file: &str, name: &str) -> Option<Node> {
 }
 
 /// The meaning of a name in an expression.
-enum Named {
+enum NameMeaning {
     Variable(Die, VariableKind),
     Member(Value),
 }

@@ -320,7 +320,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::objects::{Code, ObjectKind, ObjectType, Storage, Writer};
+    use crate::objects::{ObjectKind, ObjectType, Storage, StoredReference, Writer};
 
     /// A program whose n-th object refers to those in the n-th list, as an array.
     fn program(edges: &[Vec<u32>]) -> (Vec<u8>, Vec<u8>) {
@@ -328,7 +328,7 @@ mod tests {
         let ty = writer.add_type(&ObjectType::new(ObjectKind::Array, Vec::new(), vec![Storage::Ref]));
         for targets in edges {
             writer.begin_array(ty, targets.len() as u32, targets.len() as u32);
-            targets.iter().for_each(|id| writer.reference(Code::object(*id)));
+            targets.iter().for_each(|id| writer.reference(StoredReference::object(*id)));
         }
         writer.finish()
     }

@@ -26,7 +26,7 @@ use crate::objects::{self, Id, Link, Object, ObjectKind, ObjectType, Objects};
 
 pub use assigned::empty_locals;
 pub use graph::{Dominators, Graph};
-use named::{Named, clean};
+use named::{NamedObjects, clean};
 
 pub use meaning::{FieldReading, Meaning, ObjectForm, ObjectText, Reading, Thrown};
 pub use plain::text_of;
@@ -38,7 +38,7 @@ pub struct ObjectView<'d> {
     binaries: &'d Binaries,
     /// The dump's file, if its pages may be let go of.
     file: Option<&'d Bytes>,
-    named: Named<'d>,
+    named: NamedObjects<'d>,
     classes: OnceLock<Vec<Option<String>>>,
     /// By type: true if its objects may be of several classes.
     shared_types: OnceLock<Vec<bool>>,
@@ -55,7 +55,7 @@ impl<'d> ObjectView<'d> {
             dump,
             binaries,
             file: None,
-            named: Named::new(dump, binaries),
+            named: NamedObjects::new(dump, binaries),
             classes: OnceLock::new(),
             shared_types: OnceLock::new(),
             groups: Locked::default(),

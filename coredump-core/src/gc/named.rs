@@ -19,7 +19,7 @@ const MAX_NAMES: usize = 4;
 const MAX_NAME: usize = 256;
 
 /// The objects of a dump, with names, whatever their language. Nothing is read before it is asked for.
-pub struct Named<'d> {
+pub struct NamedObjects<'d> {
     dump: &'d CoreDump<'d>,
     binaries: &'d Binaries,
     names: OnceLock<Vec<TypeNames>>,
@@ -32,10 +32,10 @@ struct TypeNames {
     fields: Vec<Option<String>>,
 }
 
-impl<'d> Named<'d> {
+impl<'d> NamedObjects<'d> {
     /// The objects of `dump`, whose modules' binaries are `binaries`.
-    pub fn new(dump: &'d CoreDump<'d>, binaries: &'d Binaries) -> Named<'d> {
-        Named { dump, binaries, names: OnceLock::new() }
+    pub fn new(dump: &'d CoreDump<'d>, binaries: &'d Binaries) -> NamedObjects<'d> {
+        NamedObjects { dump, binaries, names: OnceLock::new() }
     }
 
     /// The objects, if the dump has any.

@@ -346,29 +346,29 @@ impl Zig {
     }
 
     /// Returns what begins at a page: slots of a class, or a run of pages of that many bytes that is used or free.
-    fn extent(&self, view: &View<'_>, page: u64) -> Extent {
+    fn extent(&self, view: &View<'_>, page: u64) -> PageExtent {
         match self.page(page) {
-            PageState::Slots(class) => Extent::Slots(self.layout.slot(u64::from(class))),
-            PageState::FreeRun(class) => Extent::Run(PAGE << class, State::Free),
+            PageState::Slots(class) => PageExtent::Slots(self.layout.slot(u64::from(class))),
+            PageState::FreeRun(class) => PageExtent::Run(PAGE << class, State::Free),
             PageState::Unknown if !self.malloc => match Bucket::at(view, page) {
-                Some(bucket) => Extent::Bucket(bucket),
+                Some(bucket) => PageExtent::Bucket(bucket),
                 // Two of the largest slots share a page.
                 None => match [page, page + PAGE / 2].map(|at| self.large_extent(at)) {
-                    [Some(run), _] if run >= PAGE && page + run <= self.pages.end => Extent::Run(run, State::Used),
-                    [Some(slot), _] | [_, Some(slot)] if slot < PAGE => Extent::Slots(slot),
-                    _ => Extent::Unknown,
+                    [Some(run), _] if run >= PAGE && page + run <= self.pages.end => PageExtent::Run(run, State::Used),
+                    [Some(slot), _] | [_, Some(slot)] if slot < PAGE => PageExtent::Slots(slot),
+                    _ => PageExtent::Unknown,
                 },
             },
             PageState::Unknown => match page_slot(view, page) {
-                Some(slot) if slot < PAGE => Extent::Slots(slot),
-                Some(run) if page + run <= self.pages.end => Extent::Run(run, State::Used),
-                _ => Extent::Unknown,
+                Some(slot) if slot < PAGE => PageExtent::Slots(slot),
+                Some(run) if page + run <= self.pages.end => PageExtent::Run(run, State::Used),
+                _ => PageExtent::Unknown,
             },
         }
     }
 }
 
-enum Extent {
+enum PageExtent {
     Slots(u64),
     Bucket(Bucket),
     Run(u64, State),
@@ -515,23 +515,23 @@ impl Iterator for SlotWalk<'_> {
                 return None;
             }
             match self.heap.extent(self.view, page) {
-                Extent::Slots(slot) => {
+                PageExtent::Slots(slot) => {
                     // Slots from the next one on were never used: they are no blocks yet, and one free block together.
                     let class = (slot / self.heap.layout.smallest).ilog2();
                     let next = self.heap.layout.next(self.view, u64::from(class)).unwrap_or(0);
                     let end = if (page..page + PAGE).contains(&next) { next } else { page + PAGE };
                     (self.slots, self.slot, self.page) = (page..end, slot, page + PAGE);
                 }
-                Extent::Bucket(bucket) => {
+                PageExtent::Bucket(bucket) => {
                     // With the link of the allocator below it takes a page more.
                     (self.bucket, self.page) = (Some((bucket, 0)), page + 2 * PAGE);
                 }
-                Extent::Run(len, _) if self.heap.tables.contains_key(&page) => self.page = page + len,
-                Extent::Run(len, state) => {
+                PageExtent::Run(len, _) if self.heap.tables.contains_key(&page) => self.page = page + len,
+                PageExtent::Run(len, state) => {
                     self.page = page + len;
                     return Some(self.heap.block(self.view, page, len, state));
                 }
-                Extent::Unknown => {
+                PageExtent::Unknown => {
                     self.page = page + PAGE;
                     return Some(Ok(Block::new(page, PAGE, State::Unknown)));
                 }

@@ -9,15 +9,15 @@ use crate::locked::Locked;
 use crate::module::Module;
 
 /// A module, with a memo of the bodies that were decoded.
-pub struct Code<'s> {
+pub struct ModuleBodies<'s> {
     module: Module<'s>,
     decoded: Locked<HashMap<u32, Option<Arc<Instructions>>>>,
 }
 
-impl<'s> Code<'s> {
+impl<'s> ModuleBodies<'s> {
     /// The code of `module`.
-    pub fn new(module: Module<'s>) -> Code<'s> {
-        Code { module, decoded: Locked::default() }
+    pub fn new(module: Module<'s>) -> ModuleBodies<'s> {
+        ModuleBodies { module, decoded: Locked::default() }
     }
 
     /// The module.

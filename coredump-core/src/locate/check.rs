@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use super::body::{Code, Instructions};
+use super::body::{Instructions, ModuleBodies};
 use crate::model::{CoreDump, Frame};
 use crate::module::Body;
 use crate::producers::{OffsetBase, bases, confuses_functions};
@@ -171,7 +171,7 @@ enum Sign {
 }
 
 /// Checks all sites against a binary, trying the conventions in order. `Err` names the frame that does not fit and why.
-pub fn check(code: &Code<'_>, sites: &[Site], conventions: &[Convention]) -> Result<Fit, String> {
+pub fn check(code: &ModuleBodies<'_>, sites: &[Site], conventions: &[Convention]) -> Result<Fit, String> {
     let mut best: Option<Fit> = None;
     let mut nearest: Option<(usize, String)> = None;
     for &convention in conventions {
@@ -190,7 +190,7 @@ pub fn check(code: &Code<'_>, sites: &[Site], conventions: &[Convention]) -> Res
 
 /// As [`check`], under one convention. `Err` has the number of sites that fitted before one did not, and why it did
 /// not.
-fn check_as(code: &Code<'_>, sites: &[Site], convention: Convention) -> Result<Fit, (usize, String)> {
+fn check_as(code: &ModuleBodies<'_>, sites: &[Site], convention: Convention) -> Result<Fit, (usize, String)> {
     let mut fit = Fit { convention, checked: 0, agreeing: 0 };
     let mut contradictions = 0;
     let mut first = None;
@@ -214,7 +214,7 @@ fn check_as(code: &Code<'_>, sites: &[Site], convention: Convention) -> Result<F
 }
 
 /// Returns the sign for or against a site, or the error that says why it cannot fit; `Ok(None)` if nothing is known.
-fn judge(code: &Code<'_>, site: &Site, convention: Convention) -> Result<Option<Sign>, String> {
+fn judge(code: &ModuleBodies<'_>, site: &Site, convention: Convention) -> Result<Option<Sign>, String> {
     let Some(function) = site.function.filter(|&function| function != u32::MAX) else { return Ok(None) };
     let module = code.module();
     let Some(body) = module.body(function) else {
@@ -243,6 +243,6 @@ fn judge(code: &Code<'_>, site: &Site, convention: Convention) -> Result<Option<
 
 /// Returns true if a called function has a frame until it returns. A host function has none, and a function with a tail
 /// call may hand its frame on to another.
-fn stays(code: &Code<'_>, function: u32) -> bool {
+fn stays(code: &ModuleBodies<'_>, function: u32) -> bool {
     code.instructions(function).is_some_and(|instructions| !instructions.tail_calls)
 }

@@ -15,7 +15,7 @@ use super::lists::{Given, List, Listed};
 use super::trust::{Object, Since, Trust, rewritten};
 use crate::catalog::units::{Attr, Bytes, UnitRef, is_of_old_llvm};
 use crate::location::Missing;
-use crate::symbols::{Extent, LineRow};
+use crate::symbols::{CodeExtent, LineRow};
 use crate::unwind::moved::{may_precede, moves_down};
 
 /// Locals of one description that are followed to where they are written next.
@@ -100,7 +100,7 @@ impl<'s> FrameContext<'_, 's> {
             AttributeValue::Block(bytes) => return Some(bytes),
             list => list,
         };
-        let extent = Extent::from_function(self.binary.module(), self.frame.function?)?;
+        let extent = CodeExtent::from_function(self.binary.module(), self.frame.function?)?;
         let list = self.lists.list(unit, list).ok()?;
         let begins = |range: &Range<u64>| (extent.header..=extent.first).contains(&range.start) && !range.is_empty();
         let find = || list.all.iter().find(|(range, _)| begins(range)).map(|(_, expression)| *expression);
@@ -234,7 +234,7 @@ impl<'s> FrameContext<'_, 's> {
     pub(super) fn is_never_given(&self, unit: UnitRef<'_, 's>, all: &[Listed<'s>], since: &Since) -> bool {
         let Some(((range, expression), before)) = all.split_last() else { return false };
         let (Some(writes), encoding) = (self.writes(), unit.encoding()) else { return false };
-        let extent = self.frame.function.and_then(|function| Extent::from_function(self.binary.module(), function));
+        let extent = self.frame.function.and_then(|function| CodeExtent::from_function(self.binary.module(), function));
         let code = self.binary.module().code_section_start().unwrap_or(0);
         let lacks = |local: u32| {
             let start = since.start(local).unwrap_or(range.start);

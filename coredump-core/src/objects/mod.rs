@@ -13,7 +13,7 @@ mod write;
 use std::sync::OnceLock;
 
 pub use read::{Contents, Object};
-pub use write::{Code, Mark, Writer};
+pub use write::{StoredReference, Writer, WriterMark};
 
 use read::Index;
 

@@ -82,11 +82,11 @@ fn put(writer: &mut Writer, field: Field) {
         Field::V128(bytes) => writer.vector(bytes),
         Field::Ref(link) => {
             let code = match link {
-                Link::Null => Code::NULL,
-                Link::I31(value) => Code::i31(value),
-                Link::Object(id) => Code::object(id),
+                Link::Null => StoredReference::NULL,
+                Link::I31(value) => StoredReference::i31(value),
+                Link::Object(id) => StoredReference::object(id),
                 Link::Function { instance, index } => writer.add_function(instance, index),
-                Link::Unknown => Code::UNKNOWN,
+                Link::Unknown => StoredReference::UNKNOWN,
             };
             writer.reference(code);
         }

@@ -6,28 +6,28 @@ use super::{Id, MAX_ID, ObjectKind, ObjectType, Storage, VERSION};
 
 /// A reference as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Code(u32);
+pub struct StoredReference(u32);
 
-impl Code {
+impl StoredReference {
     /// A null reference.
-    pub const NULL: Code = Code(0);
+    pub const NULL: StoredReference = StoredReference(0);
     /// A reference to something that is not null, and of which no more is known.
-    pub const UNKNOWN: Code = Code(2);
+    pub const UNKNOWN: StoredReference = StoredReference(2);
 
     /// An unboxed integer of 31 bits.
-    pub fn i31(value: i32) -> Code {
-        Code((value as u32) << 1 | 1)
+    pub fn i31(value: i32) -> StoredReference {
+        StoredReference((value as u32) << 1 | 1)
     }
 
-    /// An object; [`Code::UNKNOWN`] for an id beyond [`MAX_ID`].
-    pub fn object(id: Id) -> Code {
-        if id <= MAX_ID { Code(id << 2) } else { Code::UNKNOWN }
+    /// An object; [`StoredReference::UNKNOWN`] for an id beyond [`MAX_ID`].
+    pub fn object(id: Id) -> StoredReference {
+        if id <= MAX_ID { StoredReference(id << 2) } else { StoredReference::UNKNOWN }
     }
 }
 
 /// A state of the writer that [`Writer::undo`] can return to.
 #[derive(Clone, Copy, Debug)]
-pub struct Mark {
+pub struct WriterMark {
     count: u32,
     size: usize,
 }
@@ -61,12 +61,12 @@ impl Writer {
     }
 
     /// The current state, for [`Writer::undo`].
-    pub fn mark(&self) -> Mark {
-        Mark { count: self.count, size: self.objects.len() }
+    pub fn mark(&self) -> WriterMark {
+        WriterMark { count: self.count, size: self.objects.len() }
     }
 
     /// Takes back the objects that were written since `mark`; types and functions stay.
-    pub fn undo(&mut self, mark: Mark) {
+    pub fn undo(&mut self, mark: WriterMark) {
         self.objects.truncate(mark.size);
         self.count = mark.count;
     }
@@ -97,14 +97,14 @@ impl Writer {
     }
 
     /// Adds a function and returns the reference to it.
-    pub fn add_function(&mut self, instance: Option<u32>, index: u32) -> Code {
+    pub fn add_function(&mut self, instance: Option<u32>, index: u32) -> StoredReference {
         if self.function_count >= MAX_ID {
-            return Code::UNKNOWN;
+            return StoredReference::UNKNOWN;
         }
         instance.map_or(0, |instance| instance.saturating_add(1)).encode(&mut self.functions);
         index.encode(&mut self.functions);
         self.function_count += 1;
-        Code(self.function_count << 2 | 2)
+        StoredReference(self.function_count << 2 | 2)
     }
 
     /// Begins an object of a type, whose fields are then written in order. For arrays there is [`Writer::begin_array`].
@@ -134,7 +134,7 @@ impl Writer {
     }
 
     /// Writes a reference.
-    pub fn reference(&mut self, code: Code) {
+    pub fn reference(&mut self, code: StoredReference) {
         self.objects.extend_from_slice(&code.0.to_le_bytes());
     }
 

@@ -7,10 +7,10 @@ use std::sync::{Arc, OnceLock};
 use gimli::{DebugInfoOffset, Section, UnitOffset};
 
 use super::abbreviations::Tables;
-use super::extent::Extent;
+use super::extent::CodeExtent;
 use super::functions::{self, FunctionRange};
 use super::inlined::{self, InlinedCall};
-use super::lines::{self, LineLookup, LineRow, Lines, Row};
+use super::lines::{self, LineLookup, LineRow, Lines, SourceRow};
 use super::seek;
 use super::split::{SplitFinder, SplitUnit, split_unit};
 use super::unit::unit_with;
@@ -60,7 +60,7 @@ struct Unit<'s> {
 }
 
 /// The result of looking up an address in debug info.
-pub enum Answer {
+pub enum AddressLookup {
     /// The source frames: innermost inlined function first, the function itself last.
     Frames(Vec<SourceFrame>),
     /// Frames as in `Frames`, from a line table that contradicts itself: it names no source file.
@@ -106,7 +106,7 @@ impl<'s> DebugInfo<'s> {
     /// Returns true if the debug info for a function fits it, displaced by `by` bytes; `None` if the function has no
     /// debug info.
     fn fits(&self, module: &Module<'_>, function: u32, by: i64) -> Option<bool> {
-        let extent = Extent::from_function(module, function)?;
+        let extent = CodeExtent::from_function(module, function)?;
         let stated = extent.moved_down(by)?;
         let units = self.index.covering(stated.first);
         let index = *units.first()?;
@@ -138,7 +138,7 @@ impl<'s> DebugInfo<'s> {
 
     /// Returns true if the rows for a function's code stand on its instructions, or if that is not known. Rows that
     /// compilers write always do so, but not those in debug info of other code that has the same size by chance.
-    fn agrees(&self, unit: u32, module: &Module<'_>, extent: &Extent, by: i64) -> bool {
+    fn agrees(&self, unit: u32, module: &Module<'_>, extent: &CodeExtent, by: i64) -> bool {
         if let Some(&known) = self.agreeing.lock().get(&(extent.body, by)) {
             return known;
         }
@@ -170,7 +170,7 @@ impl<'s> DebugInfo<'s> {
             for function in described.take(SAMPLE) {
                 let extent = code
                     .checked_add(function.begin)
-                    .and_then(|at| Extent::from_function(module, module.function_at(at)?));
+                    .and_then(|at| CodeExtent::from_function(module, module.function_at(at)?));
                 let fits = extent.is_some_and(|extent| extent.agrees(function.begin, function.end));
                 *if fits { &mut good } else { &mut bad } += 1;
             }
@@ -190,7 +190,7 @@ impl<'s> DebugInfo<'s> {
         let Some(code) = module.code_section_start() else { return (0, 0) };
         let begins = |at: u64| {
             let function = module.function_at(code.checked_add(at)?)?;
-            let extent = Extent::from_function(module, function)?;
+            let extent = CodeExtent::from_function(module, function)?;
             Some((extent.header..=extent.first).contains(&at))
         };
         let (mut good, mut bad) = (0, 0);
@@ -278,7 +278,7 @@ impl<'s> DebugInfo<'s> {
 
     /// The number of the unit that holds a function of `module`, and the function's entry there.
     pub fn function_entry(&self, module: &Module<'_>, function: u32) -> Option<(u32, UnitOffset<usize>)> {
-        let extent = Extent::from_function(module, function)?;
+        let extent = CodeExtent::from_function(module, function)?;
         let find = |by| {
             let stated = extent.moved_down(by)?;
             let mut units = self.index.covering(stated.first).into_iter();
@@ -327,15 +327,15 @@ impl<'s> DebugInfo<'s> {
     /// info has them.
     pub(super) fn source(&self, module: &Module<'_>, function: u32, file: &str) -> Option<EmbeddedSource> {
         let found = self.function_entry(module, function).map(|(unit, _)| unit);
-        let unit =
-            found.or_else(|| self.index.covering(Extent::from_function(module, function)?.first).first().copied())?;
+        let unit = found
+            .or_else(|| self.index.covering(CodeExtent::from_function(module, function)?.first).first().copied())?;
         let unit = self.unit(unit)?;
         unit.lines(&self.dwarf)?.source(unit.unit.unit_ref(&self.dwarf), file)
     }
 
     /// The source location that an entry of a unit gives as a file number of the line table and a line.
     pub fn declared_at(&self, unit: u32, file: u64, line: u32) -> Option<Location> {
-        let row = Row { file, line: Some(line), column: None };
+        let row = SourceRow { file, line: Some(line), column: None };
         self.unit(unit)?.location(&self.dwarf, row)
     }
 
@@ -347,9 +347,9 @@ impl<'s> DebugInfo<'s> {
     }
 
     /// The source frames at `pc` in the function of this extent. Functions begin and end as in `module`.
-    pub fn lookup(&self, pc: u64, extent: &Extent, module: &Module<'_>) -> Answer {
+    pub fn lookup(&self, pc: u64, extent: &CodeExtent, module: &Module<'_>) -> AddressLookup {
         match self.lookup_moved(pc, extent, module, 0) {
-            Answer::Stale if self.displacement(module) != 0 => {
+            AddressLookup::Stale if self.displacement(module) != 0 => {
                 self.lookup_moved(pc, extent, module, self.displacement(module))
             }
             answer => answer,
@@ -357,9 +357,9 @@ impl<'s> DebugInfo<'s> {
     }
 
     /// Looks an address up in debug info whose addresses are too low by some bytes.
-    fn lookup_moved(&self, pc: u64, actual: &Extent, module: &Module<'_>, by: i64) -> Answer {
+    fn lookup_moved(&self, pc: u64, actual: &CodeExtent, module: &Module<'_>, by: i64) -> AddressLookup {
         let (Some(pc), Some(extent)) = (pc.checked_sub_signed(by), actual.moved_down(by)) else {
-            return Answer::Nothing;
+            return AddressLookup::Nothing;
         };
         let mut stale = false;
         for index in self.index.covering(pc) {
@@ -389,7 +389,11 @@ impl<'s> DebugInfo<'s> {
             };
             if let Some(function) = function {
                 let frames = self.frames(unit, function.entry, pc, row);
-                return if unit.is_doubtful(&self.dwarf) { Answer::Doubtful(frames) } else { Answer::Frames(frames) };
+                return if unit.is_doubtful(&self.dwarf) {
+                    AddressLookup::Doubtful(frames)
+                } else {
+                    AddressLookup::Frames(frames)
+                };
             }
             stale |= unit.functions(&self.dwarf, &self.work).iter().any(|other| (other.begin..other.end).contains(&pc));
             // The unit has a line table and no functions (`-gmlt`, assemblers): only the line is known.
@@ -397,10 +401,14 @@ impl<'s> DebugInfo<'s> {
                 && !stale
             {
                 let frames = vec![SourceFrame { name: None, location: unit.location(&self.dwarf, row) }];
-                return if unit.is_doubtful(&self.dwarf) { Answer::Doubtful(frames) } else { Answer::Frames(frames) };
+                return if unit.is_doubtful(&self.dwarf) {
+                    AddressLookup::Doubtful(frames)
+                } else {
+                    AddressLookup::Frames(frames)
+                };
             }
         }
-        if stale { Answer::Stale } else { Answer::Nothing }
+        if stale { AddressLookup::Stale } else { AddressLookup::Nothing }
     }
 
     /// The entries of the calls inlined at `pc` in the function at `entry` of a unit, outermost first.
@@ -434,7 +442,7 @@ impl<'s> DebugInfo<'s> {
         unit: &Unit<'s>,
         entry: UnitOffset<usize>,
         pc: u64,
-        row: impl FnOnce() -> Option<Row>,
+        row: impl FnOnce() -> Option<SourceRow>,
     ) -> Option<(Vec<InlinedCall>, bool)> {
         let full = unit.full(&self.dwarf);
         let found = inlined::inlined_at(full, entry, pc, &self.work)?;
@@ -456,7 +464,7 @@ impl<'s> DebugInfo<'s> {
         Some((calls, certain))
     }
 
-    fn frames(&self, unit: &Unit<'s>, entry: UnitOffset<usize>, pc: u64, row: Option<Row>) -> Vec<SourceFrame> {
+    fn frames(&self, unit: &Unit<'s>, entry: UnitOffset<usize>, pc: u64, row: Option<SourceRow>) -> Vec<SourceFrame> {
         let full = unit.full(&self.dwarf);
         let Some((chain, certain)) = self.chain(unit, entry, pc, || row) else {
             return vec![SourceFrame { name: self.entry_name(full, entry), location: None }];
@@ -464,7 +472,8 @@ impl<'s> DebugInfo<'s> {
         let mut frames = Vec::with_capacity(chain.len() + 1);
         let mut location = row.filter(|_| certain).and_then(|row| unit.location(&self.dwarf, row));
         for call in chain.iter().rev() {
-            let called_at = Row { file: call.call_file.unwrap_or(0), line: call.call_line, column: call.call_column };
+            let called_at =
+                SourceRow { file: call.call_file.unwrap_or(0), line: call.call_line, column: call.call_column };
             let outer = call.call_file.and_then(|_| unit.location(&self.dwarf, called_at));
             let name = self.entry_name(full, call.entry);
             frames.push(SourceFrame { name, location: std::mem::replace(&mut location, outer) });
@@ -486,7 +495,7 @@ impl<'s> Unit<'s> {
         self.functions.get_or_init(|| functions::functions(self.full(main), work))
     }
 
-    fn function(&self, main: &Dwarf<'s>, work: &Work, extent: &Extent) -> Option<FunctionRange> {
+    fn function(&self, main: &Dwarf<'s>, work: &Work, extent: &CodeExtent) -> Option<FunctionRange> {
         if let Some(function) = self.seek(main, work, extent) {
             return Some(function);
         }
@@ -497,7 +506,7 @@ impl<'s> Unit<'s> {
     }
 
     /// Looks for this function alone, as long as that costs less than reading all functions.
-    fn seek(&self, main: &Dwarf<'s>, work: &Work, extent: &Extent) -> Option<FunctionRange> {
+    fn seek(&self, main: &Dwarf<'s>, work: &Work, extent: &CodeExtent) -> Option<FunctionRange> {
         let mut sought = self.sought.lock();
         let known = sought.iter().find(|function| extent.agrees(function.begin, function.end));
         if known.is_some() || sought.len() == seek::MAX_SEEKS || self.functions.get().is_some() {
@@ -530,7 +539,7 @@ impl<'s> Unit<'s> {
         *self.doubtful.get_or_init(|| lines::names_folders(self.unit.unit_ref(main)))
     }
 
-    fn location(&self, main: &Dwarf<'s>, row: Row) -> Option<Location> {
+    fn location(&self, main: &Dwarf<'s>, row: SourceRow) -> Option<Location> {
         let line = row.line?;
         let file = self.lines(main)?.file(self.unit.unit_ref(main), row.file)?;
         let column = row.column.filter(|&column| column != 0 && !self.is_doubtful(main));
@@ -542,7 +551,7 @@ impl<'s> Unit<'s> {
 /// a function ends.
 fn bounds_functions(module: &Module<'_>, begin: u64, end: u64) -> bool {
     let Some(code) = module.code_section_start() else { return false };
-    let extent = |at: u64| Extent::from_function(module, module.function_at(code.checked_add(at)?)?);
+    let extent = |at: u64| CodeExtent::from_function(module, module.function_at(code.checked_add(at)?)?);
     // Address 0 is the first byte of the section's contents: a table of all functions may begin there.
     let begins = begin == 0 || extent(begin).is_some_and(|extent| begin <= extent.first);
     let last = end.saturating_sub(1);

@@ -16,7 +16,7 @@ pub(super) struct Sequence {
 }
 
 /// A program, with the parameters of its encoding from the header.
-pub(super) struct Program<'s> {
+pub(super) struct LineProgram<'s> {
     bytes: &'s [u8],
     /// Number of operands of each standard opcode, from 1.
     operands: &'s [u8],
@@ -41,9 +41,9 @@ pub(super) struct Registers {
 /// The values of the registers at the beginning of a sequence.
 const START: Registers = Registers { address: 0, file: 1, line: 1, column: 0, prologue_end: false };
 
-impl<'s> Program<'s> {
+impl<'s> LineProgram<'s> {
     /// The program after `header`. `None` if it is for a VLIW machine, whose instructions hold several operations.
-    pub fn new(header: &LineProgramHeader<Slice<'s>>) -> Option<Program<'s>> {
+    pub fn new(header: &LineProgramHeader<Slice<'s>>) -> Option<LineProgram<'s>> {
         (header.maximum_operations_per_instruction() == 1).then_some(())?;
         let unit = u64::from(header.minimum_instruction_length());
         let (base, range) = (header.opcode_base(), header.line_range().max(1));
@@ -53,7 +53,7 @@ impl<'s> Program<'s> {
             (address, i32::from(header.line_base()) + i32::from(adjusted % range))
         });
         let address_size = header.address_size();
-        Some(Program {
+        Some(LineProgram {
             bytes: header.raw_program_buf().slice(),
             operands: header.standard_opcode_lengths().slice(),
             first_special: base,
@@ -252,10 +252,10 @@ pub(super) mod tests {
     }
 
     /// The program in a table made by `table`, leaked so that it lives as long as the tests.
-    pub fn leaked(program: &[u8]) -> Program<'static> {
+    pub fn leaked(program: &[u8]) -> LineProgram<'static> {
         let table = table(program).leak();
         let lines = DebugLine::new(table, LittleEndian).program(DebugLineOffset(0), 4, None, None).unwrap();
-        Program::new(lines.header()).unwrap()
+        LineProgram::new(lines.header()).unwrap()
     }
 
     type Rows = (Vec<(Registers, bool)>, bool);
@@ -265,7 +265,7 @@ pub(super) mod tests {
         let table = table(program);
         let lines = DebugLine::new(&table, LittleEndian).program(DebugLineOffset(0), 4, None, None).unwrap();
         let mut ours = Vec::new();
-        let outcome = Program::new(lines.header()).unwrap().run(0, |row, last, _| {
+        let outcome = LineProgram::new(lines.header()).unwrap().run(0, |row, last, _| {
             ours.push((*row, last));
             true
         });
@@ -344,7 +344,7 @@ pub(super) mod tests {
             let table = table(&program);
             let lines = DebugLine::new(&table, LittleEndian).program(DebugLineOffset(0), 4, None, None).unwrap();
             let mut found = Vec::new();
-            let outcome = Program::new(lines.header()).unwrap().sequences(0, |begin, end, _| {
+            let outcome = LineProgram::new(lines.header()).unwrap().sequences(0, |begin, end, _| {
                 found.push((if begin == end { 0 } else { begin }, end));
                 true
             });

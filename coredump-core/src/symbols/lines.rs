@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use super::line_program::{Program, Sequence};
+use super::line_program::{LineProgram, Sequence};
 use super::seek;
 use super::work::Work;
 use super::{EmbeddedSource, UnitRef, attribute_text, text};
@@ -23,7 +23,7 @@ const MAX_FILES: usize = 64;
 
 /// The line table.
 pub(super) struct Lines<'s> {
-    program: Program<'s>,
+    program: LineProgram<'s>,
     /// All of them, by address; none if the table is damaged.
     sequences: OnceLock<Vec<Sequence>>,
     /// For each of them, the greatest end of all up to it: how far back a search must go.
@@ -35,7 +35,7 @@ pub(super) struct Lines<'s> {
 
 /// A row: where in the source an address stands. `None` where the compiler says there is no such place (line 0).
 #[derive(Clone, Copy)]
-pub(super) struct Row {
+pub(super) struct SourceRow {
     pub file: u64,
     pub line: Option<u32>,
     pub column: Option<u32>,
@@ -58,7 +58,7 @@ pub struct LineRow {
 impl<'s> Lines<'s> {
     /// The unit's table; `None` if it has none or one that is not for WebAssembly.
     pub fn new(unit: UnitRef<'_, 's>) -> Option<Lines<'s>> {
-        let program = Program::new(unit.line_program.as_ref()?.header())?;
+        let program = LineProgram::new(unit.line_program.as_ref()?.header())?;
         let (sequences, reach) = (OnceLock::new(), OnceLock::new());
         Some(Lines { program, sequences, reach, sought: Locked::default(), files: Locked::default() })
     }
@@ -200,7 +200,7 @@ impl<'s> Lines<'s> {
     }
 
     /// The row of a sequence that covers `pc`.
-    fn row_of(&self, sequence: Sequence, pc: u64, work: &Work) -> Option<Row> {
+    fn row_of(&self, sequence: Sequence, pc: u64, work: &Work) -> Option<SourceRow> {
         let (mut covering, mut rows) = (None, 0);
         // It was run once already, so it is sound.
         let _ = self.program.run(sequence.at, |row, last, _| {
@@ -213,7 +213,7 @@ impl<'s> Lines<'s> {
         });
         let row = work.spend(rows).then_some(covering)??;
         let known = |number: u64| u32::try_from(number).ok().filter(|&number| number != 0);
-        Some(Row { file: row.file, line: known(row.line), column: known(row.column) })
+        Some(SourceRow { file: row.file, line: known(row.line), column: known(row.column) })
     }
 
     /// The path of a file of the table, as the debug info says it: joined to the compilation directory when relative.
@@ -295,7 +295,7 @@ pub(super) fn names_folders(unit: UnitRef<'_, '_>) -> bool {
 /// The result of looking up an address in a line table.
 pub(super) enum LineLookup {
     /// This row.
-    Row(Row),
+    Row(SourceRow),
     /// Only sequences that do not fit the code have the address.
     Refused,
     /// Nothing.

@@ -39,9 +39,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-pub use debug::{Answer, DebugInfo};
+pub use debug::{AddressLookup, DebugInfo};
 pub use demangle::demangle;
-pub use extent::Extent;
+pub use extent::CodeExtent;
 pub use lines::{LineRow, append_path};
 pub use neighbours::{Neighbours, Twin};
 pub use ranges::{Covered, RangeLists, Ranges};
@@ -333,17 +333,17 @@ impl<'s> Symbols<'s> {
     fn find(&self, module: &Module<'_>, function: u32, module_offset: u64) -> Vec<SourceFrame> {
         let pc = module.code_section_start().and_then(|code| module_offset.checked_sub(code));
         let mapped = || self.map.as_ref()?.lookup(module_offset, module.body(function)?);
-        if let (Some(debug), Some(pc), Some(extent)) = (&self.debug, pc, Extent::from_function(module, function)) {
+        if let (Some(debug), Some(pc), Some(extent)) = (&self.debug, pc, CodeExtent::from_function(module, function)) {
             match debug.lookup(pc, &extent, module) {
                 // If the line table is not believed, the function has no line.
-                Answer::Frames(frames) if !matches!(&frames[..], [SourceFrame { location: None, .. }]) => {
+                AddressLookup::Frames(frames) if !matches!(&frames[..], [SourceFrame { location: None, .. }]) => {
                     return frames;
                 }
-                Answer::Frames(frames) => return relocated(frames, mapped()),
-                Answer::Doubtful(frames) if self.map.is_some() => return relocated(frames, mapped()),
-                Answer::Doubtful(frames) => return frames,
-                Answer::Stale => self.stale.store(true, Ordering::Relaxed),
-                Answer::Nothing => {}
+                AddressLookup::Frames(frames) => return relocated(frames, mapped()),
+                AddressLookup::Doubtful(frames) if self.map.is_some() => return relocated(frames, mapped()),
+                AddressLookup::Doubtful(frames) => return frames,
+                AddressLookup::Stale => self.stale.store(true, Ordering::Relaxed),
+                AddressLookup::Nothing => {}
             }
         }
         mapped().into_iter().collect()

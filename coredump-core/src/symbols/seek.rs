@@ -9,9 +9,9 @@ use memchr::arch::all::packedpair::HeuristicFrequencyRank;
 use memchr::memmem;
 use wasm_encoder::Encode;
 
-use super::extent::Extent;
+use super::extent::CodeExtent;
 use super::functions::FunctionRange;
-use super::line_program::{Program, Sequence};
+use super::line_program::{LineProgram, Sequence};
 use super::work::Work;
 use super::{UnitRef, attribute_text};
 
@@ -38,7 +38,7 @@ struct Opening {
 }
 
 /// The entry of the function of this extent.
-pub(super) fn function(unit: UnitRef<'_, '_>, extent: &Extent, work: &Work) -> Option<FunctionRange> {
+pub(super) fn function(unit: UnitRef<'_, '_>, extent: &CodeExtent, work: &Work) -> Option<FunctionRange> {
     let root = unit.header.root_offset();
     let bytes = unit.header.range_from(root..).ok()?.slice();
     let openings = openings(unit, work);
@@ -89,7 +89,7 @@ fn opening(unit: UnitRef<'_, '_>, abbreviation: &Abbreviation) -> Option<Opening
 }
 
 /// The addresses at which the function may begin, each with the bytes that stand for it in this unit.
-fn beginnings(unit: UnitRef<'_, '_>, extent: &Extent, form: DwForm, work: &Work) -> Vec<(u64, Vec<u8>)> {
+fn beginnings(unit: UnitRef<'_, '_>, extent: &CodeExtent, form: DwForm, work: &Work) -> Vec<(u64, Vec<u8>)> {
     let width = match form {
         gimli::DW_FORM_addr => {
             let size = unit.header.address_size();
@@ -183,7 +183,7 @@ fn is_function(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>, work: &Work) -> 
 }
 
 /// The sequence whose rows begin at an address.
-pub(super) fn sequence(program: &Program<'_>, begin: u64, work: &Work) -> Option<Sequence> {
+pub(super) fn sequence(program: &LineProgram<'_>, begin: u64, work: &Work) -> Option<Sequence> {
     let bytes = program.bytes();
     work.spend(bytes.len() / BYTES_A_STEP).then_some(())?;
     let address = fixed(begin, program.address_size())?;
@@ -202,7 +202,7 @@ pub(super) fn sequence(program: &Program<'_>, begin: u64, work: &Work) -> Option
 
 /// Returns the offset at which the sequence begins that sets its address at `at`: after the end of the previous one. No
 /// instruction in between may make a row.
-fn beginning(program: &Program<'_>, at: usize) -> Option<usize> {
+fn beginning(program: &LineProgram<'_>, at: usize) -> Option<usize> {
     let from = at.saturating_sub(MAX_OPENING);
     let end = [0, 1, gimli::DW_LNE_end_sequence.0];
     let begin = match memmem::rfind(&program.bytes()[from..at], &end) {
@@ -259,7 +259,7 @@ mod tests {
             let work = Work::new(1 << 30);
             let read = functions(unit, &work);
             for index in 0..module.function_count() {
-                let Some(extent) = Extent::from_function(module, index) else { continue };
+                let Some(extent) = CodeExtent::from_function(module, index) else { continue };
                 let agreeing = read.iter().filter(|function| extent.agrees(function.begin, function.end));
                 let expected: Vec<_> = agreeing.map(|it| (it.begin, it.end, it.entry)).collect();
                 let sought = function(unit, &extent, &work).map(|it| (it.begin, it.end, it.entry));
@@ -275,7 +275,7 @@ mod tests {
     fn a_sequence_is_found_where_reading_everything_finds_it() {
         let (mut found, mut all) = (0, 0);
         units(|_, unit| {
-            let Some(program) = unit.line_program.as_ref().and_then(|lines| Program::new(lines.header())) else {
+            let Some(program) = unit.line_program.as_ref().and_then(|lines| LineProgram::new(lines.header())) else {
                 return;
             };
             let work = Work::new(1 << 30);

@@ -19,7 +19,7 @@ mod tests;
 pub use engine::Engine;
 pub(crate) use engine::{Rule, Stand, TraceBase};
 pub use locate::{Located, Locator};
-pub use scan::{Mark, ScannedText, Scanner};
+pub use scan::{FrameMark, ScannedText, Scanner};
 
 /// A stack trace.
 #[derive(Clone, Debug, PartialEq, Eq)]

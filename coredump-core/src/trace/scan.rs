@@ -46,7 +46,7 @@ pub struct Scanner<R> {
     line: u64,
     ended: bool,
     groups: Groups,
-    marks: Vec<Mark>,
+    marks: Vec<FrameMark>,
 }
 
 /// A piece of the text with all that belongs to its traces.
@@ -57,13 +57,13 @@ pub struct ScannedText<'b> {
     /// Its traces, in the order in which they begin.
     pub traces: Vec<Trace>,
     /// The positions of their frames, in the order of the text.
-    pub marks: Vec<Mark>,
+    pub marks: Vec<FrameMark>,
 }
 
 /// The position of a frame in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Mark {
+pub struct FrameMark {
     /// Index of the trace in the block.
     pub trace: usize,
     /// Index of the frame in the trace.
@@ -210,7 +210,7 @@ impl<R: Read> Scanner<R> {
             };
             for placed in self.groups.line(&line, before) {
                 found += 1;
-                self.marks.push(Mark {
+                self.marks.push(FrameMark {
                     trace: placed.trace,
                     frame: placed.frame,
                     at: start + segment.end,

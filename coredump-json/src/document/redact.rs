@@ -115,18 +115,18 @@ static NODES: LazyLock<Vec<Node>> = LazyLock::new(|| {
 /// A path in a document of which something is kept, for the schema.
 #[cfg(all(test, feature = "schema"))]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Kept(usize);
+pub struct KeptPath(usize);
 
 #[cfg(all(test, feature = "schema"))]
-impl Kept {
+impl KeptPath {
     /// The document itself.
-    pub fn all() -> Kept {
-        Kept(0)
+    pub fn all() -> KeptPath {
+        KeptPath(0)
     }
 
     /// The path below it with this name (`[]` is any element of a list), if anything there is kept.
-    pub fn below(self, name: &str) -> Option<Kept> {
-        NODES[self.0].below.get(name).copied().map(Kept)
+    pub fn below(self, name: &str) -> Option<KeptPath> {
+        NODES[self.0].below.get(name).copied().map(KeptPath)
     }
 }
 

@@ -8,7 +8,7 @@ use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
-use super::redact::Kept;
+use super::redact::KeptPath;
 use super::{Document, Failure};
 
 /// The output of `coredump-json` for a WebAssembly core dump. An unknown value is null, never 0. Readers should take every field as optional and ignore fields that they do not know: fields may be added, but are never renamed.
@@ -42,15 +42,15 @@ fn allow_null(schema: &mut Value) {
     }
 }
 
-/// Finds the fields that a redacted document leaves out, all that [`Kept`] does not list: `(definition, field)`.
+/// Finds the fields that a redacted document leaves out, all that [`KeptPath`] does not list: `(definition, field)`.
 struct LeftOut<'s> {
     definitions: &'s Map<String, Value>,
-    seen: HashSet<(&'s str, Kept)>,
+    seen: HashSet<(&'s str, KeptPath)>,
     fields: HashSet<(&'s str, &'s str)>,
 }
 
 impl<'s> LeftOut<'s> {
-    fn value(&mut self, schema: &'s Value, kept: Kept) {
+    fn value(&mut self, schema: &'s Value, kept: KeptPath) {
         if let Some(name) = schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/")) {
             self.definition(name, kept);
         }
@@ -62,7 +62,7 @@ impl<'s> LeftOut<'s> {
         }
     }
 
-    fn definition(&mut self, name: &'s str, kept: Kept) {
+    fn definition(&mut self, name: &'s str, kept: KeptPath) {
         if !self.seen.insert((name, kept)) {
             return;
         }
@@ -84,7 +84,7 @@ fn published() -> String {
     let mut schema = Value::from(schema);
     let definitions = schema["$defs"].as_object().cloned().expect("definitions");
     let mut left_out = LeftOut { definitions: &definitions, seen: HashSet::new(), fields: HashSet::new() };
-    left_out.value(&schema, Kept::all());
+    left_out.value(&schema, KeptPath::all());
     let fields: Vec<_> = left_out.fields.iter().map(|(name, field)| (name.to_string(), field.to_string())).collect();
     for (name, field) in fields {
         allow_null(&mut schema["$defs"][name]["properties"][field]);

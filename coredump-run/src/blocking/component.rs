@@ -8,7 +8,7 @@ use wasmtime_wasi::p2::{self, DynInputStream, DynOutputStream, DynPollable};
 
 use super::{Waiter, repeat};
 use crate::host::Host;
-use crate::wasi::p2::{Answer, ImportedFunction, VERSION};
+use crate::wasi::p2::{ImportedFunction, LibraryResult, VERSION};
 
 const POLL: &str = "wasi:io/poll";
 const STREAMS: &str = "wasi:io/streams";

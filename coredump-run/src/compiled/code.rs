@@ -10,7 +10,7 @@ use wasmtime::component::Component;
 use wasmtime::{Engine, Module, Result};
 
 /// The compiled code of a program.
-pub enum Code {
+pub enum CompiledCode {
     /// A core module.
     Module(Module),
     /// A component.
@@ -26,27 +26,27 @@ pub enum Kind {
     Component,
 }
 
-impl Code {
+impl CompiledCode {
     /// Compiles a program.
-    pub fn compile(engine: &Engine, binary: &[u8], kind: Kind) -> Result<Code> {
+    pub fn compile(engine: &Engine, binary: &[u8], kind: Kind) -> Result<CompiledCode> {
         Ok(match kind {
-            Kind::Module => Code::Module(Module::from_binary(engine, binary)?),
-            Kind::Component => Code::Component(Component::from_binary(engine, binary)?),
+            Kind::Module => CompiledCode::Module(Module::from_binary(engine, binary)?),
+            Kind::Component => CompiledCode::Component(Component::from_binary(engine, binary)?),
         })
     }
 }
 
 /// Compiles a program; returns the code, and its serialized form for a file.
-pub fn compile(engine: &Engine, binary: &[u8], kind: Kind) -> Result<(Code, Vec<u8>)> {
+pub fn compile(engine: &Engine, binary: &[u8], kind: Kind) -> Result<(CompiledCode, Vec<u8>)> {
     // SAFETY: these are bytes that the engine has just made, and nobody has changed.
     Ok(match kind {
         Kind::Module => {
             let bytes = engine.precompile_module(binary)?;
-            (Code::Module(unsafe { Module::deserialize(engine, &bytes) }?), bytes)
+            (CompiledCode::Module(unsafe { Module::deserialize(engine, &bytes) }?), bytes)
         }
         Kind::Component => {
             let bytes = engine.precompile_component(binary)?;
-            (Code::Component(unsafe { Component::deserialize(engine, &bytes) }?), bytes)
+            (CompiledCode::Component(unsafe { Component::deserialize(engine, &bytes) }?), bytes)
         }
     })
 }
@@ -59,10 +59,10 @@ pub fn compile(engine: &Engine, binary: &[u8], kind: Kind) -> Result<(Code, Vec<
 ///   stay valid.
 ///
 /// The engine checks that the code was compiled by its own version, for its settings and for this processor.
-pub fn load(engine: &Engine, file: &Path, kind: Kind) -> Result<Code> {
+pub fn load(engine: &Engine, file: &Path, kind: Kind) -> Result<CompiledCode> {
     // SAFETY: as promised above.
     Ok(match kind {
-        Kind::Module => Code::Module(unsafe { Module::deserialize_file(engine, file) }?),
-        Kind::Component => Code::Component(unsafe { Component::deserialize_file(engine, file) }?),
+        Kind::Module => CompiledCode::Module(unsafe { Module::deserialize_file(engine, file) }?),
+        Kind::Component => CompiledCode::Component(unsafe { Component::deserialize_file(engine, file) }?),
     })
 }

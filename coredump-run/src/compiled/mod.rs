@@ -4,6 +4,6 @@ mod code;
 mod guard;
 mod store;
 
-pub use code::{Code, Kind};
+pub use code::{CompiledCode, Kind};
 pub use guard::guarded;
 pub use store::Cache;

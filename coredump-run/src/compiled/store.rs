@@ -11,7 +11,7 @@ use coredump_core::internals::digest;
 use coredump_core::internals::new_file::NewFile;
 use wasmtime::{CacheConfig, Engine, Result};
 
-use super::code::{self, Code, Kind};
+use super::code::{self, CompiledCode, Kind};
 
 /// The approximate size limit of the cache, in bytes; beyond it, the least recently used files are removed.
 const LIMIT: u64 = 1 << 30;
@@ -47,7 +47,7 @@ impl Cache {
     }
 
     /// The code of a program for an engine: from the cache, or compiled now and added to it.
-    pub fn code(&self, engine: &Engine, binary: &[u8], kind: Kind) -> Result<Code> {
+    pub fn code(&self, engine: &Engine, binary: &[u8], kind: Kind) -> Result<CompiledCode> {
         let key = key(engine, binary);
         let file = self.programs.join(&key);
         if let Ok(code) = code::load(engine, &file, kind) {

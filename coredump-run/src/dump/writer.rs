@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use coredump_capture::internals::{Extent, FinalDump, Noted, Stack, Stop, needs_detail, quietly, timestamp};
+use coredump_capture::internals::{CaptureExtent, FinalDump, Noted, Stack, Stop, needs_detail, quietly, timestamp};
 use coredump_capture::{Capture, DumpPlace, Dumped, MemoryChoice, Output};
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
@@ -261,7 +261,7 @@ impl DumpWriter {
         store: &mut StoreContextMut<'_, Host>,
         stack: impl FnOnce(&mut StoreContextMut<'_, Host>) -> Stack,
     ) -> Dumped {
-        let extent = Extent { memory: self.memory, heap_limit: self.heap_limit, until: None };
+        let extent = CaptureExtent { memory: self.memory, heap_limit: self.heap_limit, until: None };
         let capture = quietly(|| stack(store).complete(&self.program.binary, extent, store));
         let capture = match capture {
             Ok(mut capture) => {

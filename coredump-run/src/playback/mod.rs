@@ -14,7 +14,7 @@ use wasmtime::Result;
 pub use tape::Tape;
 pub use until::Until;
 
-use crate::recording::{self, Growth, Kept, as_error};
+use crate::recording::{self, Growth, KeptFile, as_error};
 use crate::rewrite::Watch;
 
 /// The error of a program that does not do what it did when it was recorded.
@@ -48,7 +48,7 @@ impl std::error::Error for Reached {}
 pub struct Playback {
     log: Arc<Bytes>,
     /// The files that the log refers to.
-    files: Arc<[Arc<Kept>]>,
+    files: Arc<[Arc<KeptFile>]>,
     /// Offset of the log in the file that contains it, in bytes.
     offset: u64,
     at: usize,
@@ -95,7 +95,7 @@ impl Playback {
     /// calls are counted in `played`.
     pub fn new(
         log: Arc<Bytes>,
-        files: Arc<[Arc<Kept>]>,
+        files: Arc<[Arc<KeptFile>]>,
         offset: u64,
         names: Arc<[(String, String)]>,
         until: Option<Arc<Until>>,

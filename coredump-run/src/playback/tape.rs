@@ -10,7 +10,7 @@ use coredump_core::internals::recording::{Recording, Start};
 use super::{Playback, Until};
 use crate::program::Program;
 use crate::progress::Progress;
-use crate::recording::{self, Kept, Recorded};
+use crate::recording::{self, KeptFile, Recorded};
 
 /// A recording: how the program was started, and the answers to its calls.
 #[derive(Clone)]
@@ -20,7 +20,7 @@ pub struct Tape {
     /// The log.
     pub log: Arc<Bytes>,
     /// The files that the log refers to.
-    files: Arc<[Arc<Kept>]>,
+    files: Arc<[Arc<KeptFile>]>,
     /// The offset of the log in the file that contains it, in bytes.
     pub offset: u64,
     /// The reason why the dump does not hold the recording, if it should.

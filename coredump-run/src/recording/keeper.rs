@@ -15,7 +15,7 @@ use wasmtime_wasi::filesystem::{self, Descriptor, OpenMode, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::filesystem::types::HostDescriptor;
 use wasmtime_wasi::{FsPerms, WasiView};
 
-use super::kept::Kept;
+use super::kept::KeptFile;
 use super::log::Log;
 use super::proof::Proof;
 
@@ -75,7 +75,7 @@ pub struct Keeper {
 
 struct Known {
     inode: u64,
-    file: Arc<Kept>,
+    file: Arc<KeptFile>,
     /// True if the program may change the file.
     is_written: bool,
 }
@@ -137,7 +137,7 @@ impl Keeper {
         }
         let number = u32::try_from(known.unwrap_or(self.kept.len())).ok()?;
         if known.is_none() {
-            let file = Arc::new(Kept::new(opened.file.clone(), opened.name.clone(), offset..end).ok()?);
+            let file = Arc::new(KeptFile::new(opened.file.clone(), opened.name.clone(), offset..end).ok()?);
             log.keep(file.clone());
             self.kept.push(Known { inode, file, is_written: false });
         }

@@ -21,7 +21,7 @@ use coredump_core::internals::recording::{self, Event, EventReader, Outcome, Pas
 const PIECE: usize = 1 << 20;
 
 /// A file that a recording refers to.
-pub struct Kept {
+pub struct KeptFile {
     /// Its path, as the program named it.
     name: String,
     backing: Mutex<Backing>,
@@ -37,15 +37,15 @@ struct Backing {
     proof: Proof,
 }
 
-impl Kept {
+impl KeptFile {
     /// A file from which the bytes of the range `read` were just read.
     ///
     /// # Errors
     ///
     /// Fails with the system's error if the file's times cannot be read.
-    pub fn new(file: Arc<File>, name: String, read: Range<u64>) -> io::Result<Kept> {
+    pub fn new(file: Arc<File>, name: String, read: Range<u64>) -> io::Result<KeptFile> {
         let proof = Proof::from_file(&file)?;
-        Ok(Kept { name, backing: Mutex::new(Backing { file, read, proof }) })
+        Ok(KeptFile { name, backing: Mutex::new(Backing { file, read, proof }) })
     }
 
     fn backing(&self) -> MutexGuard<'_, Backing> {
@@ -119,7 +119,7 @@ impl Kept {
 /// # Errors
 ///
 /// Fails if a file has changed, or with [`ErrorKind::TooLarge`] if the log would take more than `limit` bytes.
-pub fn spelled_out(log: &[u8], files: &[Arc<Kept>], limit: u64) -> Result<Bytes> {
+pub fn spelled_out(log: &[u8], files: &[Arc<KeptFile>], limit: u64) -> Result<Bytes> {
     let mut spool = Spool::new(limit);
     let mut reader = EventReader::new(log, 0);
     let (mut copied, mut read_bytes) = (0, Vec::new());
@@ -153,7 +153,7 @@ pub fn spelled_out(log: &[u8], files: &[Arc<Kept>], limit: u64) -> Result<Bytes>
 /// # Errors
 ///
 /// Fails if the file has changed.
-pub fn passage(files: &[Arc<Kept>], passage: &Passage, bytes: &mut Vec<u8>) -> Result<()> {
+pub fn passage(files: &[Arc<KeptFile>], passage: &Passage, bytes: &mut Vec<u8>) -> Result<()> {
     bytes.resize(usize::try_from(passage.len).unwrap_or(usize::MAX).min(u32::MAX as usize), 0);
     file(files, passage)?.read(passage, bytes)
 }
@@ -163,7 +163,7 @@ pub fn passage(files: &[Arc<Kept>], passage: &Passage, bytes: &mut Vec<u8>) -> R
 /// # Errors
 ///
 /// Fails if there is no such file, as for a recording from a dump.
-pub fn file<'f>(files: &'f [Arc<Kept>], passage: &Passage) -> Result<&'f Kept> {
+pub fn file<'f>(files: &'f [Arc<KeptFile>], passage: &Passage) -> Result<&'f KeptFile> {
     let none = || Error::new(ErrorKind::Malformed, "the recording refers to a file, which is not in it");
     files.get(passage.file as usize).map(|kept| &**kept).ok_or_else(none)
 }

@@ -10,7 +10,7 @@ use coredump_core::error::{Error, Result};
 use coredump_core::internals::recording::{self, Outcome, Read, Refusal, Write};
 use coredump_core::model::HostCall;
 
-use super::kept::Kept;
+use super::kept::KeptFile;
 use super::spool::Spool;
 use crate::calls::Calls;
 
@@ -37,7 +37,7 @@ struct State {
     /// The functions that the program imports, in the order of their numbers.
     functions: Vec<(String, String)>,
     /// The files that the recording refers to, by their numbers.
-    files: Vec<Arc<Kept>>,
+    files: Vec<Arc<KeptFile>>,
     spool: Spool,
     calls: u64,
 }
@@ -59,7 +59,7 @@ pub struct Recorded {
     /// The log.
     pub log: Bytes,
     /// The files that the log refers to.
-    pub files: Vec<Arc<Kept>>,
+    pub files: Vec<Arc<KeptFile>>,
     /// The number of calls that are in the log.
     pub calls: u64,
     /// The last calls, and the one that the program is in.
@@ -178,7 +178,7 @@ impl Log {
     }
 
     /// Adds a file that the recording refers to.
-    pub fn keep(&self, file: Arc<Kept>) {
+    pub fn keep(&self, file: Arc<KeptFile>) {
         self.state().files.push(file);
     }
 

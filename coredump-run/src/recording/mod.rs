@@ -13,5 +13,5 @@ mod spool;
 
 pub use failure::{as_error, failure};
 pub use growth::Growth;
-pub use kept::{Kept, file, passage, spelled_out, spliced};
+pub use kept::{KeptFile, file, passage, spelled_out, spliced};
 pub use log::{Log, Recorded};

@@ -11,7 +11,7 @@ use coredump_core::{CoreDump, Dump, Limits};
 const FRAMES: usize = 64;
 
 /// The bytes that a person named.
-pub struct Named<'d> {
+pub struct NamedBytes<'d> {
     dump: &'d Dump,
     /// Number of the frame in which a name is looked up.
     frame: usize,
@@ -23,20 +23,20 @@ pub struct Named<'d> {
     pub watch: Watch,
 }
 
-impl<'d> Named<'d> {
+impl<'d> NamedBytes<'d> {
     /// Finds the bytes that `text` names: `ADDRESS[+LENGTH]`, in another memory than the first one `N:ADDRESS[+LENGTH]`,
     /// or an expression that has an address in frame number `frame` of the crashed thread.
     ///
     /// # Errors
     ///
     /// Fails if there are no such bytes, or if they cannot be watched.
-    pub fn parse(text: &str, dump: &'d Dump, frame: usize) -> Result<Named<'d>> {
+    pub fn parse(text: &str, dump: &'d Dump, frame: usize) -> Result<NamedBytes<'d>> {
         let wrong = |why: &str| Error::new(ErrorKind::Usage, format!("{text:?}: {why}"));
         let (name, len) = match text.rsplit_once('+') {
             Some((name, len)) if number(len).is_some() => (name.trim(), number(len)),
             _ => (text.trim(), None),
         };
-        let mut named = Named {
+        let mut named = NamedBytes {
             dump,
             frame,
             text: text.to_owned(),
@@ -128,7 +128,7 @@ impl<'d> Named<'d> {
     }
 }
 
-impl std::fmt::Display for Named<'_> {
+impl std::fmt::Display for NamedBytes<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Watch { memory, address, len } = self.watch;
         let memory = if memory == 0 { String::new() } else { format!("{memory}:") };

@@ -21,7 +21,7 @@ use crate::engine::{self, Settings};
 use crate::host::{self, Host, Onlooker};
 use crate::invoke::{self, Entry};
 use crate::playback::{Diverged, Playback, Tape, Until};
-use crate::program::{Code, Program};
+use crate::program::{CompiledCode, Program};
 use crate::wasi::p2::Imports;
 use crate::wasi::{p1, p2, unknown};
 
@@ -182,14 +182,14 @@ pub async fn enter(
     let entry = Entry { invoke: start.invoke.clone(), parameters: start.parameters.clone() };
     let names = &start.functions;
     match &program.code {
-        Code::Module(module) => {
+        CompiledCode::Module(module) => {
             goal.watch(module, &mut store.as_context_mut())?;
             let mut linker = Linker::new(module.engine());
             p1::link_replayed(&mut linker, module, names).map_err(own)?;
             let instance = linker.instantiate_pre(module).map_err(own)?;
             Ok(invoke::enter(&instance, &entry, store).await?.map(|_| ()))
         }
-        Code::Component(component) => {
+        CompiledCode::Component(component) => {
             let mut linker = component::Linker::new(component.engine());
             linker.allow_shadowing(true);
             let imports = Imports::replayed(component, names);

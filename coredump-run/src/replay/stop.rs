@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use coredump_capture::Dumped;
-use coredump_capture::internals::Held;
+use coredump_capture::internals::HeldDump;
 use coredump_core::cli::report::Report;
 use coredump_core::cli::text;
 use coredump_core::error::{Error, ErrorKind, Result};
@@ -159,7 +159,7 @@ impl Stopper {
 
     /// Ends the process with the program's first dump, although a better one was being made. The first one may have
     /// been held back.
-    fn give_up(&self, ending: &Ending, first: Option<&Dumped>, held: Option<Held>) -> ! {
+    fn give_up(&self, ending: &Ending, first: Option<&Dumped>, held: Option<HeldDump>) -> ! {
         let output = &self.writer.output;
         let released = match held {
             Some(held) => output.release(held),

@@ -6,7 +6,7 @@ use coredump_core::cli::paint::Paint;
 use coredump_core::cli::{Exit, output};
 use coredump_core::error::{Error, ErrorKind, Result};
 
-use super::bytes::{Named, hex};
+use super::bytes::{NamedBytes, hex};
 use super::changes::Changes;
 use super::goal::Goal;
 use super::hunt::Hunt;
@@ -23,7 +23,7 @@ const LOST: &str = "the write is not found again";
 impl RecordedRun<'_> {
     /// Shows the last change of some bytes.
     pub fn last_write(&self, bytes: &str) -> Result<Exit> {
-        let named = Named::parse(bytes, &self.dump, self.args.frame)?;
+        let named = NamedBytes::parse(bytes, &self.dump, self.args.frame)?;
         let watch = named.watch;
         let Changes { sites, modules, changes, host, from } = self.changes(watch, true)?;
         let last = changes.last();
@@ -77,7 +77,7 @@ impl RecordedRun<'_> {
 
     /// Lists the changes of some bytes.
     pub fn writes(&self, bytes: &str) -> Result<Exit> {
-        let named = Named::parse(bytes, &self.dump, self.args.frame)?;
+        let named = NamedBytes::parse(bytes, &self.dump, self.args.frame)?;
         let Changes { sites: all, modules, changes, host, .. } = self.changes(named.watch, false)?;
         let total = changes.last().map_or(0, |change| change.number + 1) + host.len() as u64;
         let mut lines = format!("{named}: {total} changes\n");

@@ -14,16 +14,16 @@ use wasmtime_wasi_http::{Error, WasiBody};
 
 /// Sends the answer to a request, once.
 #[derive(Clone)]
-pub struct Answer {
+pub struct HttpAnswer {
     sender: Arc<Mutex<Option<oneshot::Sender<Response<WasiBody>>>>>,
     crashed: Arc<AtomicBool>,
 }
 
-impl Answer {
+impl HttpAnswer {
     /// An answer that is still to be sent, and its receiver.
-    pub fn new() -> (Answer, oneshot::Receiver<Response<WasiBody>>) {
+    pub fn new() -> (HttpAnswer, oneshot::Receiver<Response<WasiBody>>) {
         let (sender, receiver) = oneshot::channel();
-        (Answer { sender: Arc::new(Mutex::new(Some(sender))), crashed: Arc::default() }, receiver)
+        (HttpAnswer { sender: Arc::new(Mutex::new(Some(sender))), crashed: Arc::default() }, receiver)
     }
 
     /// Sends the answer, unless one was sent before. Returns whether this is the first one.

@@ -9,7 +9,7 @@ use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmtime_wasi_http::{WasiBody, WasiHttpView, p2, p3};
 
-use super::answer::{self, Answer};
+use super::answer::{self, HttpAnswer};
 use crate::host::Host;
 use crate::program::Source;
 
@@ -62,7 +62,7 @@ impl Handler {
         &self,
         store: &mut Store<Host>,
         request: Request<WasiBody>,
-        answer: &Answer,
+        answer: &HttpAnswer,
     ) -> wasmtime::Result<()> {
         match self {
             Handler::Incoming(pre) => incoming(pre, store, request, answer).await,
@@ -75,7 +75,7 @@ async fn incoming(
     pre: &p2::bindings::ProxyPre<Host>,
     store: &mut Store<Host>,
     request: Request<WasiBody>,
-    answer: &Answer,
+    answer: &HttpAnswer,
 ) -> wasmtime::Result<()> {
     let proxy = pre.instantiate_async(&mut *store).await?;
     // A request that names no host is refused.
@@ -94,7 +94,7 @@ async fn concurrent(
     pre: &p3::bindings::ServicePre<Host>,
     store: &mut Store<Host>,
     request: Request<WasiBody>,
-    answer: &Answer,
+    answer: &HttpAnswer,
 ) -> wasmtime::Result<()> {
     let service = pre.instantiate_async(&mut *store).await?;
     let (request, sent) = p3::Request::from_http(store.data_mut().http().hooks, request);

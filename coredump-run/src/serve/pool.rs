@@ -5,7 +5,7 @@ use coredump_capture::internals::message;
 use coredump_core::error::{Error, ErrorKind, Result};
 use wasmtime::Engine;
 
-use crate::compiled::Code;
+use crate::compiled::CompiledCode;
 use crate::engine::{self, Pool, Settings};
 use crate::program::{Program, Source};
 
@@ -37,7 +37,7 @@ fn pooled(source: &Source, settings: Settings, instances: u32) -> Option<(Engine
         let settings = Settings { pool: Some(pool), ..settings };
         let engine = engine::engine(settings, source.engine_cache()).ok()?;
         let program = source.clone().compile(&engine).ok()?;
-        let Code::Component(component) = &program.code else { return None };
+        let CompiledCode::Component(component) = &program.code else { return None };
         // The needs of imported modules are not known here.
         let needed = component.resources_required()?;
         if needed.num_memories <= pool.memories && needed.num_tables <= pool.tables {

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::about::About;
-use super::answer::{self, Answer};
+use super::answer::{self, HttpAnswer};
 use super::patience::{self, Sent};
 use super::service::Service;
 use crate::ending::{Ending, Interruption};
@@ -31,7 +31,7 @@ pub async fn answer(service: Arc<Service>, request: Request<Incoming>, peer: Soc
         Err(error) => Error::InternalError(Some(error.to_string())),
     });
     let request = Request::from_parts(parts, Sent::new(body, patience::PATIENCE).boxed_unsync());
-    let (guests, given) = Answer::new();
+    let (guests, given) = HttpAnswer::new();
     // The guest may go on with the body of its answer, and with work after it.
     tokio::spawn(async move { work(service, request, about, guests).await });
     given.await.unwrap_or_else(|_| answer::of_status(StatusCode::INTERNAL_SERVER_ERROR))
@@ -42,7 +42,7 @@ fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-async fn work(service: Arc<Service>, request: Request<WasiBody>, about: About, answer: Answer) {
+async fn work(service: Arc<Service>, request: Request<WasiBody>, about: About, answer: HttpAnswer) {
     let _room = service.room().await;
     let mut call = match service.call(&about) {
         Ok(call) => call,

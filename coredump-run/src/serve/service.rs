@@ -21,7 +21,7 @@ use crate::blocking::{self, Waiter};
 use crate::ending::{Ending, Interruption};
 use crate::engine::{self, Mode};
 use crate::host::Host;
-use crate::program::{Code, Program, Source};
+use crate::program::{CompiledCode, Program, Source};
 use crate::report::Look;
 use crate::stdio::Tail;
 use crate::wasi::p2::Imports;
@@ -73,7 +73,7 @@ impl Service {
         let settings =
             engine::Settings { interruptible: args.timeout.is_some(), ..engine::Settings::from_args(&args, mode) };
         let (engine, program) = pool::compile(&source, settings, REQUESTS)?;
-        let Code::Component(component) = &program.code else {
+        let CompiledCode::Component(component) = &program.code else {
             return Err(Error::new(ErrorKind::WrongFile, "only a component can be served").in_file(&program.given));
         };
         let link = |mut linker: component::Linker<Host>| {

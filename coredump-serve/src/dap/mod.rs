@@ -39,7 +39,7 @@ pub struct Session<'a> {
 }
 
 /// The answer to a request: its body, or a sentence that says why there is none.
-type Answer = Result<Value, String>;
+type DapAnswer = Result<Value, String>;
 
 impl<'a> Session<'a> {
     /// Begins a session.
@@ -94,7 +94,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn respond(&mut self, output: &mut impl Write, request: &Value, answer: Answer) -> io::Result<()> {
+    fn respond(&mut self, output: &mut impl Write, request: &Value, answer: DapAnswer) -> io::Result<()> {
         self.sequence += 1;
         let mut response = json!({
             "seq": self.sequence,
@@ -133,7 +133,7 @@ impl<'a> Session<'a> {
         self.event(output, "stopped", stopped)
     }
 
-    fn answer(&mut self, command: &str, arguments: &Value) -> Answer {
+    fn answer(&mut self, command: &str, arguments: &Value) -> DapAnswer {
         match command {
             "initialize" => Ok(capabilities()),
             "launch" | "attach" => {

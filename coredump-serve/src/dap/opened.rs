@@ -13,8 +13,8 @@ use super::disassembly::Disassembly;
 use super::launch::Launch;
 use super::memory::{self, MemoryReference};
 use super::opening::{self, OpenedDumps};
-use super::sources::{Code, Sources};
-use super::stack::{self, Entry, EntryKind, Line, Lines, Origin, Program};
+use super::sources::{SourceModule, Sources};
+use super::stack::{self, Entry, EntryKind, InterpretedStack, Line, Lines, VariablesOrigin};
 use super::tasks;
 use super::variables::Handles;
 use crate::args::Args;
@@ -171,7 +171,7 @@ impl Opened {
             EntryKind::Async(task) => Lines::from_made(self.tasks.lines(dump, task)),
         });
         let is_crashed = thread.as_ref().is_some_and(Thread::is_crashed);
-        let program: &Program = if is_crashed { &self.program } else { &[] };
+        let program: &InterpretedStack = if is_crashed { &self.program } else { &[] };
         if let Some(thread) = &thread {
             lines.extend(thread, program, end);
         }
@@ -197,10 +197,10 @@ impl Opened {
             "column": line.location.as_ref().and_then(|location| location.column).unwrap_or(0),
         });
         if let Some(location) = &line.location {
-            let code = Code { dump: (&self.dumps[dump], dump), module: line.module, function: line.function };
+            let code = SourceModule { dump: (&self.dumps[dump], dump), module: line.module, function: line.function };
             frame["source"] = self.sources.describe(&self.launch, location, code, self.trusted);
         }
-        if line.origin == Origin::Label {
+        if line.origin == VariablesOrigin::Label {
             frame["presentationHint"] = json!("label");
         } else if self.dumps[dump].is_machinery(&line.name, line.location.as_ref()) {
             frame["presentationHint"] = json!("subtle");
@@ -232,9 +232,9 @@ impl Opened {
         index.and_then(|index| self.frames.get(index)).ok_or_else(|| format!("there is no frame {number}"))
     }
 
-    pub(super) fn engine_frame(&self, origin: Origin) -> Option<(&Dump, Frame, usize)> {
+    pub(super) fn engine_frame(&self, origin: VariablesOrigin) -> Option<(&Dump, Frame, usize)> {
         match origin {
-            Origin::Engine { dump, thread, frame, scope } => {
+            VariablesOrigin::Engine { dump, thread, frame, scope } => {
                 let dump = self.dumps.get(dump)?;
                 Some((dump, dump.thread(thread)?.frame(frame)?, scope))
             }
@@ -257,7 +257,7 @@ impl Opened {
             let function = binary.module().function_at(offset)?;
             let frames = binary.lookup(function, offset);
             let location = frames.first()?.location.as_ref()?;
-            let code = Code { dump: (dump, crashed), module: Some(module), function: Some(function) };
+            let code = SourceModule { dump: (dump, crashed), module: Some(module), function: Some(function) };
             Some((sources.describe(launch, location, code, trusted), location.line, location.column))
         })
     }
@@ -298,7 +298,8 @@ impl Opened {
         let mut sources = Vec::new();
         for frame in frames {
             let resolved = frame.resolved();
-            let code = Code { dump: (&dump, index), module: resolved.module, function: resolved.function_index };
+            let code =
+                SourceModule { dump: (&dump, index), module: resolved.module, function: resolved.function_index };
             let inlined = frame.inlines().iter().filter_map(|inline| inline.location.as_ref());
             for location in inlined.chain(frame.location()) {
                 if seen.insert(location.file.clone()) {

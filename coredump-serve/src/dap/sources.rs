@@ -24,7 +24,7 @@ type Key = (usize, Option<u32>, Arc<str>);
 
 /// The code that a source belongs to.
 #[derive(Clone, Copy)]
-pub struct Code<'a> {
+pub struct SourceModule<'a> {
     /// The dump, and its index.
     pub dump: (&'a Dump, usize),
     /// The module.
@@ -36,7 +36,7 @@ pub struct Code<'a> {
 impl Sources {
     /// Describes a source file for the editor. `trusted` says whether files that the dump names may be searched for on
     /// this machine.
-    pub fn describe(&mut self, launch: &Launch, location: &Location, code: Code<'_>, trusted: bool) -> Value {
+    pub fn describe(&mut self, launch: &Launch, location: &Location, code: SourceModule<'_>, trusted: bool) -> Value {
         let key = (code.dump.1, code.module, location.file.clone());
         if let Some(known) = self.known.get(&key) {
             return known.clone();

@@ -20,12 +20,12 @@ pub struct Line {
     pub module: Option<u32>,
     pub function: Option<u32>,
     /// The origin of its variables.
-    pub origin: Origin,
+    pub origin: VariablesOrigin,
 }
 
 /// The origin of the variables of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum VariablesOrigin {
     /// A frame of the engine in one of the dumps. `scope` is the number of the function inlined in it; the number of
     /// inlined functions stands for the frame's own function.
     Engine { dump: usize, thread: usize, frame: usize, scope: usize },
@@ -40,12 +40,12 @@ pub enum Origin {
 }
 
 /// The frames of a program in an interpreter, youngest first, each with the index of the engine's frame that runs it.
-pub type Program = [(Option<usize>, InterpretedFrame)];
+pub type InterpretedStack = [(Option<usize>, InterpretedFrame)];
 
 /// The lines of one thread. They are found as far as they are asked for; their contents are read when they are shown.
 #[derive(Default)]
 pub struct Lines {
-    marks: Vec<Mark>,
+    marks: Vec<LineId>,
     /// The lines that were created as a whole.
     made: Vec<Line>,
     /// The next frame of the engine.
@@ -57,7 +57,7 @@ pub struct Lines {
 
 /// Identifies a line of a thread.
 #[derive(Clone, Copy)]
-enum Mark {
+enum LineId {
     /// A function that is active in a frame of the engine: the index of the frame, and the number of the function in
     /// it.
     Engine { frame: u32, scope: u32 },
@@ -70,7 +70,7 @@ enum Mark {
 impl Lines {
     /// The lines of a task of a language's runtime.
     pub fn from_task(frames: &[ResolvedFrame]) -> Lines {
-        Lines::from_made(frames.iter().flat_map(|frame| lines_of(frame, |_| Origin::Runtime)))
+        Lines::from_made(frames.iter().flat_map(|frame| lines_of(frame, |_| VariablesOrigin::Runtime)))
     }
 
     /// Lines that are created as a whole.
@@ -81,12 +81,12 @@ impl Lines {
     }
 
     /// Finds the lines of a thread until there are `count`, or all.
-    pub fn extend(&mut self, thread: &Thread, program: &Program, count: usize) {
+    pub fn extend(&mut self, thread: &Thread, program: &InterpretedStack, count: usize) {
         let frames = thread.frames().len();
         while self.marks.len() < count && !self.complete {
             if self.next == frames {
                 thread.continued().for_each(|frame| {
-                    lines_of(&frame, |_| Origin::Runtime).for_each(|line| self.push_made(line));
+                    lines_of(&frame, |_| VariablesOrigin::Runtime).for_each(|line| self.push_made(line));
                 });
                 self.push_interpreted(program, None);
                 self.complete = true;
@@ -95,21 +95,21 @@ impl Lines {
             self.push_interpreted(program, Some(self.next));
             let frame = self.next as u32;
             let scopes = thread.inlined(self.next) as u32;
-            self.marks.extend((0..=scopes).map(|scope| Mark::Engine { frame, scope }));
+            self.marks.extend((0..=scopes).map(|scope| LineId::Engine { frame, scope }));
             self.next += 1;
         }
     }
 
     fn push_made(&mut self, line: Line) {
-        self.marks.push(Mark::Made(self.made.len() as u32));
+        self.marks.push(LineId::Made(self.made.len() as u32));
         self.made.push(line);
     }
 
     /// Adds the interpreter's frames before the engine's frame that runs them; `None` stands for frames for which that
     /// is not certain.
-    fn push_interpreted(&mut self, program: &Program, frame: Option<usize>) {
+    fn push_interpreted(&mut self, program: &InterpretedStack, frame: Option<usize>) {
         while program.get(self.next_interpreted).is_some_and(|(placed, _)| *placed == frame) {
-            self.marks.push(Mark::Interpreted(self.next_interpreted as u32));
+            self.marks.push(LineId::Interpreted(self.next_interpreted as u32));
             self.next_interpreted += 1;
         }
     }
@@ -120,25 +120,32 @@ impl Lines {
     }
 
     /// Some of the lines that were found. They belong to `thread` of the dump with the index `dump`.
-    pub fn read(&self, range: Range<usize>, dump: usize, thread: Option<&Thread>, program: &Program) -> Vec<Line> {
+    pub fn read(
+        &self,
+        range: Range<usize>,
+        dump: usize,
+        thread: Option<&Thread>,
+        program: &InterpretedStack,
+    ) -> Vec<Line> {
         let mut lines: Vec<Line> = Vec::new();
         let mut at = range.start;
         while let Some(&mark) = self.marks.get(at).filter(|_| at < range.end) {
             match (mark, thread) {
-                (Mark::Engine { frame, scope }, Some(thread)) => {
+                (LineId::Engine { frame, scope }, Some(thread)) => {
                     let frame_index = frame as usize;
-                    let origin = |scope| Origin::Engine { dump, thread: thread.index(), frame: frame_index, scope };
+                    let origin =
+                        |scope| VariablesOrigin::Engine { dump, thread: thread.index(), frame: frame_index, scope };
                     let frame = thread.frame(frame_index);
                     let all: Vec<Line> =
                         frame.map_or_else(Vec::new, |frame| lines_of(frame.resolved(), origin).collect());
                     lines.extend(all.into_iter().skip(scope as usize).take(range.end - at));
                 }
-                (Mark::Interpreted(number), _) => {
+                (LineId::Interpreted(number), _) => {
                     let (_, frame) = &program[number as usize];
                     lines.push(Line::from_interpreted(number as usize, frame));
                 }
-                (Mark::Made(number), _) => lines.push(self.made[number as usize].clone()),
-                (Mark::Engine { .. }, None) => break,
+                (LineId::Made(number), _) => lines.push(self.made[number as usize].clone()),
+                (LineId::Engine { .. }, None) => break,
             }
             if range.start + lines.len() == at {
                 break;
@@ -158,17 +165,31 @@ impl Lines {
 impl Line {
     /// Creates a heading.
     pub fn label(name: String) -> Line {
-        Line { name: name.into(), location: None, offset: None, module: None, function: None, origin: Origin::Label }
+        Line {
+            name: name.into(),
+            location: None,
+            offset: None,
+            module: None,
+            function: None,
+            origin: VariablesOrigin::Label,
+        }
     }
 
     fn from_interpreted(number: usize, frame: &InterpretedFrame) -> Line {
         let (name, location) = (frame.function.clone(), frame.location());
-        Line { name, location, offset: None, module: None, function: None, origin: Origin::Interpreted(number) }
+        Line {
+            name,
+            location,
+            offset: None,
+            module: None,
+            function: None,
+            origin: VariablesOrigin::Interpreted(number),
+        }
     }
 }
 
 /// The lines of a frame; inlined calls come first.
-fn lines_of(frame: &ResolvedFrame, origin: impl Fn(usize) -> Origin) -> impl Iterator<Item = Line> {
+fn lines_of(frame: &ResolvedFrame, origin: impl Fn(usize) -> VariablesOrigin) -> impl Iterator<Item = Line> {
     let (offset, module, function) = (frame.module_offset, frame.module, frame.function_index);
     frame.calls().enumerate().map(move |(scope, call)| {
         let name = call.function.unwrap_or_else(|| "?".into());

@@ -8,7 +8,7 @@ use coredump_core::text::escape;
 use coredump_core::{Dump, Variable};
 
 use super::LIMITS;
-use super::stack::{Entry, EntryKind, Line, Origin};
+use super::stack::{Entry, EntryKind, Line, VariablesOrigin};
 
 /// The asynchronous tasks of a dump. They are searched for on the first request, and their variables are read when a
 /// task is opened.
@@ -34,15 +34,15 @@ impl TaskLists {
         let Some(task) = self.listed(dump).list.get(number) else { return Vec::new() };
         // In a program of one module, the tasks are in this module.
         let module = (dump.binaries().len() == 1).then_some(0);
-        let line = |(line, part): (usize, Part<'_>)| match part {
-            Part::Label(text) => Line::label(text),
-            Part::Await(one) => Line {
+        let line = |(line, part): (usize, TaskLine<'_>)| match part {
+            TaskLine::Label(text) => Line::label(text),
+            TaskLine::Await(one) => Line {
                 name: name(one).into(),
                 location: one.location.clone().filter(|_| one.state != AwaitState::Returned),
                 offset: None,
                 module,
                 function: None,
-                origin: Origin::Await { task: number, line },
+                origin: VariablesOrigin::Await { task: number, line },
             },
         };
         parts(task).into_iter().enumerate().map(line).collect()
@@ -53,7 +53,7 @@ impl TaskLists {
         let detailed = self.detailed.get_or_init(|| dump.tasks(Some(LIMITS)));
         let found = detailed.list.get(number).and_then(|task| parts(task).into_iter().nth(line));
         match found {
-            Some(Part::Await(one)) => &one.variables,
+            Some(TaskLine::Await(one)) => &one.variables,
             _ => &[],
         }
     }
@@ -113,32 +113,32 @@ fn name(one: &Await) -> String {
 }
 
 /// A line of a task's stack.
-enum Part<'t> {
+enum TaskLine<'t> {
     Await(&'t Await),
     /// A heading or a remark.
     Label(String),
 }
 
 /// The lines of a task's stack, innermost first. Branches that are awaited at the same time follow one another.
-fn parts(task: &AsyncTask) -> Vec<Part<'_>> {
+fn parts(task: &AsyncTask) -> Vec<TaskLine<'_>> {
     let mut parts = Vec::new();
     if let Some(future) = &task.future {
         inner_first(future, &mut parts);
     }
-    parts.extend(task.note.iter().map(|note| Part::Label(format!("({note})"))));
+    parts.extend(task.note.iter().map(|note| TaskLine::Label(format!("({note})"))));
     parts
 }
 
-fn inner_first<'t>(one: &'t Await, parts: &mut Vec<Part<'t>>) {
+fn inner_first<'t>(one: &'t Await, parts: &mut Vec<TaskLine<'t>>) {
     let count = one.awaits.len();
     for (nth, inner) in one.awaits.iter().enumerate() {
         if count > 1 {
-            parts.push(Part::Label(format!("branch {} of {count} of {}", nth + 1, one.name)));
+            parts.push(TaskLine::Label(format!("branch {} of {count} of {}", nth + 1, one.name)));
         }
         inner_first(inner, parts);
     }
-    parts.push(Part::Await(one));
-    parts.extend(one.note.iter().map(|note| Part::Label(format!("({note})"))));
+    parts.push(TaskLine::Await(one));
+    parts.extend(one.note.iter().map(|note| TaskLine::Label(format!("({note})"))));
 }
 
 fn chain(text: &mut String, one: &Await, level: usize) {

@@ -8,26 +8,26 @@ use super::completions::completions;
 use super::console::{self, Scene};
 use super::memory;
 use super::opened::Opened;
-use super::stack::{Entry, EntryKind, Origin};
-use super::variables::{self, Row, Rows, Scope};
+use super::stack::{Entry, EntryKind, VariablesOrigin};
+use super::variables::{self, Rows, Scope, VariableRow};
 
 impl Opened {
     /// The scopes of a frame.
     pub fn scopes(&mut self, arguments: &Value) -> Result<Value, String> {
         let origin = self.line(arguments)?.origin;
         let scopes = match origin {
-            Origin::Engine { .. } => {
+            VariablesOrigin::Engine { .. } => {
                 let frame = self.engine_frame(origin);
                 frame.map_or_else(Vec::new, |(dump, frame, scope)| variables::scopes(dump, &frame, scope))
             }
-            Origin::Interpreted(number) => {
+            VariablesOrigin::Interpreted(number) => {
                 self.program.get(number).map_or_else(Vec::new, |(_, frame)| variables::interpreted_scopes(frame))
             }
-            Origin::Await { task, line } => {
+            VariablesOrigin::Await { task, line } => {
                 let dump = &self.dumps[0];
                 variables::await_scopes(dump, self.tasks.variables(dump, task, line))
             }
-            Origin::Runtime | Origin::Label => Vec::new(),
+            VariablesOrigin::Runtime | VariablesOrigin::Label => Vec::new(),
         };
         let entry = |Scope { name, hint, expensive, rows }: Scope| {
             let count = if let Rows::Made(rows) = &rows { Some(rows.len()) } else { None };
@@ -59,8 +59,8 @@ impl Opened {
                 frame.map(|(dump, frame, _)| variables::statics(dump, &frame)).unwrap_or_default()
             }
         };
-        let is_element = |row: &Row| row.name.starts_with('[');
-        let wanted = |row: &Row| match arguments["filter"].as_str() {
+        let is_element = |row: &VariableRow| row.name.starts_with('[');
+        let wanted = |row: &VariableRow| match arguments["filter"].as_str() {
             Some("indexed") => is_element(row),
             Some("named") => !is_element(row),
             _ => true,
@@ -70,7 +70,7 @@ impl Opened {
         Ok(json!({"variables": shown}))
     }
 
-    fn row(&mut self, origin: Origin, mut row: Row) -> Value {
+    fn row(&mut self, origin: VariablesOrigin, mut row: VariableRow) -> Value {
         // Parts that are deeper than what was sent are evaluated when they are opened.
         if row.parts.is_empty()
             && let Some(expression) = &row.expression
@@ -78,7 +78,7 @@ impl Opened {
             && (row.may_have_parts || dump.objects().objects().is_some() && is_name(&row.value))
             && let Ok(value) = frame.evaluate_in(scope, expression, LIMITS)
         {
-            row.parts = Row::new(&value, Some(expression.clone()), memory::memory_of(dump, &frame)).parts;
+            row.parts = VariableRow::new(&value, Some(expression.clone()), memory::memory_of(dump, &frame)).parts;
         }
         let elements = row.parts.iter().filter(|part| part.name.starts_with('[')).count();
         let named = row.parts.len() - elements;
@@ -103,12 +103,12 @@ impl Opened {
     }
 
     /// The context of the frame that a request names, or else of the youngest frame of the thread that crashed.
-    fn scene(&self, arguments: &Value) -> Result<(Origin, Scene<'_>), String> {
+    fn scene(&self, arguments: &Value) -> Result<(VariablesOrigin, Scene<'_>), String> {
         let origin = match (arguments["frameId"].is_null(), self.entries.get(self.crashed)) {
             (true, Some(&Entry { dump, kind: EntryKind::Thread(thread), .. })) => {
-                Origin::Engine { dump, thread, frame: 0, scope: 0 }
+                VariablesOrigin::Engine { dump, thread, frame: 0, scope: 0 }
             }
-            (true, _) => Origin::Runtime,
+            (true, _) => VariablesOrigin::Runtime,
             (false, _) => self.line(arguments)?.origin,
         };
         let scene = match self.engine_frame(origin) {
@@ -135,15 +135,15 @@ impl Opened {
         let (frame, scope) = scene.frame.as_ref().ok_or("nothing is known of this frame's variables")?;
         let value = frame.evaluate_in(*scope, expression, LIMITS);
         let value = value.map_err(|error| format!("column {}: {}", error.column, error.message))?;
-        let row = Row::new(&value, Some(expression.to_owned()), memory::memory_of(scene.dump, frame));
+        let row = VariableRow::new(&value, Some(expression.to_owned()), memory::memory_of(scene.dump, frame));
         Ok(evaluated(self.row(origin, row)))
     }
 
     /// The variables of a frame that is not one of the engine's.
-    fn named_rows(&self, origin: Origin) -> Option<Vec<Row>> {
+    fn named_rows(&self, origin: VariablesOrigin) -> Option<Vec<VariableRow>> {
         let scopes = match origin {
-            Origin::Interpreted(number) => variables::interpreted_scopes(&self.program.get(number)?.1),
-            Origin::Await { task, line } => {
+            VariablesOrigin::Interpreted(number) => variables::interpreted_scopes(&self.program.get(number)?.1),
+            VariablesOrigin::Await { task, line } => {
                 let dump = &self.dumps[0];
                 variables::await_scopes(dump, self.tasks.variables(dump, task, line))
             }

@@ -8,7 +8,7 @@ use coredump_core::{Dump, Frame, Limits, Variable, VariableKind, When};
 
 use super::LIMITS;
 use super::memory::{self, MemoryReference};
-use super::stack::Origin;
+use super::stack::VariablesOrigin;
 
 /// The number of lists of rows that are remembered; the oldest ones of a long session are forgotten first.
 const MAX_HANDLES: usize = 1 << 20;
@@ -18,7 +18,7 @@ const OBJECTS: Limits = Limits { depth: 2, elements: 16, text_only: false };
 
 /// A row: a variable or a part of one.
 #[derive(Clone, Debug, Default)]
-pub struct Row {
+pub struct VariableRow {
     /// The name.
     pub name: String,
     /// The value, or why there is none.
@@ -30,20 +30,25 @@ pub struct Row {
     /// The place in linear memory, if the value has one.
     pub place: Option<MemoryReference>,
     /// The parts, as far as they were read.
-    pub parts: Vec<Row>,
+    pub parts: Vec<VariableRow>,
     /// True if there may be parts that were not read.
     pub may_have_parts: bool,
 }
 
-impl Row {
+impl VariableRow {
     /// A row of a variable that `expression` names; `memory` is the index of the memory that it is in.
-    pub fn new(variable: &Variable, expression: Option<String>, memory: Option<u32>) -> Row {
+    pub fn new(variable: &Variable, expression: Option<String>, memory: Option<u32>) -> VariableRow {
         let outer = expression.clone();
-        Row::within(variable, expression, outer.as_deref(), memory)
+        VariableRow::within(variable, expression, outer.as_deref(), memory)
     }
 
     /// A row of a variable whose parts are parts of the value that `outer` names.
-    fn within(variable: &Variable, expression: Option<String>, outer: Option<&str>, memory: Option<u32>) -> Row {
+    fn within(
+        variable: &Variable,
+        expression: Option<String>,
+        outer: Option<&str>,
+        memory: Option<u32>,
+    ) -> VariableRow {
         let part = |child: &Variable| {
             let inner = outer.filter(|_| !is_only_shown(variable, child));
             // In C++, a reference and its referent have the same name.
@@ -55,11 +60,11 @@ impl Row {
             // The members of a base class, and of a member without a name, are named like the object's own.
             let is_own = child.name.is_empty() || child.name.contains("::");
             let outer = inner.clone().or_else(|| outer.filter(|_| is_own).map(str::to_owned));
-            Row::within(child, inner, outer.as_deref(), memory)
+            VariableRow::within(child, inner, outer.as_deref(), memory)
         };
         let value = variable.text();
         let may_have_parts = value.starts_with(['{', '[']) || value.starts_with("0x") && value != "0x0";
-        let mut parts: Vec<Row> = variable.children.iter().map(part).collect();
+        let mut parts: Vec<VariableRow> = variable.children.iter().map(part).collect();
         if let Some((whole, from)) = outer.and_then(group) {
             // The elements of a group are elements of the whole array.
             for (nth, part) in (from..).zip(&mut parts).filter(|(_, part)| part.name.starts_with('[')) {
@@ -68,7 +73,7 @@ impl Row {
             }
         }
         parts.extend(outer.and_then(|outer| rest_of(variable, outer)));
-        Row {
+        VariableRow {
             name: escape(&variable.label()).into_owned(),
             value: escape_lines(&value).into_owned(),
             type_name: escape(&variable.type_name).into_owned(),
@@ -89,7 +94,7 @@ fn group(expression: &str) -> Option<(&str, u64)> {
 }
 
 /// A row for the elements that are not shown at once, if there may be more; they are read when it is opened.
-fn rest_of(variable: &Variable, outer: &str) -> Option<Row> {
+fn rest_of(variable: &Variable, outer: &str) -> Option<VariableRow> {
     let full = LIMITS.elements as usize;
     let last = variable.children.last().filter(|_| variable.children.len() == full)?;
     let last: u64 = last.name.strip_prefix('[')?.strip_suffix(']')?.parse().ok()?;
@@ -97,12 +102,12 @@ fn rest_of(variable: &Variable, outer: &str) -> Option<Row> {
     let from = last.checked_add(1)?.checked_add(first)?;
     let to = from.checked_add(full as u64)?;
     let name = format!("[{from}..{to}]");
-    Some(Row {
+    Some(VariableRow {
         expression: inner_expression(outer, &name),
         name,
         value: "...".to_owned(),
         may_have_parts: true,
-        ..Row::default()
+        ..VariableRow::default()
     })
 }
 
@@ -144,7 +149,7 @@ pub struct Scope {
 #[derive(Clone, Debug)]
 pub enum Rows {
     /// The rows that were created.
-    Made(Vec<Row>),
+    Made(Vec<VariableRow>),
     /// The statics of the function's file, which are read when the scope is opened.
     Statics,
 }
@@ -159,7 +164,7 @@ pub fn scopes(dump: &Dump, frame: &Frame, scope: usize) -> Vec<Scope> {
     let known = known.get(scope).filter(|_| known.len() == frame.inlines().len() + 1);
     let rows = |kind: VariableKind| -> Rows {
         let variables = known.into_iter().flat_map(|scope| &scope.variables).filter(|variable| variable.kind == kind);
-        Rows::Made(variables.map(|variable| Row::new(variable, named(variable), memory)).collect())
+        Rows::Made(variables.map(|variable| VariableRow::new(variable, named(variable), memory)).collect())
     };
     let recorded = frame.recorded();
     let has_statics = known.is_some() && memory.is_some();
@@ -178,9 +183,9 @@ pub fn scopes(dump: &Dump, frame: &Frame, scope: usize) -> Vec<Scope> {
 }
 
 /// The statics of the file that the function is in.
-pub fn statics(dump: &Dump, frame: &Frame) -> Vec<Row> {
+pub fn statics(dump: &Dump, frame: &Frame) -> Vec<VariableRow> {
     let memory = memory::memory_of(dump, frame);
-    frame.statics(LIMITS).iter().map(|variable| Row::new(variable, named(variable), memory)).collect()
+    frame.statics(LIMITS).iter().map(|variable| VariableRow::new(variable, named(variable), memory)).collect()
 }
 
 /// The expression that names a variable in its own function, `name@entry` for the value at entry. `None` if the name
@@ -192,17 +197,17 @@ fn named(variable: &Variable) -> Option<String> {
 
 /// The variables of a frame of an interpreter's program.
 pub fn interpreted_scopes(frame: &InterpretedFrame) -> Vec<Scope> {
-    let row = |variable: &InterpretedVariable| Row {
+    let row = |variable: &InterpretedVariable| VariableRow {
         name: escape(&variable.name).into_owned(),
         value: variable.value.as_deref().map_or("<unreadable>".into(), escape).into_owned(),
         type_name: escape(&variable.type_name).into_owned(),
-        ..Row::default()
+        ..VariableRow::default()
     };
     locals(frame.variables.iter().map(row).collect())
 }
 
 /// The scope with these rows, if there are any.
-fn locals(rows: Vec<Row>) -> Vec<Scope> {
+fn locals(rows: Vec<VariableRow>) -> Vec<Scope> {
     if rows.is_empty() {
         return Vec::new();
     }
@@ -213,7 +218,7 @@ fn locals(rows: Vec<Row>) -> Vec<Scope> {
 pub fn await_scopes(dump: &Dump, variables: &[Variable]) -> Vec<Scope> {
     // With several memories, it is not known which one contains the variables.
     let memory = (dump.recorded().memories.len() == 1).then_some(0);
-    locals(variables.iter().map(|variable| Row::new(variable, None, memory)).collect())
+    locals(variables.iter().map(|variable| VariableRow::new(variable, None, memory)).collect())
 }
 
 fn numbered(dump: &Dump, values: &Option<Box<[Value]>>, prefix: &str) -> Rows {
@@ -237,7 +242,7 @@ fn globals(dump: &Dump, frame: &model::Frame) -> Rows {
 }
 
 /// A row of a value of the engine. `register` is the expression that names it, by which an object's parts are read.
-fn row_of(dump: &Dump, name: String, register: Option<String>, value: &Value) -> Row {
+fn row_of(dump: &Dump, name: String, register: Option<String>, value: &Value) -> VariableRow {
     let is_object = matches!(value, Value::Ref(model::Reference { target: RefTarget::Object(_), .. }));
     let text = match value {
         Value::I32(value) => value.to_string(),
@@ -251,27 +256,27 @@ fn row_of(dump: &Dump, name: String, register: Option<String>, value: &Value) ->
         }
     };
     let type_name = value.type_name().unwrap_or_default().to_owned();
-    Row {
+    VariableRow {
         name,
         value: text,
         type_name,
         expression: register.filter(|_| is_object),
         may_have_parts: is_object,
-        ..Row::default()
+        ..VariableRow::default()
     }
 }
 
 /// The lists of rows by the numbers that were sent to the editor.
 #[derive(Default)]
 pub struct Handles {
-    rows: Vec<(Origin, Rows)>,
+    rows: Vec<(VariablesOrigin, Rows)>,
     /// Number of the oldest list that is remembered, counted from 1.
     first: u64,
 }
 
 impl Handles {
     /// Adds a list, and returns its number.
-    pub fn add(&mut self, origin: Origin, rows: Rows) -> u64 {
+    pub fn add(&mut self, origin: VariablesOrigin, rows: Rows) -> u64 {
         if self.rows.len() >= MAX_HANDLES {
             self.first += self.rows.len() as u64;
             self.rows.clear();
@@ -281,7 +286,7 @@ impl Handles {
     }
 
     /// The list with this number.
-    pub fn get(&self, number: u64) -> Option<(Origin, Rows)> {
+    pub fn get(&self, number: u64) -> Option<(VariablesOrigin, Rows)> {
         let index = number.checked_sub(self.first + 1)?;
         self.rows.get(usize::try_from(index).ok()?).cloned()
     }
@@ -313,7 +318,7 @@ mod tests {
     #[test]
     fn a_number_that_was_never_given_has_no_rows() {
         let mut handles = Handles::default();
-        let number = handles.add(Origin::Runtime, Rows::Made(vec![Row::default()]));
+        let number = handles.add(VariablesOrigin::Runtime, Rows::Made(vec![VariableRow::default()]));
         assert!(matches!(handles.get(number), Some((_, Rows::Made(rows))) if rows.len() == 1));
         assert!(handles.get(0).is_none() && handles.get(number + 1).is_none() && handles.get(u64::MAX).is_none());
     }

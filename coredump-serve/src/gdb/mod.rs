@@ -32,7 +32,7 @@ pub struct Session<'a> {
 }
 
 /// The answer to a request.
-enum Answer {
+enum GdbReply {
     /// These bytes; they are empty if the request is not known.
     Data(Vec<u8>),
     /// The request failed for this reason.
@@ -43,15 +43,15 @@ enum Answer {
     Last(&'static str),
 }
 
-impl Answer {
-    fn text(text: impl Into<String>) -> Answer {
-        Answer::Data(text.into().into_bytes())
+impl GdbReply {
+    fn text(text: impl Into<String>) -> GdbReply {
+        GdbReply::Data(text.into().into_bytes())
     }
 }
 
-impl From<Result<Vec<u8>, String>> for Answer {
-    fn from(result: Result<Vec<u8>, String>) -> Answer {
-        result.map_or_else(Answer::Error, |bytes| Answer::text(hex(&bytes)))
+impl From<Result<Vec<u8>, String>> for GdbReply {
+    fn from(result: Result<Vec<u8>, String>) -> GdbReply {
+        result.map_or_else(GdbReply::Error, |bytes| GdbReply::text(hex(&bytes)))
     }
 }
 
@@ -80,22 +80,22 @@ impl<'a> Session<'a> {
                     output.flush()?;
                     continue;
                 }
-                Incoming::Garbled => Answer::Error("the checksum of the packet is wrong".to_owned()),
-                Incoming::TooLong => Answer::Error("the packet is too long".to_owned()),
+                Incoming::Garbled => GdbReply::Error("the checksum of the packet is wrong".to_owned()),
+                Incoming::TooLong => GdbReply::Error("the packet is too long".to_owned()),
                 Incoming::Packet(packet) => self.answer(&packet),
             };
             if acknowledged {
                 output.write_all(b"+")?;
             }
             let (data, over) = match answer {
-                Answer::Data(data) => (data, false),
-                Answer::Error(why) if self.sentences => (format!("E01;{}", hex(why.as_bytes())).into_bytes(), false),
-                Answer::Error(_) => (b"E01".to_vec(), false),
-                Answer::Stays => {
+                GdbReply::Data(data) => (data, false),
+                GdbReply::Error(why) if self.sentences => (format!("E01;{}", hex(why.as_bytes())).into_bytes(), false),
+                GdbReply::Error(_) => (b"E01".to_vec(), false),
+                GdbReply::Stays => {
                     output.write_all(&framed(format!("O{}", hex(format!("{ENDED}\n").as_bytes())).as_bytes()))?;
                     (self.stopped(self.space.first_thread()).into_bytes(), false)
                 }
-                Answer::Last(text) => (text.into(), true),
+                GdbReply::Last(text) => (text.into(), true),
             };
             sent = framed(&data);
             output.write_all(&sent)?;
@@ -110,42 +110,42 @@ impl<'a> Session<'a> {
         self.space.dump()
     }
 
-    fn answer(&mut self, packet: &[u8]) -> Answer {
+    fn answer(&mut self, packet: &[u8]) -> GdbReply {
         // All requests that a dump can answer are text.
-        let Ok(packet) = str::from_utf8(packet) else { return Answer::text("") };
+        let Ok(packet) = str::from_utf8(packet) else { return GdbReply::text("") };
         let (name, rest) = packet.split_once([':', ',']).unwrap_or((packet, ""));
         match name {
             "QStartNoAckMode" => {
                 self.acknowledged = false;
-                Answer::text("OK")
+                GdbReply::text("OK")
             }
             "QEnableErrorStrings" => {
                 self.sentences = true;
-                Answer::text("OK")
+                GdbReply::text("OK")
             }
-            "QThreadSuffixSupported" => Answer::text("OK"),
-            "qSupported" => Answer::text(format!(
+            "QThreadSuffixSupported" => GdbReply::text("OK"),
+            "qSupported" => GdbReply::text(format!(
                 "PacketSize={:x};QStartNoAckMode+;QThreadSuffixSupported+;qXfer:libraries:read+",
                 wire::MAX_PACKET
             )),
-            "qHostInfo" => Answer::text(host()),
+            "qHostInfo" => GdbReply::text(host()),
             // The recorded process id is not sent: the process has ended, and on this machine another process may have
             // that id.
-            "qProcessInfo" => Answer::text(format!("pid:1;parent-pid:0;{}", host())),
-            "qC" => Answer::text(format!("QC{:x}", self.thread + 1)),
+            "qProcessInfo" => GdbReply::text(format!("pid:1;parent-pid:0;{}", host())),
+            "qC" => GdbReply::text(format!("QC{:x}", self.thread + 1)),
             "qfThreadInfo" => {
                 self.listed = 0;
-                Answer::text(self.thread_list())
+                GdbReply::text(self.thread_list())
             }
-            "qsThreadInfo" => Answer::text(self.thread_list()),
+            "qsThreadInfo" => GdbReply::text(self.thread_list()),
             "qThreadExtraInfo" => match self.thread_named(rest) {
-                Some(thread) => Answer::text(hex(self.name(thread).as_bytes())),
+                Some(thread) => GdbReply::text(hex(self.name(thread).as_bytes())),
                 None => no_thread(),
             },
             "qWasmCallStack" => {
                 let stack = self.thread_named(rest).and_then(|thread| self.space.call_stack(thread));
                 stack.map_or_else(no_thread, |stack| {
-                    Answer::text(stack.iter().fold(String::new(), |text, at| text + &hex(&at.to_le_bytes())))
+                    GdbReply::text(stack.iter().fold(String::new(), |text, at| text + &hex(&at.to_le_bytes())))
                 })
             }
             "qWasmLocal" => self.register(rest, Register::Local),
@@ -153,70 +153,70 @@ impl<'a> Session<'a> {
             "qWasmStackValue" => self.register(rest, Register::Operand),
             "qMemoryRegionInfo" => number(rest).map_or_else(bad_number, |address| self.region(address)),
             "qXfer" => match rest.strip_prefix("libraries:read::").and_then(two_numbers) {
-                Some((offset, len)) => Answer::Data(piece(&self.libraries(), offset, len)),
-                None => Answer::text(""),
+                Some((offset, len)) => GdbReply::Data(piece(&self.libraries(), offset, len)),
+                None => GdbReply::text(""),
             },
             _ => self.short(packet),
         }
     }
 
     /// Answers the requests whose names are not separated from their arguments.
-    fn short(&mut self, packet: &str) -> Answer {
+    fn short(&mut self, packet: &str) -> GdbReply {
         if let Some(rest) = packet.strip_prefix("qRegisterInfo") {
             // An error ends the list after the last register.
             return match number(rest) {
-                Some(0) => Answer::text(
+                Some(0) => GdbReply::text(
                     "name:pc;alt-name:pc;bitsize:64;offset:0;encoding:uint;format:hex;set:General Purpose Registers;\
                      ehframe:16;dwarf:16;generic:pc;",
                 ),
-                _ => Answer::Error("there is one register, the program counter".to_owned()),
+                _ => GdbReply::Error("there is one register, the program counter".to_owned()),
             };
         }
         if let Some(rest) = packet.strip_prefix("qThreadStopInfo") {
-            return self.thread_named(rest).map_or_else(no_thread, |thread| Answer::text(self.stopped(thread)));
+            return self.thread_named(rest).map_or_else(no_thread, |thread| GdbReply::text(self.stopped(thread)));
         }
         if packet.starts_with("vCont;") || packet.starts_with("vRun") || packet.starts_with("vAttach") {
-            return Answer::Stays;
+            return GdbReply::Stays;
         }
         if packet.starts_with("vKill") {
-            return Answer::Last("OK");
+            return GdbReply::Last("OK");
         }
-        let Some(first) = packet.chars().next() else { return Answer::text("") };
+        let Some(first) = packet.chars().next() else { return GdbReply::text("") };
         let rest = &packet[first.len_utf8()..];
         match first {
-            '?' => Answer::text(self.stopped(self.space.first_thread())),
+            '?' => GdbReply::text(self.stopped(self.space.first_thread())),
             'H' => match rest.get(1..).and_then(|id| self.thread_or_any(id)) {
                 Some(thread) => {
                     self.thread = thread;
-                    Answer::text("OK")
+                    GdbReply::text("OK")
                 }
                 None => no_thread(),
             },
-            'T' => self.thread_named(rest).map_or_else(no_thread, |_| Answer::text("OK")),
+            'T' => self.thread_named(rest).map_or_else(no_thread, |_| GdbReply::text("OK")),
             'g' | 'p' => {
                 let (register, suffix) = rest.split_once(';').unwrap_or((rest, ""));
                 let named = suffix.strip_prefix("thread:").map(|id| id.trim_end_matches(';'));
                 let thread = named.map_or(Some(self.thread), |id| self.thread_named(id));
                 match thread {
                     _ if first == 'p' && number(register) != Some(0) => {
-                        Answer::Error("there is one register, the program counter".to_owned())
+                        GdbReply::Error("there is one register, the program counter".to_owned())
                     }
-                    Some(thread) => Answer::text(hex(&self.space.youngest(thread).to_le_bytes())),
+                    Some(thread) => GdbReply::text(hex(&self.space.youngest(thread).to_le_bytes())),
                     None => no_thread(),
                 }
             }
             'm' => two_numbers(rest).map_or_else(bad_number, |(address, len)| self.space.read(address, len).into()),
             'x' => match two_numbers(rest) {
                 // With the length 0, the client asks whether the request is known.
-                Some((_, 0)) => Answer::text("OK"),
-                Some((address, len)) => self.space.read(address, len).map_or_else(Answer::Error, Answer::Data),
+                Some((_, 0)) => GdbReply::text("OK"),
+                Some((address, len)) => self.space.read(address, len).map_or_else(GdbReply::Error, GdbReply::Data),
                 None => bad_number(),
             },
-            'c' | 'C' | 's' | 'S' | 'R' | 'b' => Answer::Stays,
-            'G' | 'P' | 'M' | 'X' | 'Z' | 'z' => Answer::Error(ENDED.to_owned()),
-            'D' => Answer::Last("OK"),
-            'k' => Answer::Last("X09"),
-            _ => Answer::text(""),
+            'c' | 'C' | 's' | 'S' | 'R' | 'b' => GdbReply::Stays,
+            'G' | 'P' | 'M' | 'X' | 'Z' | 'z' => GdbReply::Error(ENDED.to_owned()),
+            'D' => GdbReply::Last("OK"),
+            'k' => GdbReply::Last("X09"),
+            _ => GdbReply::text(""),
         }
     }
 
@@ -267,7 +267,7 @@ impl<'a> Session<'a> {
 
     /// The answer with a value of a frame, both given by decimal numbers. LLDB may mean another thread than the
     /// selected one.
-    fn register(&self, rest: &str, which: fn(u32) -> Register) -> Answer {
+    fn register(&self, rest: &str, which: fn(u32) -> Register) -> GdbReply {
         let Some((frame, index)) = rest.split_once(';') else { return bad_number() };
         match (frame.parse(), index.parse()) {
             (Ok(frame), Ok(index)) => self.space.register(frame, which(index)).into(),
@@ -275,13 +275,13 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn region(&self, address: u64) -> Answer {
+    fn region(&self, address: u64) -> GdbReply {
         let region = self.space.region(address);
         let mut text = format!("start:{address:x};size:{:x};", region.size);
         if region.readable {
             text.push_str(if region.code { "permissions:rx;" } else { "permissions:rw;" });
         }
-        Answer::text(text)
+        GdbReply::text(text)
     }
 
     fn libraries(&self) -> String {
@@ -298,12 +298,12 @@ fn host() -> String {
     format!("triple:{};endian:little;ptrsize:4;", hex(TRIPLE.as_bytes()))
 }
 
-fn no_thread() -> Answer {
-    Answer::Error("there is no such thread".to_owned())
+fn no_thread() -> GdbReply {
+    GdbReply::Error("there is no such thread".to_owned())
 }
 
-fn bad_number() -> Answer {
-    Answer::Error("a number is missing, or is none".to_owned())
+fn bad_number() -> GdbReply {
+    GdbReply::Error("a number is missing, or is none".to_owned())
 }
 
 fn number(text: &str) -> Option<u64> {

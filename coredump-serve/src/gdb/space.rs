@@ -33,7 +33,7 @@ enum At<'s> {
     /// A linear memory: its index in the dump, and the offset in bytes.
     Memory(u32, u64),
     /// A module's file, and the offset in bytes.
-    File(&'s Code, u64),
+    File(&'s MappedModule, u64),
 }
 
 /// A range of addresses with the same properties.
@@ -47,7 +47,7 @@ pub struct Region {
 }
 
 /// A module whose binary is known.
-struct Code {
+struct MappedModule {
     /// Index of the module in the dump.
     index: u32,
     /// The data segments in the order of the file.
@@ -67,7 +67,7 @@ pub struct Space {
     dump: Dump,
     /// Indices of the threads that are served, by their order in the dump.
     threads: Vec<usize>,
-    code: Vec<Code>,
+    code: Vec<MappedModule>,
     /// The memory that all frames use.
     common: Option<u32>,
 }
@@ -87,7 +87,8 @@ impl Space {
             }
         };
         let slots = dump.binaries().slots();
-        let code = (0..).zip(slots).filter_map(|(index, slot)| Some(Code::new(&dump, index, slot.found.as_ref()?)));
+        let code =
+            (0..).zip(slots).filter_map(|(index, slot)| Some(MappedModule::new(&dump, index, slot.found.as_ref()?)));
         Ok(Space { code: code.collect(), common: common_memory(&dump), dump, threads })
     }
 
@@ -229,7 +230,7 @@ impl Space {
 
     /// The bytes of a module's file. Data segments are replaced by the memory that they were copied to, as LLDB reads
     /// variables here, which have changed since.
-    fn file_bytes(&self, code: &Code, range: Range<u64>) -> std::result::Result<Vec<u8>, String> {
+    fn file_bytes(&self, code: &MappedModule, range: Range<u64>) -> std::result::Result<Vec<u8>, String> {
         let binary = self.dump.binaries().binary(code.index).ok_or("its binary is not known")?;
         let file = binary.module().bytes();
         let end = range.end.min(file.len() as u64);
@@ -343,8 +344,8 @@ impl Space {
     }
 }
 
-impl Code {
-    fn new(dump: &Dump, index: u32, found: &Found) -> Code {
+impl MappedModule {
+    fn new(dump: &Dump, index: u32, found: &Found) -> MappedModule {
         let module = found.binary.module();
         let start = module.bytes().as_ptr() as usize;
         let segments = module.data_segments().take(MAX_SEGMENTS).map(|segment| {
@@ -356,7 +357,7 @@ impl Code {
             let offset = offset.filter(|offset| offset.checked_add(len).is_some());
             Segment { file: at..at + len, memory: memory.zip(offset) }
         });
-        Code { index, segments: segments.filter(|segment| !segment.file.is_empty()).collect() }
+        MappedModule { index, segments: segments.filter(|segment| !segment.file.is_empty()).collect() }
     }
 }
 

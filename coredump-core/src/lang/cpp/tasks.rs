@@ -88,7 +88,7 @@ pub fn find(
             let view = View::new(memory);
             let found = coroutines(&functions, &heaps, &view, frame);
             let (shown, room) = (RefCell::default(), VariableBudget::new());
-            let program = Program { renderer, functions, found, locals: limits.is_some(), shown, room };
+            let program = CoroutineModule { renderer, functions, found, locals: limits.is_some(), shown, room };
             tasks.extend(program.tasks());
         });
     }
@@ -187,7 +187,7 @@ fn coroutines(functions: &[Function], heaps: &[Heap], view: &View<'_>, frame: &F
 }
 
 /// The coroutine functions and frames of one module.
-struct Program<'r, 'f, 's> {
+struct CoroutineModule<'r, 'f, 's> {
     renderer: Renderer<'r, 'f, 's>,
     functions: Vec<Function>,
     found: Vec<Coroutine>,
@@ -205,7 +205,7 @@ struct SuspendPoint {
     code: Option<u64>,
 }
 
-impl<'r, 'f, 's> Program<'r, 'f, 's> {
+impl<'r, 'f, 's> CoroutineModule<'r, 'f, 's> {
     fn frame(&self) -> &'r FrameContext<'f, 's> {
         self.renderer.frame
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use wasmparser::Operator;
 
 use super::layout::{ANCESTORS, with_superclasses};
-use super::{Kotlin, Named};
+use super::{Kotlin, NamedObjects};
 use crate::module::{Module, ValueType};
 use crate::objects::{Field, Id, Link, Object, ObjectKind, Storage};
 
@@ -112,7 +112,7 @@ impl Class {
 
 /// Returns true if objects of the type with this index are runtime type information. It is recognised by the layout, or
 /// by the names of the fields that an optimiser has left.
-pub fn is_information(view: &Named<'_>, index: usize) -> bool {
+pub fn is_information(view: &NamedObjects<'_>, index: usize) -> bool {
     let Some(ty) = view.objects().and_then(|objects| objects.types().get(index)) else { return false };
     let has = |wanted: (&str, usize)| {
         (0..ty.fields.len().min(INFORMATION.len())).any(|field| view.field_name(index as u32, field) == Some(wanted.0))
@@ -121,7 +121,7 @@ pub fn is_information(view: &Named<'_>, index: usize) -> bool {
 }
 
 /// Returns true if a dump holds runtime type information; if a module is given, only types of that module count.
-pub fn has_information(view: &Named<'_>, module: Option<u32>) -> bool {
+pub fn has_information(view: &NamedObjects<'_>, module: Option<u32>) -> bool {
     let types = view.objects().map_or(&[][..], |objects| objects.types());
     types.iter().enumerate().any(|(index, ty)| {
         module.is_none_or(|module| ty.places.iter().any(|(place, _)| *place == module)) && is_information(view, index)
@@ -210,7 +210,7 @@ pub fn units(bytes: &[u8]) -> impl Iterator<Item = u16> + '_ {
 
 impl Kotlin {
     /// The class of an object; `None` if the object is not Kotlin's.
-    pub fn class(&self, view: &Named<'_>, object: &Object<'_>) -> Option<Arc<Class>> {
+    pub fn class(&self, view: &NamedObjects<'_>, object: &Object<'_>) -> Option<Arc<Class>> {
         if object.kind() != ObjectKind::Struct {
             return None;
         }
@@ -241,7 +241,7 @@ impl Kotlin {
     }
 
     /// The object of runtime type information that an object refers to.
-    pub fn information(&self, view: &Named<'_>, object: &Object<'_>) -> Option<Id> {
+    pub fn information(&self, view: &NamedObjects<'_>, object: &Object<'_>) -> Option<Id> {
         match object.get(information_index(view, object)?)? {
             Field::Ref(Link::Object(information)) => Some(information),
             _ => None,
@@ -249,7 +249,11 @@ impl Kotlin {
     }
 
     /// The names of an object's fields, as its class has them.
-    pub fn field_names<'v>(&self, view: &'v Named<'_>, object: &Object<'_>) -> impl Fn(usize) -> Option<&'v str> {
+    pub fn field_names<'v>(
+        &self,
+        view: &'v NamedObjects<'_>,
+        object: &Object<'_>,
+    ) -> impl Fn(usize) -> Option<&'v str> {
         let (class, ty) = (self.class(view, object), object.type_index);
         move |index| {
             let is_own = class.as_ref().is_none_or(|class| class.names_field(index));
@@ -259,7 +263,7 @@ impl Kotlin {
 
     /// An array of the library, from which an optimiser took the fields that all objects begin with. It alone refers to
     /// an array of Wasm, so its type has been made one with no other.
-    fn class_of_array(&self, view: &Named<'_>, object: &Object<'_>) -> Option<Arc<Class>> {
+    fn class_of_array(&self, view: &NamedObjects<'_>, object: &Object<'_>) -> Option<Arc<Class>> {
         let name = view.type_name(object.type_index)?;
         let is_array = name.starts_with("kotlin.") && name.ends_with("Array") && !name.contains(" | ");
         let Some(Field::Ref(Link::Object(storage))) = object.get(0).filter(|_| is_array && object.held() == 1) else {
@@ -271,14 +275,14 @@ impl Kotlin {
     }
 
     /// Returns true if one of an object's methods is a function of this class.
-    fn has_function_of(&self, view: &Named<'_>, object: &Object<'_>, class: &str) -> bool {
+    fn has_function_of(&self, view: &NamedObjects<'_>, object: &Object<'_>, class: &str) -> bool {
         let named = |(module, index): (u32, u32)| view.module(module)?.function_name(index)?.rsplit_once('.');
         methods(view, object).any(|method| named(method).is_some_and(|(of, _)| of == class))
     }
 
     /// Returns true if an object is a `data object`, for which the compiler writes a `toString` that returns the name
     /// of its class and a `hashCode` that returns a constant.
-    pub(super) fn is_data_object(&self, view: &Named<'_>, object: &Object<'_>, class: &Class) -> bool {
+    pub(super) fn is_data_object(&self, view: &NamedObjects<'_>, object: &Object<'_>, class: &Class) -> bool {
         let Some(Field::Ref(Link::Object(vtable))) = object.get(0) else { return false };
         if let Some(known) = self.data_objects.lock().get(&vtable) {
             return *known;
@@ -307,7 +311,13 @@ impl Kotlin {
     }
 
     /// Returns which of the two methods of a `data object` with this simple name a function is.
-    fn method_of_data_object(&self, view: &Named<'_>, number: u32, function: u32, simple: &str) -> Option<DataMethod> {
+    fn method_of_data_object(
+        &self,
+        view: &NamedObjects<'_>,
+        number: u32,
+        function: u32,
+        simple: &str,
+    ) -> Option<DataMethod> {
         let module = view.module(number)?;
         let (_, method) = module.function_name(function)?.rsplit_once('.')?;
         let is_own = method == "toString" || method == "hashCode";
@@ -324,7 +334,7 @@ impl Kotlin {
 
     /// The names of the types of a module's `data object`s, as far as the names of its functions show them. No other type
     /// has such a name.
-    fn data_classes(&self, view: &Named<'_>, number: u32) -> Arc<HashSet<String>> {
+    fn data_classes(&self, view: &NamedObjects<'_>, number: u32) -> Arc<HashSet<String>> {
         if let Some(known) = self.data_classes.lock().get(&number) {
             return known.clone();
         }
@@ -352,7 +362,7 @@ impl Kotlin {
 
     /// The name of the companion object of a class, without the classes around it: the constructors of the class make sure
     /// that it is there. `None` where no constructor does, or they name several.
-    pub fn companion(&self, view: &Named<'_>, number: u32, class: &str) -> Option<String> {
+    pub fn companion(&self, view: &NamedObjects<'_>, number: u32, class: &str) -> Option<String> {
         let module = view.module(number)?;
         let mut found: Option<&str> = None;
         for (function, name) in module.function_names() {
@@ -378,7 +388,7 @@ impl Kotlin {
 
     /// The class according to the names of a type and its supertypes: an engine without instrumentation does not reveal
     /// the functions that load strings.
-    fn class_of_type(&self, view: &Named<'_>, &(number, ty): &(u32, u32)) -> Option<Arc<Class>> {
+    fn class_of_type(&self, view: &NamedObjects<'_>, &(number, ty): &(u32, u32)) -> Option<Arc<Class>> {
         if let Some(known) = self.named.lock().get(&(number, ty)) {
             return known.clone();
         }
@@ -392,7 +402,7 @@ impl Kotlin {
     }
 
     /// The class that an object of runtime type information describes.
-    pub fn class_of_information(&self, view: &Named<'_>, information: Id) -> Option<Arc<Class>> {
+    pub fn class_of_information(&self, view: &NamedObjects<'_>, information: Id) -> Option<Arc<Class>> {
         if let Some(known) = self.classes.lock().get(&information) {
             return known.clone();
         }
@@ -414,7 +424,7 @@ impl Kotlin {
         class
     }
 
-    fn name_of(&self, view: &Named<'_>, information: &Object<'_>) -> Option<String> {
+    fn name_of(&self, view: &NamedObjects<'_>, information: &Object<'_>) -> Option<String> {
         let name = self.string(view, information, NAME)?;
         match self.string(view, information, PACKAGE)? {
             package if package.is_empty() => Some(name),
@@ -423,7 +433,7 @@ impl Kotlin {
     }
 
     /// A string of the pool: one of the two fields holds its number, the other the function that loads it.
-    fn string(&self, view: &Named<'_>, information: &Object<'_>, fields: [(&str, usize); 2]) -> Option<String> {
+    fn string(&self, view: &NamedObjects<'_>, information: &Object<'_>, fields: [(&str, usize); 2]) -> Option<String> {
         let [number, loader] = fields.map(|wanted| field(view, information, wanted));
         let Some(Field::I32(number)) = number else { return None };
         let (instance, loader) = match loader {
@@ -435,7 +445,7 @@ impl Kotlin {
     }
 
     /// The pool of a module's strings from which a function loads.
-    fn pool(&self, view: &Named<'_>, module: u32, loader: Option<u32>) -> Option<Arc<Pool>> {
+    fn pool(&self, view: &NamedObjects<'_>, module: u32, loader: Option<u32>) -> Option<Arc<Pool>> {
         if let Some(known) = self.pools.lock().get(&(module, loader)) {
             return known.clone();
         }
@@ -450,13 +460,13 @@ impl Kotlin {
 }
 
 /// The index of an object's field that refers to its runtime type information.
-fn information_index(view: &Named<'_>, object: &Object<'_>) -> Option<usize> {
+fn information_index(view: &NamedObjects<'_>, object: &Object<'_>) -> Option<usize> {
     let named = (0..=RTTI).find(|index| view.field_name(object.type_index, *index) == Some("rtti"));
     named.or_else(|| object.ty.fields.starts_with(&HEADER).then_some(RTTI))
 }
 
 /// The functions in an object's vtable, each with the number of its module.
-fn methods<'v>(view: &'v Named<'_>, object: &Object<'_>) -> impl Iterator<Item = (u32, u32)> + use<'v> {
+fn methods<'v>(view: &'v NamedObjects<'_>, object: &Object<'_>) -> impl Iterator<Item = (u32, u32)> + use<'v> {
     let vtable = match object.get(0) {
         Some(Field::Ref(Link::Object(vtable))) => view.get(vtable),
         _ => None,
@@ -485,7 +495,7 @@ fn short_body<'m>(module: &Module<'m>, function: u32) -> Option<Vec<Operator<'m>
 }
 
 /// A field of runtime type information, by its name, or by its index where fields have no names.
-fn field(view: &Named<'_>, information: &Object<'_>, (name, place): (&str, usize)) -> Option<Field> {
+fn field(view: &NamedObjects<'_>, information: &Object<'_>, (name, place): (&str, usize)) -> Option<Field> {
     let own = |index: usize| view.field_name(information.type_index, index);
     let named = (0..information.held()).find(|index| own(*index) == Some(name));
     let nameless = || information.ty.fields == INFORMATION && (0..information.held()).all(|index| own(index).is_none());

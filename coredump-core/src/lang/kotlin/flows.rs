@@ -125,7 +125,7 @@ fn arrays_of_numbers(module: &Module<'_>) -> Vec<u32> {
 
 /// The origin of an operand.
 #[derive(Clone, Copy, Debug)]
-enum Origin {
+enum OperandOrigin {
     ValueHolder(u32),
     Known(Reading),
     /// A reference to this function.
@@ -187,18 +187,20 @@ impl SlotGraph<'_, '_> {
     }
 
     /// Adds evidence of how to read the slot that `source` names, if it names one.
-    fn add_evidence(&mut self, source: Origin, reading: Reading) {
-        if let Origin::ValueHolder(id) = source
+    fn add_evidence(&mut self, source: OperandOrigin, reading: Reading) {
+        if let OperandOrigin::ValueHolder(id) = source
             && let Some(known) = self.known.get_mut(id as usize)
         {
             Evidence::add_to(known, reading);
         }
     }
 
-    fn flow(&mut self, source: Origin, target: u32) {
+    fn flow(&mut self, source: OperandOrigin, target: u32) {
         match source {
-            Origin::ValueHolder(id) if id != target && self.moves.len() < MAX_MOVES => self.moves.push((id, target)),
-            Origin::Known(reading) => self.add_evidence(Origin::ValueHolder(target), reading),
+            OperandOrigin::ValueHolder(id) if id != target && self.moves.len() < MAX_MOVES => {
+                self.moves.push((id, target))
+            }
+            OperandOrigin::Known(reading) => self.add_evidence(OperandOrigin::ValueHolder(target), reading),
             _ => {}
         }
     }
@@ -212,7 +214,7 @@ impl SlotGraph<'_, '_> {
             for (field, reading) in (0..count).rev().zip(readings.into_iter().rev()) {
                 if let Some(reading) = reading.filter(|_| module.field_width(ty, field as u32).is_some()) {
                     let id = self.id(ValueHolder::Field(ty, field as u32));
-                    self.add_evidence(Origin::ValueHolder(id), reading);
+                    self.add_evidence(OperandOrigin::ValueHolder(id), reading);
                 }
             }
         }
@@ -240,10 +242,10 @@ impl SlotGraph<'_, '_> {
         for (index, _) in signature.params.iter().enumerate().filter(|(_, ty)| **ty != ValueType::Ref) {
             let taken = self.id(ValueHolder::Taken(ty, field, index as u32));
             match callee.first.filter(|_| index == 0) {
-                Some(reading) => self.add_evidence(Origin::ValueHolder(taken), reading),
+                Some(reading) => self.add_evidence(OperandOrigin::ValueHolder(taken), reading),
                 None => {
                     let parameter = self.id(ValueHolder::Local(function, index as u32));
-                    self.flow(Origin::ValueHolder(taken), parameter);
+                    self.flow(OperandOrigin::ValueHolder(taken), parameter);
                 }
             }
         }
@@ -252,8 +254,8 @@ impl SlotGraph<'_, '_> {
         {
             let given = self.id(ValueHolder::Given(ty, field));
             let source = match callee.gives {
-                Some(reading) => Origin::Known(reading),
-                None => Origin::ValueHolder(self.id(ValueHolder::Result(function))),
+                Some(reading) => OperandOrigin::Known(reading),
+                None => OperandOrigin::ValueHolder(self.id(ValueHolder::Result(function))),
             };
             self.flow(source, given);
         }
@@ -328,7 +330,7 @@ struct OperandWalk<'g, 'm, 's> {
     locals: Vec<ValueType>,
     /// The types of the objects that its locals refer to.
     references: Vec<Option<u32>>,
-    stack: Vec<Origin>,
+    stack: Vec<OperandOrigin>,
     blocks: Vec<OpenBlock>,
     /// The number of blocks so far.
     count: u32,
@@ -358,7 +360,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
         };
         if let Some(reading) = element {
             let value = self.graph.id(ValueHolder::Local(self.function, 2));
-            self.graph.add_evidence(Origin::ValueHolder(value), reading);
+            self.graph.add_evidence(OperandOrigin::ValueHolder(value), reading);
         }
         self.value_class(name);
         let operators = module.operators(self.function)?;
@@ -385,13 +387,13 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
         let inner = if is_made { ValueHolder::Local(self.function, 0) } else { ValueHolder::Result(self.function) };
         if self.is_followed(inner) {
             let inner = self.graph.id(inner);
-            self.graph.flow(Origin::ValueHolder(inner), only);
+            self.graph.flow(OperandOrigin::ValueHolder(inner), only);
         }
         Some(())
     }
 
     /// Pops an operand; `None` if the block has none, so that the code is not valid, or if too many were popped.
-    fn pop(&mut self) -> Option<Origin> {
+    fn pop(&mut self) -> Option<OperandOrigin> {
         self.graph.operands_left = self.graph.operands_left.checked_sub(1)?;
         let height = self.blocks.last()?.height;
         if self.stack.len() > height { self.stack.pop() } else { None }
@@ -435,7 +437,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
     }
 
     /// Notes that a local of the function is assigned to.
-    fn set(&mut self, source: Origin, local: u32) {
+    fn set(&mut self, source: OperandOrigin, local: u32) {
         let slot = ValueHolder::Local(self.function, local);
         if self.is_followed(slot) {
             self.moved(source, slot);
@@ -446,15 +448,15 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
 
     fn push_slot(&mut self, slot: ValueHolder) {
         let source = match slot {
-            _ if self.is_followed(slot) => Origin::ValueHolder(self.graph.id(slot)),
-            ValueHolder::Field(ty, field) => Origin::Member(ty, field),
-            ValueHolder::Local(_, local) => Origin::Reference(local),
-            _ => Origin::Unknown,
+            _ if self.is_followed(slot) => OperandOrigin::ValueHolder(self.graph.id(slot)),
+            ValueHolder::Field(ty, field) => OperandOrigin::Member(ty, field),
+            ValueHolder::Local(_, local) => OperandOrigin::Reference(local),
+            _ => OperandOrigin::Unknown,
         };
         self.stack.push(source);
     }
 
-    fn moved(&mut self, source: Origin, slot: ValueHolder) {
+    fn moved(&mut self, source: OperandOrigin, slot: ValueHolder) {
         if self.is_followed(slot) {
             let id = self.graph.id(slot);
             self.graph.flow(source, id);
@@ -528,7 +530,9 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
                 }
                 let block = self.blocks.pop()?;
                 self.stack.truncate(block.height);
-                self.stack.extend(block.result.map(|result| result.map_or(Origin::Unknown, Origin::ValueHolder)));
+                self.stack.extend(
+                    block.result.map(|result| result.map_or(OperandOrigin::Unknown, OperandOrigin::ValueHolder)),
+                );
                 if self.blocks.is_empty() {
                     return None;
                 }
@@ -536,7 +540,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
             _ if dead => {}
             // In a method of a value class, the value and the number that it wraps are the same parameter, so nothing
             // is known of it.
-            Operator::LocalGet { local_index: 0 } if self.of_value => self.stack.push(Origin::Unknown),
+            Operator::LocalGet { local_index: 0 } if self.of_value => self.stack.push(OperandOrigin::Unknown),
             Operator::LocalGet { local_index } => self.push_slot(ValueHolder::Local(self.function, local_index)),
             Operator::LocalSet { local_index } => {
                 let source = self.pop()?;
@@ -557,7 +561,9 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
             | Operator::StructGetU { struct_type_index, field_index } => {
                 self.pop()?;
                 match self.graph.boxed_in(struct_type_index) {
-                    Some(reading) if field_index as usize == HEADER.len() => self.stack.push(Origin::Known(reading)),
+                    Some(reading) if field_index as usize == HEADER.len() => {
+                        self.stack.push(OperandOrigin::Known(reading))
+                    }
                     _ => self.push_slot(ValueHolder::Field(struct_type_index, field_index)),
                 }
             }
@@ -572,7 +578,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
                     self.stored(source, struct_type_index, field);
                 }
                 let given = self.graph.declared.given(operator);
-                self.stack.push(given.map_or(Origin::Unknown, Origin::Known));
+                self.stack.push(given.map_or(OperandOrigin::Unknown, OperandOrigin::Known));
             }
             Operator::Call { function_index } => {
                 let callee = self.graph.callee(function_index);
@@ -581,7 +587,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
                     let source = self.pop()?;
                     if let Some(reading) = callee.first.filter(|_| index == 0) {
                         self.graph.add_evidence(source, reading);
-                    } else if let Origin::Function(function) = source {
+                    } else if let OperandOrigin::Function(function) = source {
                         if self.graph.handed.len() < MAX_MOVES {
                             self.graph.handed.push((function_index, index, function));
                         }
@@ -591,9 +597,9 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
                 }
                 match (callee.gives, signature.results.len()) {
                     (_, 0) => {}
-                    (Some(reading), 1) => self.stack.push(Origin::Known(reading)),
+                    (Some(reading), 1) => self.stack.push(OperandOrigin::Known(reading)),
                     (None, 1) => self.push_slot(ValueHolder::Result(function_index)),
-                    (_, count) => self.stack.extend(std::iter::repeat_n(Origin::Unknown, count)),
+                    (_, count) => self.stack.extend(std::iter::repeat_n(OperandOrigin::Unknown, count)),
                 }
             }
             Operator::CallRef { type_index } => {
@@ -602,7 +608,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
                 let is_number = |ty: &ValueType| *ty != ValueType::Ref;
                 for (index, ty) in signature.params.iter().enumerate().rev() {
                     let source = self.pop()?;
-                    if let Origin::Member(of, field) = called
+                    if let OperandOrigin::Member(of, field) = called
                         && is_number(ty)
                     {
                         let taken = self.graph.id(ValueHolder::Taken(of, field, index as u32));
@@ -610,13 +616,13 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
                     }
                 }
                 match (called, &signature.results[..]) {
-                    (Origin::Member(of, field), [result]) if is_number(result) => {
+                    (OperandOrigin::Member(of, field), [result]) if is_number(result) => {
                         self.push_slot(ValueHolder::Given(of, field));
                     }
-                    (_, results) => self.stack.extend(std::iter::repeat_n(Origin::Unknown, results.len())),
+                    (_, results) => self.stack.extend(std::iter::repeat_n(OperandOrigin::Unknown, results.len())),
                 }
             }
-            Operator::RefFunc { function_index } => self.stack.push(Origin::Function(function_index)),
+            Operator::RefFunc { function_index } => self.stack.push(OperandOrigin::Function(function_index)),
             Operator::Return => {
                 self.branch(u32::try_from(self.blocks.len()).ok()?.checked_sub(1)?);
                 self.stop();
@@ -652,13 +658,13 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
                     let source = self.pop()?;
                     self.graph.flow(source, result);
                 }
-                self.stack.push(Origin::ValueHolder(result));
+                self.stack.push(OperandOrigin::ValueHolder(result));
             }
             Operator::I32Eq | Operator::I32Ne => {
-                if let (one, Origin::ValueHolder(other)) = (self.pop()?, self.pop()?) {
+                if let (one, OperandOrigin::ValueHolder(other)) = (self.pop()?, self.pop()?) {
                     self.graph.flow(one, other);
                 }
-                self.stack.push(Origin::Known(Reading::Truth));
+                self.stack.push(OperandOrigin::Known(Reading::Truth));
             }
             ref other => {
                 let (takes, gives) = arity(self.graph.module, other)?;
@@ -671,7 +677,7 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
                     }
                 }
                 let given = self.graph.declared.given(other).or_else(|| arithmetic(other));
-                let given = given.map_or(Origin::Unknown, Origin::Known);
+                let given = given.map_or(OperandOrigin::Unknown, OperandOrigin::Known);
                 self.stack.extend(std::iter::repeat_n(given, gives));
             }
         }
@@ -679,12 +685,12 @@ impl<'g, 'm, 's> OperandWalk<'g, 'm, 's> {
     }
 
     /// Notes that a value is stored in a field. A value that is stored in a box has the type that the box is of.
-    fn stored(&mut self, source: Origin, ty: u32, field: u32) {
+    fn stored(&mut self, source: OperandOrigin, ty: u32, field: u32) {
         match (self.graph.boxed_in(ty), source) {
-            (_, Origin::Function(function)) => {
+            (_, OperandOrigin::Function(function)) => {
                 self.graph.called_through(function, ty, field);
             }
-            (_, Origin::Reference(local)) => self.kept(local, ty, field),
+            (_, OperandOrigin::Reference(local)) => self.kept(local, ty, field),
             (Some(reading), _) if field as usize == HEADER.len() => self.graph.add_evidence(source, reading),
             (None | Some(_), _) => self.moved(source, ValueHolder::Field(ty, field)),
         }

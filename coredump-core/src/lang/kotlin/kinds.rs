@@ -309,7 +309,7 @@ impl Declarations<'_, '_> {
         }
         if let Some(operators) = self.module.operators(function) {
             operands(self.module, operators, |taker, source| {
-                if let (Taker::Function(callee), Origin::Local(local)) = (taker, source)
+                if let (Taker::Function(callee), OperandPlace::Local(local)) = (taker, source)
                     && let Some(reading) = self.taken_first_by(callee)
                 {
                     Evidence::add(&mut known, local, reading);
@@ -354,7 +354,7 @@ fn begins_as_object(module: &Module<'_>, ty: u32) -> bool {
 
 /// The place from which an operand was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
+enum OperandPlace {
     Local(u32),
     /// A field of a type.
     Field(u32, u32),
@@ -376,7 +376,7 @@ enum Taker {
 /// The operands of a function at a place in its code, as far as they are known, and the blocks around it.
 #[derive(Default)]
 struct Stack {
-    operands: Vec<Option<Origin>>,
+    operands: Vec<Option<OperandPlace>>,
     blocks: Vec<Block>,
 }
 
@@ -395,7 +395,7 @@ impl Stack {
     }
 
     /// The operands on top that an operation takes, if all of them are known to be there.
-    fn top(&self, count: usize) -> Option<&[Option<Origin>]> {
+    fn top(&self, count: usize) -> Option<&[Option<OperandPlace>]> {
         let first = self.operands.len().checked_sub(count).filter(|first| *first >= self.height())?;
         self.operands.get(first..)
     }
@@ -406,7 +406,7 @@ impl Stack {
     }
 
     /// `None` if there are too many.
-    fn push(&mut self, origin: Option<Origin>, count: usize) -> Option<()> {
+    fn push(&mut self, origin: Option<OperandPlace>, count: usize) -> Option<()> {
         let len = self.operands.len() + count;
         self.operands.resize(Some(len).filter(|len| count <= RESULTS && *len <= OPERANDS)?, origin);
         Some(())
@@ -436,7 +436,7 @@ impl Stack {
 
 /// Calls `each` with every operation that says what an operand is, and the origin of that operand, wherever the code
 /// between them leaves it on the stack.
-fn operands<'s>(module: &Module<'_>, mut operators: OperatorsReader<'s>, mut each: impl FnMut(Taker, Origin)) {
+fn operands<'s>(module: &Module<'_>, mut operators: OperatorsReader<'s>, mut each: impl FnMut(Taker, OperandPlace)) {
     let mut stack = Stack::default();
     while let Ok(operator) = operators.read()
         && operand(module, &operator, &mut stack, &mut each).is_some()
@@ -448,7 +448,7 @@ fn operand(
     module: &Module<'_>,
     operator: &Operator<'_>,
     stack: &mut Stack,
-    each: &mut impl FnMut(Taker, Origin),
+    each: &mut impl FnMut(Taker, OperandPlace),
 ) -> Option<()> {
     let (takes, source) = match *operator {
         Operator::Block { blockty } | Operator::Loop { blockty } | Operator::Try { blockty } => {
@@ -466,21 +466,21 @@ fn operand(
             stack.pop(1);
             return Some(());
         }
-        Operator::LocalGet { local_index } => (0, Some(Origin::Local(local_index))),
-        Operator::LocalTee { local_index } => (1, Some(Origin::Local(local_index))),
+        Operator::LocalGet { local_index } => (0, Some(OperandPlace::Local(local_index))),
+        Operator::LocalTee { local_index } => (1, Some(OperandPlace::Local(local_index))),
         Operator::StructGet { struct_type_index, field_index }
         | Operator::StructGetS { struct_type_index, field_index }
         | Operator::StructGetU { struct_type_index, field_index } => {
-            (1, Some(Origin::Field(struct_type_index, field_index)))
+            (1, Some(OperandPlace::Field(struct_type_index, field_index)))
         }
-        Operator::GlobalGet { global_index } => (0, Some(Origin::Global(global_index))),
+        Operator::GlobalGet { global_index } => (0, Some(OperandPlace::Global(global_index))),
         Operator::StructNew { struct_type_index } => {
             let count = module.field_count(struct_type_index)? as usize;
             let fields = stack.top(count).unwrap_or_default();
             if RTTI < count {
-                let information = fields.get(RTTI).copied().flatten().unwrap_or(Origin::Unknown);
+                let information = fields.get(RTTI).copied().flatten().unwrap_or(OperandPlace::Unknown);
                 each(Taker::Object(struct_type_index), information);
-                if let (Origin::Global(information), Some(&Some(held))) = (information, fields.get(HEADER.len()))
+                if let (OperandPlace::Global(information), Some(&Some(held))) = (information, fields.get(HEADER.len()))
                     && count == HEADER.len() + 1
                 {
                     each(Taker::Box(information), held);
@@ -652,15 +652,15 @@ impl Fields {
             });
             let Some(operators) = module.operators(function) else { continue };
             operands(module, operators, |taker, source| match (taker, source) {
-                (Taker::Function(callee), Origin::Field(ty, field)) => {
+                (Taker::Function(callee), OperandPlace::Field(ty, field)) => {
                     if let Some(reading) = declared.taken_first_by(callee).filter(|reading| !is_box(ty, *reading)) {
                         Evidence::add(&mut fields.known, (ty, field), reading);
                     }
                 }
-                (Taker::Object(ty), Origin::Global(information)) => classes.made(module, ty, information),
+                (Taker::Object(ty), OperandPlace::Global(information)) => classes.made(module, ty, information),
                 // Code that an optimiser wrote may make objects of another class there.
                 (Taker::Object(ty), _) if fields.optimised => classes.unknown(ty),
-                (Taker::Box(information), Origin::Field(ty, field)) if fields.optimised => {
+                (Taker::Box(information), OperandPlace::Field(ty, field)) if fields.optimised => {
                     if let Some(reading) = declared.boxed_with(information) {
                         Evidence::add(&mut fields.known, (ty, field), reading);
                     }
@@ -683,7 +683,7 @@ impl Fields {
         }
         for initialiser in module.global_initialisers() {
             operands(module, initialiser, |taker, source| {
-                if let (Taker::Object(ty), Origin::Global(information)) = (taker, source) {
+                if let (Taker::Object(ty), OperandPlace::Global(information)) = (taker, source) {
                     classes.made(module, ty, information);
                 }
             });

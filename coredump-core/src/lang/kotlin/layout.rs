@@ -2,7 +2,7 @@
 //! layouts of Kotlin 2.4.20, provided that the object's fields have the storage types listed, because optimisers remove
 //! fields.
 
-use super::{Kotlin, Named};
+use super::{Kotlin, NamedObjects};
 use crate::module::Module;
 use crate::objects::Storage::{self, F32, F64, I8, I16, I32, I64, Ref};
 use crate::objects::{Field, Link, Object};
@@ -152,7 +152,7 @@ pub(super) fn with_superclasses(module: &Module<'_>, ty: u32) -> impl Iterator<I
 
 impl Kotlin {
     /// A field of an object of the library's class `kotlin.CLASS`, or of a subclass of it.
-    pub(super) fn get(&self, view: &Named<'_>, object: &Object<'_>, class: &str, name: &str) -> Option<Field> {
+    pub(super) fn get(&self, view: &NamedObjects<'_>, object: &Object<'_>, class: &str, name: &str) -> Option<Field> {
         let own = self.own(view, object);
         let named = self.field_names(view, object);
         if let Some(index) = own.iter().find(|index| named(**index) == Some(name)) {
@@ -172,7 +172,7 @@ impl Kotlin {
     /// The object that such a field refers to.
     pub(super) fn object<'v>(
         &self,
-        view: &Named<'v>,
+        view: &NamedObjects<'v>,
         object: &Object<'_>,
         class: &str,
         name: &str,
@@ -184,7 +184,7 @@ impl Kotlin {
     }
 
     /// A number in such a field.
-    pub(super) fn int(&self, view: &Named<'_>, object: &Object<'_>, class: &str, name: &str) -> Option<i32> {
+    pub(super) fn int(&self, view: &NamedObjects<'_>, object: &Object<'_>, class: &str, name: &str) -> Option<i32> {
         match self.get(view, object, class, name)? {
             Field::I32(value) => Some(value),
             _ => None,
@@ -192,7 +192,7 @@ impl Kotlin {
     }
 
     /// The indices of an object's fields after the four that all objects have.
-    pub(super) fn own(&self, view: &Named<'_>, object: &Object<'_>) -> Vec<usize> {
+    pub(super) fn own(&self, view: &NamedObjects<'_>, object: &Object<'_>) -> Vec<usize> {
         let name = |index: usize| view.field_name(object.type_index, index);
         if (0..object.held()).all(|index| name(index).is_none()) {
             return (HEADER.len()..object.held()).collect();

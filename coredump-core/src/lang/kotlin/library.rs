@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::class::Class;
 use super::numbers::{instant, part_text, quoted, uuid};
-use super::{FieldReading, Kotlin, MESSAGE, Named, ObjectForm, Reading};
+use super::{FieldReading, Kotlin, MESSAGE, NamedObjects, ObjectForm, Reading};
 use crate::objects::{Field, Link, Object, ObjectKind};
 
 /// The most lists, each a view of the next, that are followed.
@@ -68,7 +68,7 @@ impl Kotlin {
     /// written as its fields.
     pub(super) fn known(
         &self,
-        view: &Named<'_>,
+        view: &NamedObjects<'_>,
         object: &Object<'_>,
         class: &Class,
         name: &str,
@@ -229,7 +229,7 @@ impl Kotlin {
 
     /// The value of a delegated property, if `delegate` is one of the library's that store it. `None` for other
     /// delegates, which may compute it, and for a `lazy` that was not initialised yet.
-    pub fn delegated(&self, view: &Named<'_>, delegate: FieldReading) -> Option<FieldReading> {
+    pub fn delegated(&self, view: &NamedObjects<'_>, delegate: FieldReading) -> Option<FieldReading> {
         const KEPT: [&str; 2] = ["properties.ObservableProperty", "properties.NotNullVar"];
         let Field::Ref(Link::Object(id)) = delegate.field else { return None };
         let object = view.get(id)?;
@@ -246,7 +246,13 @@ impl Kotlin {
     }
 
     /// The elements of a list or array of the class `kotlin.SIMPLE`, however it holds them.
-    fn elements<'v>(&self, view: &Named<'v>, object: &Object<'_>, simple: &str, depth: u32) -> Option<Elements<'v>> {
+    fn elements<'v>(
+        &self,
+        view: &NamedObjects<'v>,
+        object: &Object<'_>,
+        simple: &str,
+        depth: u32,
+    ) -> Option<Elements<'v>> {
         let depth = depth.checked_sub(1)?;
         let int = |name| self.int(view, object, simple, name);
         // The elements of a list that a field of this one refers to.
@@ -309,7 +315,7 @@ impl Kotlin {
     /// A function that gives the entry at an index of a map's arrays; `None` from it where an entry was removed.
     fn entry<'v>(
         &self,
-        view: &Named<'v>,
+        view: &NamedObjects<'v>,
         map: &Object<'_>,
     ) -> Option<impl Fn(u64) -> Option<(FieldReading, FieldReading)> + use<'v>> {
         let array = |name, class| self.elements(view, &self.object(view, map, MAP, name)?, class, VIEWS);
@@ -327,7 +333,7 @@ impl Kotlin {
         })
     }
 
-    fn map(&self, view: &Named<'_>, map: &Object<'_>, window: &Range<u64>) -> Option<ObjectForm> {
+    fn map(&self, view: &NamedObjects<'_>, map: &Object<'_>, window: &Range<u64>) -> Option<ObjectForm> {
         let used = u64::try_from(self.int(view, map, MAP, "length")?).ok()?;
         let len = u64::try_from(self.int(view, map, MAP, "_size")?).ok()?;
         let entry = self.entry(view, map)?;
@@ -347,7 +353,7 @@ impl Kotlin {
     /// The keys or the values of a map.
     fn half(
         &self,
-        view: &Named<'_>,
+        view: &NamedObjects<'_>,
         map: &Object<'_>,
         window: &Range<u64>,
         half: impl Fn((FieldReading, FieldReading)) -> FieldReading,
@@ -356,7 +362,13 @@ impl Kotlin {
         Some(ObjectForm::Elements { open: "[", parts: parts.into_iter().map(half).collect(), len, close: "]" })
     }
 
-    fn progression(&self, view: &Named<'_>, object: &Object<'_>, simple: &str, reading: Reading) -> Option<ObjectForm> {
+    fn progression(
+        &self,
+        view: &NamedObjects<'_>,
+        object: &Object<'_>,
+        simple: &str,
+        reading: Reading,
+    ) -> Option<ObjectForm> {
         let text = |name| part_text(FieldReading { field: self.get(view, object, simple, name)?, reading });
         let (first, last) = (text("first")?, text("last")?);
         let step = match self.get(view, object, simple, "step")? {
@@ -372,7 +384,7 @@ impl Kotlin {
     }
 
     /// An end of a range, if its value is written in short, which a range itself is not.
-    fn bound_of(&self, view: &Named<'_>, part: FieldReading) -> Option<String> {
+    fn bound_of(&self, view: &NamedObjects<'_>, part: FieldReading) -> Option<String> {
         let Field::Ref(Link::Object(id)) = part.field else { return None };
         let object = view.get(id)?;
         let class = self.class(view, &object)?;
@@ -387,7 +399,7 @@ impl Kotlin {
     }
 
     /// A lambda or a local function. Those of one shape share a class, so the function that it refers to names it.
-    fn lambda(&self, view: &Named<'_>, object: &Object<'_>, class: &Class) -> Option<ObjectForm> {
+    fn lambda(&self, view: &NamedObjects<'_>, object: &Object<'_>, class: &Class) -> Option<ObjectForm> {
         let simple = class.simple();
         let shape = simple.strip_prefix("Suspend").unwrap_or(simple);
         let Some(Field::Ref(Link::Function { instance, index })) =
@@ -403,7 +415,7 @@ impl Kotlin {
     }
 
     /// The text that a regular expression matched, where it stands, and the texts of the groups: `null` of one without.
-    fn matched(&self, view: &Named<'_>, object: &Object<'_>, simple: &str) -> Option<String> {
+    fn matched(&self, view: &NamedObjects<'_>, object: &Object<'_>, simple: &str) -> Option<String> {
         let input = self.object(view, object, simple, "input")?;
         let bounds = self.object(view, object, simple, "groupBounds")?;
         let bounds = self.elements(view, &bounds, "IntArray", VIEWS)?;
@@ -430,7 +442,7 @@ impl Kotlin {
     }
 
     /// A string in a field, without quotes.
-    fn plain_text(&self, view: &Named<'_>, object: &Object<'_>, class: &str, name: &str) -> Option<String> {
+    fn plain_text(&self, view: &NamedObjects<'_>, object: &Object<'_>, class: &str, name: &str) -> Option<String> {
         let text = self.text(view, &self.object(view, object, class, name)?, 0..1 << 10)?;
         let text = String::from_utf16_lossy(&text.units);
         Some(crate::text::escape(&text).into_owned())

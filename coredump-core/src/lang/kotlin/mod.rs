@@ -22,7 +22,7 @@ use flows::{Flows, ValueHolder};
 use kinds::Fields;
 
 use crate::gc::meaning::{FieldReading, Meaning, ObjectForm, ObjectText, Reading, Thrown};
-use crate::gc::named::Named;
+use crate::gc::named::NamedObjects;
 use crate::locked::Locked;
 use crate::objects::{Field, Id, Link, Object, Storage};
 
@@ -30,7 +30,7 @@ pub use class::has_information;
 pub use kinds::is_optimised;
 pub use library::read_as;
 pub use numbers::{part_text, quoted};
-pub use suspended::{Held, SuspendPoint, Suspended};
+pub use suspended::{ResumedBy, SuspendPoint, Suspended};
 
 /// The most causes of an exception that are followed, and the most suppressed exceptions that are listed.
 const CAUSES: u32 = 8;
@@ -67,7 +67,7 @@ pub struct Kotlin {
 
 impl Kotlin {
     /// The meaning of an object, with the elements of a window; `None` if it is not an object of Kotlin.
-    pub fn meaning(&self, view: &Named<'_>, object: &Object<'_>, window: Range<u64>) -> Option<Meaning> {
+    pub fn meaning(&self, view: &NamedObjects<'_>, object: &Object<'_>, window: Range<u64>) -> Option<Meaning> {
         let class = self.class(view, object)?;
         let known = class.names().find_map(|name| self.known(view, object, &class, name, &window));
         let is_own = known.is_none();
@@ -101,14 +101,14 @@ impl Kotlin {
     }
 
     /// The fields of an object after the four that all objects have, with their names.
-    pub fn members(&self, view: &Named<'_>, object: &Object<'_>) -> Vec<(String, FieldReading)> {
+    pub fn members(&self, view: &NamedObjects<'_>, object: &Object<'_>) -> Vec<(String, FieldReading)> {
         let names = self.field_names(view, object);
         let name = |index| names(index).map_or_else(|| format!("[{index}]"), str::to_owned);
         self.fields_of(view, object).into_iter().map(|(index, part)| (name(index), part)).collect()
     }
 
     /// The fields of an object after the four that all objects have, by their indices.
-    pub fn fields_of(&self, view: &Named<'_>, object: &Object<'_>) -> Vec<(usize, FieldReading)> {
+    pub fn fields_of(&self, view: &NamedObjects<'_>, object: &Object<'_>) -> Vec<(usize, FieldReading)> {
         let fields = self.own(view, object).into_iter().filter_map(|index| Some((index, object.get(index)?)));
         let read = |(index, field)| (index, FieldReading { field, reading: self.reading(view, object, index) });
         let mut fields: Vec<_> = fields.map(read).collect();
@@ -121,18 +121,18 @@ impl Kotlin {
     }
 
     /// Returns the readings of the values that a lambda captured; `None` if the name of its class does not say.
-    fn bound(&self, view: &Named<'_>, object: &Object<'_>) -> Option<Vec<Option<Reading>>> {
+    fn bound(&self, view: &NamedObjects<'_>, object: &Object<'_>) -> Option<Vec<Option<Reading>>> {
         let class = self.class(view, object).filter(|class| class.name().contains(bound::BOUND))?;
         let (number, _) = *object.ty.places.first()?;
         bound::readings(class.name(), &self.fields(view, number)?.values(number))
     }
 
     /// An exception with its message, causes and suppressed exceptions.
-    pub fn thrown(&self, view: &Named<'_>, object: &Object<'_>) -> Option<Thrown> {
+    pub fn thrown(&self, view: &NamedObjects<'_>, object: &Object<'_>) -> Option<Thrown> {
         self.thrown_within(view, object, CAUSES)
     }
 
-    fn thrown_within(&self, view: &Named<'_>, object: &Object<'_>, depth: u32) -> Option<Thrown> {
+    fn thrown_within(&self, view: &NamedObjects<'_>, object: &Object<'_>, depth: u32) -> Option<Thrown> {
         let class = self.class(view, object).filter(|class| class.is("kotlin.Throwable"))?;
         let message =
             self.object(view, object, "Throwable", "message").and_then(|text| self.text(view, &text, 0..MESSAGE));
@@ -162,7 +162,7 @@ impl Kotlin {
     }
 
     /// Returns the reading of a field's bits. For integers and the elements of arrays, the program's code shows it.
-    pub fn reading(&self, view: &Named<'_>, object: &Object<'_>, index: usize) -> Reading {
+    pub fn reading(&self, view: &NamedObjects<'_>, object: &Object<'_>, index: usize) -> Reading {
         use Storage::{I8, I16, I32, I64, Ref};
         let Some(storage) = object.storage(index) else { return Reading::Signed };
         let readings = object.ty.places.iter().filter_map(|&(number, ty)| {
@@ -183,7 +183,7 @@ impl Kotlin {
     }
 
     /// The Kotlin types of the fields in a module's types, as its code shows them.
-    fn fields(&self, view: &Named<'_>, number: u32) -> Option<Arc<Fields>> {
+    fn fields(&self, view: &NamedObjects<'_>, number: u32) -> Option<Arc<Fields>> {
         let module = view.module(number)?;
         let known = self.fields.lock().get(&number).cloned();
         Some(known.unwrap_or_else(|| {
@@ -194,7 +194,7 @@ impl Kotlin {
     }
 
     /// Returns the reading of a slot of a module that data flow shows.
-    fn moved(&self, view: &Named<'_>, number: u32, slot: ValueHolder) -> Option<Reading> {
+    fn moved(&self, view: &NamedObjects<'_>, number: u32, slot: ValueHolder) -> Option<Reading> {
         let module = view.module(number)?;
         let known = self.flows.lock().get(&number).cloned();
         let flows = match known {
@@ -211,7 +211,7 @@ impl Kotlin {
 
     /// Returns the readings of a function's locals that hold numbers or unboxed value classes, by the local's index, as
     /// far as code shows them.
-    pub fn locals(&self, view: &Named<'_>, number: u32, function: u32) -> HashMap<u32, Reading> {
+    pub fn locals(&self, view: &NamedObjects<'_>, number: u32, function: u32) -> HashMap<u32, Reading> {
         let Some((module, fields)) = view.module(number).zip(self.fields(view, number)) else { return HashMap::new() };
         let mut known = fields.locals(module, number, function);
         for local in 0..module.local_types(function).map_or(0, |types| types.len() as u32) {
@@ -225,31 +225,31 @@ impl Kotlin {
     }
 
     /// Returns the reading of a global's value.
-    pub fn global(&self, view: &Named<'_>, number: u32, global: u32) -> Reading {
+    pub fn global(&self, view: &NamedObjects<'_>, number: u32, global: u32) -> Reading {
         self.moved(view, number, ValueHolder::Global(global)).unwrap_or(Reading::Number)
     }
 
     /// Returns the reading of the only field of a value class.
-    pub fn reading_in(&self, view: &Named<'_>, number: u32, ty: u32, field: Field) -> Reading {
+    pub fn reading_in(&self, view: &NamedObjects<'_>, number: u32, ty: u32, field: Field) -> Reading {
         let known = view.module(number).zip(self.fields(view, number));
         let moved = || self.moved(view, number, ValueHolder::Field(ty, layout::HEADER.len() as u32));
         known.map_or(Reading::Unknown, |(module, fields)| fields.within(module, ty, field, moved))
     }
 
     /// Returns true if a value of the value class that is boxed in a type may be null where it has no box.
-    pub fn may_hold_null(&self, view: &Named<'_>, number: u32, ty: u32) -> bool {
+    pub fn may_hold_null(&self, view: &NamedObjects<'_>, number: u32, ty: u32) -> bool {
         self.fields(view, number).is_some_and(|fields| fields.may_hold_null(ty))
     }
 
     /// Returns true if a value is an object of a class, or of a subclass of it.
-    pub fn is_of(&self, view: &Named<'_>, part: FieldReading, class: &str) -> bool {
+    pub fn is_of(&self, view: &NamedObjects<'_>, part: FieldReading, class: &str) -> bool {
         let Field::Ref(Link::Object(id)) = part.field else { return false };
         let found = view.get(id).and_then(|object| self.class(view, &object));
         found.is_some_and(|found| found.is(class))
     }
 
     /// Returns true if the objects of a dump that are of a module's types are Kotlin's.
-    pub fn is_program(&self, view: &Named<'_>, module: u32) -> bool {
+    pub fn is_program(&self, view: &NamedObjects<'_>, module: u32) -> bool {
         let known = self.programs.lock().get(&module).copied();
         known.unwrap_or_else(|| {
             let known = class::has_information(view, Some(module));
@@ -260,7 +260,7 @@ impl Kotlin {
 
     /// Returns the reading of the elements of an array of numbers, which may be an array of unsigned numbers without
     /// its box.
-    fn elements_reading(&self, view: &Named<'_>, array: &Object<'_>) -> Reading {
+    fn elements_reading(&self, view: &NamedObjects<'_>, array: &Object<'_>) -> Reading {
         let number = array.ty.places.first().map(|(number, _)| *number);
         number.and_then(|number| self.fields(view, number)).map_or(Reading::Number, |fields| fields.elements())
     }
@@ -306,7 +306,7 @@ impl Class {
 }
 
 /// The name of the value class that is boxed in a type, and that of its only field.
-pub fn value_class<'v>(view: &Named<'v>, number: u32, ty: u32) -> Option<(&'v str, &'v str)> {
+pub fn value_class<'v>(view: &NamedObjects<'v>, number: u32, ty: u32) -> Option<(&'v str, &'v str)> {
     let module = view.module(number)?;
     Some((module.type_name(ty)?, module.field_name(ty, layout::HEADER.len() as u32)?))
 }

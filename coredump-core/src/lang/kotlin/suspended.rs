@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use wasmparser::{Operator, OperatorsReader};
 
 use super::layout::with_superclasses;
-use super::{Class, Kotlin, Named};
+use super::{Class, Kotlin, NamedObjects};
 use crate::gc::meaning::FieldReading;
 use crate::objects::{Field, Id, Link, Object, ObjectKind};
 
@@ -35,7 +35,7 @@ pub struct Suspended {
     /// The place where it waits; `None` if the code does not show it.
     pub place: Option<SuspendPoint>,
     /// The kind of event that will resume it.
-    pub held: Held,
+    pub held: ResumedBy,
     /// The parameters and variables that live across the suspension point.
     pub variables: Vec<(String, FieldReading)>,
 }
@@ -53,7 +53,7 @@ pub struct SuspendPoint {
 
 /// The kind of event that will resume a suspended function that waits for no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
+pub enum ResumedBy {
     /// A continuation that was not resumed yet.
     Continuation,
     /// A sequence or an iterator, when its next element is asked for.
@@ -64,7 +64,7 @@ pub enum Held {
 
 impl Kotlin {
     /// All suspended functions of a dump, by the ids of their objects.
-    pub fn suspended(&self, view: &Named<'_>) -> Vec<Suspended> {
+    pub fn suspended(&self, view: &NamedObjects<'_>) -> Vec<Suspended> {
         let Some(objects) = view.objects() else { return Vec::new() };
         if !super::has_information(view, None) {
             return Vec::new();
@@ -88,15 +88,15 @@ impl Kotlin {
         let gone: HashSet<Id> = holders.iter().filter(|(_, held)| held.is_none()).map(|(id, _)| *id).collect();
         // If several objects will resume a function, the first counts.
         let held = holders.iter().rev().filter_map(|&(id, held)| Some((id, held?)));
-        let held: HashMap<Id, Held> = held.collect();
+        let held: HashMap<Id, ResumedBy> = held.collect();
         found.retain(|one: &Suspended| !gone.contains(&one.id));
         for one in &mut found {
-            one.held = held.get(&one.id).copied().unwrap_or(Held::Unknown);
+            one.held = held.get(&one.id).copied().unwrap_or(ResumedBy::Unknown);
         }
         found
     }
 
-    fn suspended_in(&self, view: &Named<'_>, object: &Object<'_>, left: &Cell<u64>) -> Option<Suspended> {
+    fn suspended_in(&self, view: &NamedObjects<'_>, object: &Object<'_>, left: &Cell<u64>) -> Option<Suspended> {
         const CLASS: &str = "coroutines.CoroutineImpl";
         let class = self.class(view, object)?;
         let state = self.int(view, object, CLASS, "state").filter(|&state| state > 0)?;
@@ -112,16 +112,16 @@ impl Kotlin {
             state,
             caller: self.object(view, object, CLASS, "resultContinuation").map(|caller| caller.id),
             place: self.suspend_point(view, object, state, left),
-            held: Held::Unknown,
+            held: ResumedBy::Unknown,
             variables: members.into_iter().filter(|(name, _)| name != "state").collect(),
         })
     }
 
     /// The suspended function that an object will resume, and how; the inner `None` says that it has been resumed.
-    fn holder(&self, view: &Named<'_>, object: &Object<'_>, role: Role) -> Option<(Id, Option<Held>)> {
+    fn holder(&self, view: &NamedObjects<'_>, object: &Object<'_>, role: Role) -> Option<(Id, Option<ResumedBy>)> {
         if role == Role::Sequence {
             let next = self.object(view, object, "sequences.SequenceBuilderIterator", "nextStep")?;
-            return Some((next.id, Some(Held::Sequence)));
+            return Some((next.id, Some(ResumedBy::Sequence)));
         }
         const CLASS: &str = "coroutines.SafeContinuation";
         let waits = self.object(view, object, CLASS, "delegate")?;
@@ -129,7 +129,7 @@ impl Kotlin {
         let result = self.object(view, object, CLASS, "result")?;
         let entry = self.object(view, &result, "Enum", "name").and_then(|name| self.whole_text(view, &name));
         match entry.as_deref() {
-            Some("COROUTINE_SUSPENDED") => Some((waits.id, Some(Held::Continuation))),
+            Some("COROUTINE_SUSPENDED") => Some((waits.id, Some(ResumedBy::Continuation))),
             Some("RESUMED") => Some((waits.id, None)),
             _ => None,
         }
@@ -139,7 +139,7 @@ impl Kotlin {
     /// call at which it waits.
     fn suspend_point(
         &self,
-        view: &Named<'_>,
+        view: &NamedObjects<'_>,
         object: &Object<'_>,
         state: i32,
         left: &Cell<u64>,

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Held, SuspendPoint, Suspended};
+use super::{ResumedBy, SuspendPoint, Suspended};
 use crate::backtrace::Location;
 use crate::binaries::Binaries;
 use crate::gc;
@@ -54,9 +54,9 @@ pub fn find(
             future = Some(outer);
         }
         let note = match (one.held, state) {
-            (_, TaskState::Running) | (Held::Continuation, _) => None,
-            (Held::Sequence, _) => Some("it goes on when its next element is asked for".to_owned()),
-            (Held::Unknown, _) => Some("the program holds it; nothing says whether it will be resumed".to_owned()),
+            (_, TaskState::Running) | (ResumedBy::Continuation, _) => None,
+            (ResumedBy::Sequence, _) => Some("it goes on when its next element is asked for".to_owned()),
+            (ResumedBy::Unknown, _) => Some("the program holds it; nothing says whether it will be resumed".to_owned()),
         };
         tasks.push(AsyncTask { language: "kotlin", state, future, note, ..AsyncTask::default() });
     }

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::class::units;
-use super::{Kotlin, MESSAGE, Named, ObjectText};
+use super::{Kotlin, MESSAGE, NamedObjects, ObjectText};
 use crate::objects::{Field, Link, Object, Storage};
 
 /// The most parts of a concatenation that are followed.
@@ -13,13 +13,13 @@ const PARTS: usize = 1 << 20;
 
 impl Kotlin {
     /// A string, if all of it is in the dump and it is no longer than `MESSAGE`.
-    pub fn whole_text(&self, view: &Named<'_>, object: &Object<'_>) -> Option<String> {
+    pub fn whole_text(&self, view: &NamedObjects<'_>, object: &Object<'_>) -> Option<String> {
         let text = self.text(view, object, 0..MESSAGE)?;
         (text.whole && text.len <= MESSAGE).then(|| String::from_utf16_lossy(&text.units))
     }
 
     /// The characters of a string in a window.
-    pub fn text(&self, view: &Named<'_>, object: &Object<'_>, window: Range<u64>) -> Option<ObjectText> {
+    pub fn text(&self, view: &NamedObjects<'_>, object: &Object<'_>, window: Range<u64>) -> Option<ObjectText> {
         let len = u64::try_from(self.int(view, object, "String", "length")?).ok()?;
         let window = window.start.min(len)..window.end.min(len);
         let wanted = usize::try_from(window.end - window.start).ok()?;
@@ -65,7 +65,7 @@ impl Kotlin {
     }
 
     /// The characters of a builder of strings.
-    pub fn built(&self, view: &Named<'_>, object: &Object<'_>, window: Range<u64>) -> Option<ObjectText> {
+    pub fn built(&self, view: &NamedObjects<'_>, object: &Object<'_>, window: Range<u64>) -> Option<ObjectText> {
         let len = u64::try_from(self.int(view, object, "text.StringBuilder", "_length")?).ok()?;
         let array = self.object(view, object, "text.StringBuilder", "array")?;
         let storage =

@@ -16,7 +16,7 @@ use wasmtime_wasi::random::WasiRandomView;
 use wasmtime_wasi::sockets::WasiSocketsView;
 use wasmtime_wasi::{I32Exit, p2};
 
-use super::imports::{Answer, Imports};
+use super::imports::{Imports, LibraryResult};
 use crate::host::Host;
 
 /// Offers the functions of an interface: those of the trait that is named after it, which `Host::$view` implements. A

@@ -331,7 +331,7 @@ impl ImportedFunction {
 }
 
 /// The result of a function of the library, converted for the component.
-pub trait Answer {
+pub trait LibraryResult {
     /// The type of the result in the component.
     type Given;
 
@@ -339,7 +339,7 @@ pub trait Answer {
     fn given(self, host: &mut Host) -> Result<Self::Given>;
 }
 
-impl<T> Answer for Result<T> {
+impl<T> LibraryResult for Result<T> {
     type Given = T;
 
     fn given(self, _: &mut Host) -> Result<T> {
@@ -347,7 +347,7 @@ impl<T> Answer for Result<T> {
     }
 }
 
-impl<T> Answer for std::result::Result<T, StreamError> {
+impl<T> LibraryResult for std::result::Result<T, StreamError> {
     type Given = std::result::Result<T, streams::StreamError>;
 
     fn given(self, host: &mut Host) -> Result<Self::Given> {
@@ -358,7 +358,7 @@ impl<T> Answer for std::result::Result<T, StreamError> {
     }
 }
 
-impl<T, E: std::error::Error + Send + Sync + 'static> Answer for std::result::Result<T, TrappableError<E>> {
+impl<T, E: std::error::Error + Send + Sync + 'static> LibraryResult for std::result::Result<T, TrappableError<E>> {
     type Given = std::result::Result<T, E>;
 
     fn given(self, _: &mut Host) -> Result<Self::Given> {

@@ -4,4 +4,4 @@ mod functions;
 mod imports;
 
 pub use functions::{INTERFACES, link};
-pub use imports::{Answer, ImportedFunction, Imports, VERSION};
+pub use imports::{ImportedFunction, Imports, LibraryResult, VERSION};

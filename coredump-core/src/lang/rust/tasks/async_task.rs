@@ -38,12 +38,12 @@ const EXECUTORS: [(&[u8], &str); 2] = [(b"wstd", "wstd"), (b"async_executor", "a
 pub struct Cell {
     address: u64,
     state: u64,
-    table: Table,
+    table: TaskVtable,
 }
 
 /// The properties of the tasks that have a vtable.
 #[derive(Clone)]
-struct Table {
+struct TaskVtable {
     /// The future's type, or why it is not known.
     future: Result<Die, String>,
     /// Offsets in a cell: of the future, the state and the vtable's address.
@@ -77,7 +77,7 @@ pub fn cells(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> Vec<Cell> {
     found
 }
 
-fn cell(renderer: &Renderer<'_, '_, '_>, address: u64, table: &Table) -> Option<Cell> {
+fn cell(renderer: &Renderer<'_, '_, '_>, address: u64, table: &TaskVtable) -> Option<Cell> {
     let state = word(renderer, address.checked_add(table.state_offset)?)?;
     // A cell that is in use has a reference or a handle, and one whose future has ended is neither scheduled nor
     // running.
@@ -98,7 +98,7 @@ fn offset(renderer: &Renderer<'_, '_, '_>, ty: Die, name: &str) -> Option<u64> {
 }
 
 /// The vtables of tasks, by address.
-fn tables(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> HashMap<u64, Table> {
+fn tables(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> HashMap<u64, TaskVtable> {
     let units = &renderer.frame.units;
     let named = |name: &str| {
         let is_it = |&die: &Die| units.path(die).iter().eq([&b"async_task"[..], b"raw"].iter());
@@ -145,7 +145,7 @@ fn tables(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> HashMap<u64, Ta
         let others = all.iter().filter(|other| other.2 == run && other.0 != table);
         let other = others.flat_map(|other| (0..FUNCTIONS.len()).filter_map(|nth| raw(other.0, nth)));
         let other = other.map(|other| name(&other)).find(|other| *other != name(&own));
-        let table_entry = Table {
+        let table_entry = TaskVtable {
             future_offset,
             state_offset: offset(renderer, own.header, "state")?,
             table_offset: offset(renderer, own.header, "vtable")?,

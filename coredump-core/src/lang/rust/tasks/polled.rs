@@ -109,7 +109,7 @@ impl Polled {
                 let Some((ty, held)) = held(frame, die) else { continue };
                 let address = address(frame, die, held);
                 let is_state = || units.name(ty).is_some_and(names::is_coroutine);
-                if is_body && kind == VariableKind::Parameter && held == Held::Pinned && is_state() {
+                if is_body && kind == VariableKind::Parameter && held == FutureHolder::Pinned && is_state() {
                     entry = Some((ty, address));
                 }
                 let known = |root: &PolledValue, address| (root.module, root.ty, root.address) == (module, ty, address);
@@ -135,7 +135,7 @@ impl Polled {
 
 /// The way in which a variable holds a future or executor.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Held {
+enum FutureHolder {
     /// By `Pin<&mut T>`, so that it cannot have been moved since.
     Pinned,
     /// By a pointer to it.
@@ -145,7 +145,7 @@ enum Held {
 }
 
 /// The type that a variable holds, if that is something pinned or an executor, and how it holds it.
-fn held(frame: &FrameContext<'_, '_>, die: Die) -> Option<(Die, Held)> {
+fn held(frame: &FrameContext<'_, '_>, die: Die) -> Option<(Die, FutureHolder)> {
     let units = &frame.units;
     let (ty, contents) = units.peeled(units.type_of(die))?;
     let target = |pointer: &Kind<'_>| match pointer {
@@ -156,10 +156,10 @@ fn held(frame: &FrameContext<'_, '_>, die: Die) -> Option<(Die, Held)> {
     match &contents.kind {
         Kind::Struct(inner) if units.name(ty)?.starts_with(b"Pin<&mut ") => {
             let pointer = inner.members.first()?;
-            Some((target(&units.peeled(pointer.ty)?.1.kind)?, Held::Pinned))
+            Some((target(&units.peeled(pointer.ty)?.1.kind)?, FutureHolder::Pinned))
         }
-        Kind::Struct(_) => is_executor(ty).then_some((ty, Held::Value)),
-        kind @ Kind::Pointer(..) => target(kind).filter(|&ty| is_executor(ty)).map(|ty| (ty, Held::Pointer)),
+        Kind::Struct(_) => is_executor(ty).then_some((ty, FutureHolder::Value)),
+        kind @ Kind::Pointer(..) => target(kind).filter(|&ty| is_executor(ty)).map(|ty| (ty, FutureHolder::Pointer)),
         _ => None,
     }
 }
@@ -168,13 +168,13 @@ fn held(frame: &FrameContext<'_, '_>, die: Die) -> Option<(Die, Held)> {
 const EXECUTOR: (&[u8], &[u8]) = (b"futures_executor", b"LocalPool");
 
 /// The address of what a variable holds in the given way.
-fn address(frame: &FrameContext<'_, '_>, die: Die, held: Held) -> Option<u64> {
+fn address(frame: &FrameContext<'_, '_>, die: Die, held: FutureHolder) -> Option<u64> {
     let (value, _) = variable_value(frame, die);
     let renderer = Renderer::new(frame, Limits::default(), Language::Rust);
     let address = match held {
-        Held::Value => return value.source.address(),
-        Held::Pointer => value.pointer(frame),
-        Held::Pinned => renderer.unwrapped(&value)?.pointer(frame),
+        FutureHolder::Value => return value.source.address(),
+        FutureHolder::Pointer => value.pointer(frame),
+        FutureHolder::Pinned => renderer.unwrapped(&value)?.pointer(frame),
     };
     address.ok().filter(|&address| address != 0)
 }

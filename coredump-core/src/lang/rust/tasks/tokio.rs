@@ -43,7 +43,7 @@ pub struct Cell {
 
 /// The properties of the tasks that have a vtable.
 #[derive(Clone)]
-struct Table {
+struct TaskVtable {
     id_offset: u64,
     ty: Result<Die, String>,
     /// The type of the whole cell.
@@ -91,7 +91,7 @@ struct Tables<'t, 'r, 'f, 's> {
     renderer: &'t Renderer<'r, 'f, 's>,
     by_poll: HashMap<u64, Alike>,
     all: HashSet<u64>,
-    known: HashMap<u64, Option<Table>>,
+    known: HashMap<u64, Option<TaskVtable>>,
 }
 
 impl<'t, 'r, 'f, 's> Tables<'t, 'r, 'f, 's> {
@@ -119,7 +119,7 @@ impl<'t, 'r, 'f, 's> Tables<'t, 'r, 'f, 's> {
         tables
     }
 
-    fn get(&mut self, address: u64) -> Option<&Table> {
+    fn get(&mut self, address: u64) -> Option<&TaskVtable> {
         if !self.all.contains(&address) {
             return None;
         }
@@ -130,7 +130,7 @@ impl<'t, 'r, 'f, 's> Tables<'t, 'r, 'f, 's> {
         self.known.get(&address)?.as_ref()
     }
 
-    fn read(&self, address: u64) -> Option<Table> {
+    fn read(&self, address: u64) -> Option<TaskVtable> {
         let (_, _, id_offset) = offsets(self.renderer, address)?;
         let units = &self.renderer.frame.units;
         let (poll, of) = self.arguments(address, 0)?;
@@ -139,7 +139,7 @@ impl<'t, 'r, 'f, 's> Tables<'t, 'r, 'f, 's> {
         let alike = word(self.renderer, address).and_then(|poll| self.by_poll.get(&poll));
         if alike.is_some_and(|alike| alike.more) {
             let ty = Err("too many vtables have the same poll function".to_owned());
-            return Some(Table { id_offset, ty, cell: None });
+            return Some(TaskVtable { id_offset, ty, cell: None });
         }
         // The words of this vtable: a copy of it is for the same future.
         let all = words(self.renderer, address);
@@ -158,7 +158,7 @@ impl<'t, 'r, 'f, 's> Tables<'t, 'r, 'f, 's> {
         };
         let is_cell = |&found: &Die| units.path(found).iter().eq([&b"tokio"[..], b"runtime", b"task", b"core"].iter());
         let cell = units.types_named(poll.unit, format!("Cell{of}").as_bytes()).into_iter().find(is_cell);
-        Some(Table { id_offset, ty, cell })
+        Some(TaskVtable { id_offset, ty, cell })
     }
 
     /// The entry of a vtable's function, and its generic arguments as the debug information writes them.
@@ -207,7 +207,7 @@ fn functions(renderer: &Renderer<'_, '_, '_>, table: u64) -> Option<Vec<u32>> {
     (0..FUNCTIONS).map(|nth| renderer.table_function(word(renderer, table.checked_add(nth * width)?)?)).collect()
 }
 
-fn cell(renderer: &Renderer<'_, '_, '_>, address: u64, state: u64, table: &Table) -> Option<Cell> {
+fn cell(renderer: &Renderer<'_, '_, '_>, address: u64, state: u64, table: &TaskVtable) -> Option<Cell> {
     // A freed cell has no references.
     let references = state >> REFERENCES;
     if references == 0 || references > 1 << 24 {
