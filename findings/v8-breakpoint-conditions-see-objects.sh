@@ -57,7 +57,8 @@ const run = (condition) => {
   exports.run();
   post("Debugger.removeBreakpoint", { breakpointId });
 };
-const conditions = ["$n === 3", "$n == 3", "$n > 2", "$n.value === 3", "$id === 3n", "$id.value === 3n", "$id.value == 3"];
+const conditions = ["$n === 3", "$n == 3", "$n > 2", "$n.value === 3", "$id === 3n",
+  "$id.value === 3n", "$id.value == 3"];
 for (const condition of conditions) {
   run(condition);
   console.log(`  ${condition}: ${stops} stops`);
