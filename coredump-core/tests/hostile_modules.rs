@@ -7,7 +7,7 @@ use coredump_core::internals::files::Files;
 use coredump_core::internals::locate::Options;
 use coredump_core::internals::read::read;
 use coredump_core::internals::symbols::{Neighbours, Symbols, SymbolsKind};
-use coredump_core::internals::variables::{Inspector, Limits};
+use coredump_core::internals::variables::{Inspector, Limits, Variable};
 use coredump_core::module::{Module, nested};
 use wasm_encoder::{
     CodeSection, Component, CustomSection, Function, FunctionSection, ModuleSection, NestedComponentSection,
@@ -107,29 +107,12 @@ fn a_source_map_beyond_the_bound_is_not_read() {
     assert!(symbols.problems().iter().any(|problem| problem.contains("256 MiB")), "{:?}", symbols.problems());
 }
 
-/// A function whose frame base is found from its frame base; `v` lies at it.
-#[test]
-fn a_frame_base_that_needs_itself_ends() {
-    #[rustfmt::skip]
-    let abbreviations = [
-        // A unit with a language and a range, a function with a frame base, a variable with a location: names are left out.
-        1, 0x11, 1, 0x13, 0x0b, 0x11, 0x01, 0x12, 0x0b, 0, 0,
-        2, 0x2e, 1, 0x11, 0x01, 0x12, 0x0b, 0x40, 0x18, 0, 0,
-        3, 0x34, 0, 0x03, 0x08, 0x02, 0x18, 0, 0, 0,
-    ];
-    // The body of `with_locals(1)` follows the count of functions and its own size: five bytes.
-    const FBREG: u8 = 0x91;
-    #[rustfmt::skip]
-    let info = [
-        4, 0, 0, 0, 0, 0, 4,
-        1, 0x0c, 2, 0, 0, 0, 5,
-        2, 2, 0, 0, 0, 5, 2, FBREG, 8,
-        3, b'v', 0, 2, FBREG, 0,
-        0, 0,
-    ];
+/// The variables of a frame at the `unreachable` of a module of one function, with these two sections of DWARF. The body
+/// of that function is at 2, behind the count of functions and its own size: five bytes.
+fn variables(abbreviations: &[u8], info: &[u8]) -> Vec<Variable> {
     let mut module = with_locals(1);
-    let info = [&(info.len() as u32).to_le_bytes()[..], &info].concat();
-    for (name, data) in [(".debug_abbrev", &abbreviations[..]), (".debug_info", &info)] {
+    let info = [&(info.len() as u32).to_le_bytes()[..], info].concat();
+    for (name, data) in [(".debug_abbrev", abbreviations), (".debug_info", &info)] {
         module.section(&CustomSection { name: name.into(), data: data.into() });
     }
     let mut dump = wasm_encoder::Module::new();
@@ -149,7 +132,64 @@ fn a_frame_base_that_needs_itself_ends() {
     let mut dump = read(&bytes).unwrap();
     let store = BinaryStore::new();
     let binaries = Binaries::settle(&store, &bytes, &mut dump, &Options::default());
-    let scopes = Inspector::new(&dump, &binaries).frame_variables(0, 0, &Limits::default());
-    let note = scopes[0].variables[0].note.as_deref().unwrap_or_default();
+    let mut scopes = Inspector::new(&dump, &binaries).frame_variables(0, 0, &Limits::default());
+    std::mem::take(&mut scopes[0].variables)
+}
+
+/// A function whose frame base is found from its frame base; `v` lies at it.
+#[test]
+fn a_frame_base_that_needs_itself_ends() {
+    #[rustfmt::skip]
+    let abbreviations = [
+        // A unit with a language and a range, a function with a frame base, a variable with a location.
+        1, 0x11, 1, 0x13, 0x0b, 0x11, 0x01, 0x12, 0x0b, 0, 0,
+        2, 0x2e, 1, 0x11, 0x01, 0x12, 0x0b, 0x40, 0x18, 0, 0,
+        3, 0x34, 0, 0x03, 0x08, 0x02, 0x18, 0, 0, 0,
+    ];
+    const FBREG: u8 = 0x91;
+    #[rustfmt::skip]
+    let info = [
+        4, 0, 0, 0, 0, 0, 4,
+        1, 0x0c, 2, 0, 0, 0, 5,
+        2, 2, 0, 0, 0, 5, 2, FBREG, 8,
+        3, b'v', 0, 2, FBREG, 0,
+        0, 0,
+    ];
+    let variables = variables(&abbreviations, &info);
+    let note = variables[0].note.as_deref().unwrap_or_default();
     assert!(note.contains("the frame base needs itself"), "{note}");
+}
+
+/// An array whose length is kept in a variable: that array.
+#[test]
+fn an_array_that_says_how_long_it_is_ends() {
+    #[rustfmt::skip]
+    let abbreviations = [
+        // A unit with a language and a range, a function, a variable with a type and a location.
+        1, 0x11, 1, 0x13, 0x0b, 0x11, 0x01, 0x12, 0x0b, 0, 0,
+        2, 0x2e, 1, 0x11, 0x01, 0x12, 0x0b, 0, 0,
+        3, 0x34, 0, 0x03, 0x08, 0x49, 0x11, 0x02, 0x18, 0, 0,
+        // An array, its dimension with a count by reference, a number.
+        4, 0x01, 1, 0x49, 0x11, 0, 0,
+        5, 0x21, 0, 0x37, 0x11, 0, 0,
+        6, 0x24, 0, 0x3e, 0x0b, 0x0b, 0x0b, 0, 0, 0,
+    ];
+    const ADDR: u8 = 0x03;
+    // The number of bytes of the unit before each entry.
+    const V: u8 = 24;
+    const ARRAY: u8 = 35;
+    const NUMBER: u8 = 40;
+    #[rustfmt::skip]
+    let info = [
+        4, 0, 0, 0, 0, 0, 4,
+        1, 0x0c, 2, 0, 0, 0, 5,
+        2, 2, 0, 0, 0, 5,
+        3, b'v', 0, ARRAY, 5, ADDR, 16, 0, 0, 0,
+        0,
+        4, NUMBER, 5, V, 0,
+        6, 5, 4,
+        0,
+    ];
+    let variables = variables(&abbreviations, &info);
+    assert_eq!((variables[0].name.as_str(), variables[0].value.as_deref()), ("v", Some("{...}")));
 }

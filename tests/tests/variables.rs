@@ -743,7 +743,8 @@ fn arrays_of_fortran_have_the_shape_that_their_descriptors_say() {
             "flat: integer[][2] = {...}",
             "none: integer[] = <not associated>",
             "cube: integer(kind=2)[2][3][2] = {{{111, 211}, {121, 221}, {131, 231}}, {{112, 212}, {122, 222}, {132, 232}}}",
-            "here: struct station = {name = \"harbor\", heights = {{11, 21}, {12, 22}}, samples = {102, 103, 104}}",
+            "here: struct station = {name = \"harbor\", heights = {{11, 21}, {12, 22}}, samples = {102, 103, 104}, \
+             note = \"at dusk\", none = <not allocated>}",
             "table: integer[3][2] = {{11, 21}, {12, 22}, {13, 23}}",
             "z: complex(kind=8) = 1.5 - 2i",
         ] {

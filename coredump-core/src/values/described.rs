@@ -4,9 +4,9 @@
 use gimli::AttributeValue;
 use gimli::constants::*;
 
-use super::{Source, Value, is_signed, variable_value};
+use super::{Source, Value, plain_number};
 use crate::catalog::types::Array;
-use crate::catalog::units::{Attr, Die};
+use crate::catalog::units::{Attr, Die, Entry};
 use crate::location::Missing;
 use crate::location::frame::FrameContext;
 
@@ -42,9 +42,13 @@ impl<'s> FrameContext<'_, 's> {
             }
         }
         let data = number(DW_AT_data_location).transpose()?;
+        if data == Some(0) {
+            return Ok(Described::Nothing("not allocated"));
+        }
         let source = data.map_or_else(|| value.source.clone(), Source::Memory);
-        if let Some(length) = number(DW_AT_string_length) {
-            let ty = self.units.array_of(array.element, vec![Some(length?)]);
+        if let Some(length) = entry.attr_value(DW_AT_string_length) {
+            let length = self.length_of_text(die.unit, &entry, &length, object)?;
+            let ty = self.units.array_of(array.element, vec![Some(length)]);
             return Ok(Described::Array(Value { ty: Some(ty), source }));
         }
         let size = self.units.size_of(array.element).filter(|&size| size > 0);
@@ -60,6 +64,23 @@ impl<'s> FrameContext<'_, 's> {
             next = stride.checked_mul(dimension.count);
         }
         Ok(Described::Array(Value { ty, source }))
+    }
+
+    /// The length of a text: that of a variable, or the number at the address that an expression gives (DWARF 5, 5.11).
+    fn length_of_text(
+        &self,
+        unit: u32,
+        text: &Entry<'s>,
+        length: &Attr<'s>,
+        object: Option<u64>,
+    ) -> Result<u64, Missing> {
+        let number = self.dynamic(unit, length, object)?;
+        if !matches!(length, AttributeValue::Exprloc(_)) {
+            return Ok(number);
+        }
+        let size = [DW_AT_string_length_byte_size, DW_AT_byte_size].into_iter().find_map(|name| text.attr_value(name));
+        let size = size.and_then(|size| size.udata_value()).unwrap_or(u64::from(self.address_size()));
+        Ok(Value::in_memory(None, number).unsigned(self, size)? as u64)
     }
 
     /// The dimensions of an array in the order in which they are written.
@@ -112,8 +133,7 @@ impl<'s> FrameContext<'_, 's> {
             return Ok(constant);
         }
         let variable = self.units.target(unit, property).ok_or_else(unknown_shape)?;
-        let (value, _) = variable_value(self, variable);
-        Ok(value.number(self, is_signed(self, value.ty))? as u64)
+        Ok(plain_number(self, variable)? as u64)
     }
 }
 

@@ -314,6 +314,17 @@ pub fn sign_extend(value: u128, bits: u64) -> i128 {
 
 /// A variable's value, from its entry's location or constant, and its location in words.
 pub fn variable_value(frame: &FrameContext<'_, '_>, die: Die) -> (Value, String) {
+    typed_value(frame, die, frame.concrete(frame.units.type_of(die)))
+}
+
+/// The number that a variable holds, as far as its type has a size of its own: a variable that says how long an array
+/// is may itself be such an array in damaged debug information.
+fn plain_number(frame: &FrameContext<'_, '_>, die: Die) -> Result<i128, Missing> {
+    let (value, _) = typed_value(frame, die, frame.units.type_of(die));
+    value.number(frame, is_signed(frame, value.ty))
+}
+
+fn typed_value(frame: &FrameContext<'_, '_>, die: Die, ty: Option<Die>) -> (Value, String) {
     let located = frame.locate(die);
     let nowhere = || match frame.units.entry(die).is_some_and(|entry| entry.has_attr(DW_AT_declaration)) {
         true => Missing::NotCaptured("only declared: the debug information does not say where it is".into()),
@@ -321,7 +332,6 @@ pub fn variable_value(frame: &FrameContext<'_, '_>, die: Die) -> (Value, String)
     };
     let (location, described) =
         located.unwrap_or_else(|| (ObjectLocation::whole(Place::Missing(nowhere())), String::new()));
-    let ty = frame.concrete(frame.units.type_of(die));
     let size = frame.units.size_of(ty);
     let mut source = Source::locate(frame, &location, size);
     if let (Source::Memory(address), Some(size)) = (&source, size)

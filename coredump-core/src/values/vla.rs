@@ -3,11 +3,10 @@
 
 use gimli::constants::*;
 
-use super::variable_value;
+use super::plain_number;
 use crate::catalog::types::{Array, Kind, PointerKind};
 use crate::catalog::units::Die;
 use crate::location::frame::FrameContext;
-use crate::values::is_signed;
 
 /// The levels of pointers and arrays within each other that are followed.
 const LEVELS: u32 = 8;
@@ -60,8 +59,7 @@ impl FrameContext<'_, '_> {
                     let bound = count.or_else(upper);
                     *length = bound.and_then(|(bound, more)| {
                         let variable = self.units.target(child.unit, &bound)?;
-                        let (value, _) = variable_value(self, variable);
-                        let number = value.number(self, is_signed(self, value.ty)).ok()?;
+                        let number = plain_number(self, variable).ok()?;
                         u64::try_from(number.checked_add(more)?).ok()
                     });
                 }
