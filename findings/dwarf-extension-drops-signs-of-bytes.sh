@@ -42,7 +42,7 @@ cat > show.cjs <<'JS'
 const { readFileSync } = require("node:fs");
 const { spawn } = require("@vscode/dwarf-debugging");
 const bytes = readFileSync("bytes.wasm"), file = "bytes.wasm";
-function code() { // where the contents of the code section begin: what the extension counts from
+function code() { // the start of the code section, from which the extension counts
   for (let at = 8; ;) {
     const id = bytes[at++];
     let size = 0, shift = 0;

@@ -49,7 +49,7 @@ post("Debugger.enable");
 const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readFileSync("loop.wasm")));
 const { scriptId } = script;
 const start = { scriptId, lineNumber: 0, columnNumber: 0 };
-const [{ columnNumber }] = post("Debugger.getPossibleBreakpoints", { start }).locations; // where $step begins
+const [{ columnNumber }] = post("Debugger.getPossibleBreakpoints", { start }).locations; // the start of $step
 const run = (condition) => {
   const location = { scriptId, lineNumber: 0, columnNumber };
   const { breakpointId } = post("Debugger.setBreakpoint", { location, condition });
