@@ -160,36 +160,40 @@ fn a_frame_base_that_needs_itself_ends() {
     assert!(note.contains("the frame base needs itself"), "{note}");
 }
 
-/// An array whose length is kept in a variable: that array.
-#[test]
-fn an_array_that_says_how_long_it_is_ends() {
+/// DWARF of a function with a variable `v` of a type, which follows at `TYPE`, at address 16.
+fn with_variable(tags: &[u8], ty: &[u8]) -> Vec<Variable> {
     #[rustfmt::skip]
-    let abbreviations = [
+    let abbreviations = [&[
         // A unit with a language and a range, a function, a variable with a type and a location.
         1, 0x11, 1, 0x13, 0x0b, 0x11, 0x01, 0x12, 0x0b, 0, 0,
         2, 0x2e, 1, 0x11, 0x01, 0x12, 0x0b, 0, 0,
         3, 0x34, 0, 0x03, 0x08, 0x49, 0x11, 0x02, 0x18, 0, 0,
-        // An array, its dimension with a count by reference, a number.
-        4, 0x01, 1, 0x49, 0x11, 0, 0,
-        5, 0x21, 0, 0x37, 0x11, 0, 0,
-        6, 0x24, 0, 0x3e, 0x0b, 0x0b, 0x0b, 0, 0, 0,
-    ];
+    ][..], tags, &[0]].concat();
     const ADDR: u8 = 0x03;
-    // The number of bytes of the unit before each entry.
-    const V: u8 = 24;
-    const ARRAY: u8 = 35;
-    const NUMBER: u8 = 40;
     #[rustfmt::skip]
-    let info = [
+    let info = [&[
         4, 0, 0, 0, 0, 0, 4,
         1, 0x0c, 2, 0, 0, 0, 5,
         2, 2, 0, 0, 0, 5,
-        3, b'v', 0, ARRAY, 5, ADDR, 16, 0, 0, 0,
+        3, b'v', 0, TYPE, 5, ADDR, 16, 0, 0, 0,
         0,
-        4, NUMBER, 5, V, 0,
-        6, 5, 4,
-        0,
-    ];
-    let variables = variables(&abbreviations, &info);
-    assert_eq!((variables[0].name.as_str(), variables[0].value.as_deref()), ("v", Some("{...}")));
+    ][..], ty, &[0]].concat();
+    variables(&abbreviations, &info)
+}
+
+/// Bytes of the unit before `v`, and before its type.
+const V: u8 = 24;
+const TYPE: u8 = 35;
+
+#[test]
+fn arrays_that_hold_themselves_end() {
+    // An array, its dimension with a count by reference, a number.
+    const NUMBER: u8 = TYPE + 5;
+    let tags = [4, 0x01, 1, 0x49, 0x11, 0, 0, 5, 0x21, 0, 0x37, 0x11, 0, 0, 6, 0x24, 0, 0x3e, 0x0b, 0x0b, 0x0b, 0, 0];
+    let own_length = with_variable(&tags, &[4, NUMBER, 5, V, 0, 6, 5, 4]);
+    assert_eq!((own_length[0].name.as_str(), own_length[0].value.as_deref()), ("v", Some("{...}")));
+
+    // An array without a dimension, of itself.
+    let no_dimension = with_variable(&[4, 0x01, 0, 0x49, 0x11, 0, 0], &[4, TYPE]);
+    assert_eq!((no_dimension[0].name.as_str(), no_dimension[0].value.as_deref()), ("v", Some("{...}")));
 }

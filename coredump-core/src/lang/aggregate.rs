@@ -10,7 +10,8 @@ use crate::values::{Value, Variable};
 impl<'s> Renderer<'_, '_, 's> {
     /// An array, or a part of one of several dimensions: `dimensions` are those that are left.
     pub(super) fn array(&self, value: &Value, array: &Array, dimensions: &[Option<u64>], depth: u32) -> Shown {
-        let Some((first, inner)) = dimensions.split_first() else { return self.show_element(value, array, depth) };
+        // An array without dimensions, which no compiler writes, has no known length either.
+        let (first, inner) = dimensions.split_first().unwrap_or((&None, &[]));
         let Some(count) = *first else { return self.unbounded(value, array, inner) };
         let element = self.frame.units.size_of(array.element);
         let stride = array.stride.or(element);
@@ -60,10 +61,6 @@ impl<'s> Renderer<'_, '_, 's> {
             _ => return Shown::text("{...}"),
         };
         text.map_or_else(Shown::from, Shown::text)
-    }
-
-    fn show_element(&self, value: &Value, array: &Array, depth: u32) -> Shown {
-        self.show(&value.with_type(array.element), depth)
     }
 
     /// `count` elements, as many as the limit allows; `get` gives each, or `None` where they end early.

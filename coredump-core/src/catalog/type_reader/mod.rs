@@ -71,7 +71,7 @@ impl<'s> Units<'s> {
                     Some(stride) => stride,
                     None => self.size_within(array.element, levels.checked_sub(1)?)?,
                 };
-                if array.described {
+                if array.described || array.dimensions.is_empty() {
                     return None;
                 }
                 array.dimensions.iter().try_fold(element, |size, count| size.checked_mul((*count)?))
