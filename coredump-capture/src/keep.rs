@@ -4,21 +4,27 @@
 //! core dump of the very same program. Files that were renamed to be saved, unfinished files and files of other users
 //! stay.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use coredump_core::internals::new_file;
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Stat};
 
 use crate::head::Head;
+use crate::pattern;
 
 /// The end of the name of a file that holds a recording.
-pub const RECORDING: &str = ".recording";
+const RECORDING: &str = ".recording";
 
 /// Age of a file that an ended process left unfinished, from which on nobody is writing it.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+
+/// The number of entries of a folder that are searched for the dump of a recording.
+const SEARCHED: usize = 1024;
 
 /// The longest time to wait for other processes that remove old dumps of the folder.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -100,6 +106,54 @@ pub fn remove_oldest(folder: &OwnedFd, new: &OsStr, keep: usize, turn: Option<&T
     }
 }
 
+/// Removes recordings of the program that no dump of the folder names, as their dumps were removed by hand: our own
+/// files, with names that [`recording_name`] makes, which are older than a day. If there are too many files in the
+/// folder, or a dump of the program does not say which recording it has, all stay.
+///
+/// One process at a time does this, in its `turn`.
+pub fn remove_orphans(folder: &OwnedFd, program: &str, turn: Option<&Turn>) {
+    let (Some(_), Ok(entries)) = (turn, Dir::read_from(folder)) else { return };
+    let names = entries.map(|entry| Ok(OsString::from_vec(entry?.file_name().to_bytes().to_vec())));
+    let Ok(names) = names.take(SEARCHED + 1).collect::<rustix::io::Result<Vec<_>>>() else { return };
+    let is_orphan = |name: &&OsString| is_recording(name, program) && is_abandoned(folder, name);
+    let mut orphans: BTreeSet<&OsStr> = names.iter().filter(is_orphan).map(OsString::as_os_str).collect();
+    if orphans.is_empty() || names.len() > SEARCHED {
+        return;
+    }
+    for name in names.iter().filter(|name| is_file(folder, name)) {
+        let head = match new_file::read_at(folder, name) {
+            Ok((file, _)) => Head::read(file),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => None,
+            Err(_) => return,
+        };
+        let Some(head) = head else { continue };
+        let is_own = head.executable.is_some_and(|executable| pattern::program_name(&executable) == program);
+        if is_own && head.time.is_none() {
+            return;
+        }
+        if let Some(recording) = head.recording {
+            orphans.remove(OsStr::new(&recording));
+        }
+    }
+    for name in orphans {
+        let _ = rustix::fs::unlinkat(folder, name, AtFlags::empty());
+    }
+}
+
+/// The name of a file with a recording of the program, which the process wrote at this time.
+pub fn recording_name(program: &str, process: &str, nanoseconds: u128) -> String {
+    format!("{program}.{process}.{nanoseconds}{RECORDING}")
+}
+
+/// Returns true if [`recording_name`] can have made this name for the program.
+fn is_recording(name: &OsStr, program: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let numbers = name.to_str().and_then(|name| name.strip_prefix(program)?.strip_prefix('.')?.strip_suffix(RECORDING));
+    numbers
+        .and_then(|numbers| numbers.split_once('.'))
+        .is_some_and(|(process, time)| is_number(process) && is_number(time))
+}
+
 /// Removes the file of a dump's recording. The dump alone says which one that is, so it must be our own and have such a
 /// name.
 fn remove_recording(folder: &OwnedFd, name: &OsStr) {
@@ -138,6 +192,11 @@ fn modified(stat: &Stat) -> Option<SystemTime> {
 
 fn is_unfinished(name: &OsStr) -> bool {
     name.as_bytes().starts_with(b".coredump-") && name.as_bytes().ends_with(b".unfinished")
+}
+
+fn is_file(folder: &OwnedFd, name: &OsStr) -> bool {
+    rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
+        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
 }
 
 /// Returns true if an unfinished file is our own and so old that its writer is gone.

@@ -57,7 +57,7 @@ pub mod internals {
     pub use crate::exceptions::SeenException;
     pub use crate::extent::CaptureExtent;
     pub use crate::final_dump::FinalDump;
-    pub use crate::output::{HeldDump, host_name};
+    pub use crate::output::{Companion, HeldDump, host_name};
     pub use crate::plain::Noted;
     pub use crate::quietly::quietly;
     pub use crate::recorder::{Watcher, needs_detail, timestamp};

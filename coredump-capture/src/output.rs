@@ -1,17 +1,17 @@
 //! The output for dumps: a file that gets its name when it is whole. Only the newest files are kept, if that is asked
 //! for.
 
-use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, IsTerminal, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::internals::new_file::{self, NewFile, Target};
+use coredump_core::internals::new_file::{self, Naming, NewFile, Target};
 
 use crate::keep;
 use crate::pattern::{self, Pattern, Values};
@@ -27,14 +27,40 @@ pub struct Output {
     pattern: Pattern,
     executable: String,
     keep: Option<usize>,
-    /// The files that are being written, where the file system makes them have names, so that an abrupt end can remove them.
-    /// A server may write several at once.
-    unfinished: Mutex<HashSet<PathBuf>>,
     /// A whole dump that waits for a better one, where what is written cannot be replaced.
     held: Mutex<Waiting>,
-    /// The file of the dump that may be replaced, if its name was made. It stays open so that no other file is taken
-    /// for it.
-    first: Mutex<Option<File>>,
+    /// The file of the dump that may be replaced.
+    first: Mutex<Option<First>>,
+    /// True once it was replaced.
+    replaced: AtomicBool,
+}
+
+/// The file of a dump that may be replaced.
+struct First {
+    /// The folder that it is in, under whatever name by now.
+    folder: Arc<OwnedFd>,
+    /// The file, which stays open so that no other one is taken for it. `None` if none can be opened any more.
+    file: Option<File>,
+}
+
+impl First {
+    fn new(file: &NewFile) -> First {
+        First { folder: file.folder().clone(), file: file.file().try_clone().ok() }
+    }
+}
+
+/// A whole file that belongs to the next dump and is too large to be in it. It gets its name together with the dump, so
+/// that none is left without the other.
+pub struct Companion {
+    file: NewFile,
+    name: String,
+}
+
+impl Companion {
+    /// The name that it will have, in the folder of its dump.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 /// A whole dump that waits for a better one.
@@ -72,8 +98,14 @@ impl Output {
     /// pattern of `-` is standard output. With `.zst` or `.gz` at its end, dumps are compressed while they are written.
     pub fn new(pattern: impl Into<OsString>, executable: impl Into<String>, keep: Option<usize>) -> Output {
         let (pattern, executable) = (Pattern::new(pattern.into()), executable.into());
-        let (unfinished, held, first) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Output { pattern, executable, keep, unfinished, held, first }
+        Output {
+            pattern,
+            executable,
+            keep,
+            held: Mutex::default(),
+            first: Mutex::default(),
+            replaced: AtomicBool::new(false),
+        }
     }
 
     /// Returns true if dumps go to our standard output.
@@ -87,11 +119,29 @@ impl Output {
     ///
     /// The failure to create, write or name it, with its path; nothing is left of it then.
     pub fn write(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<DumpPlace> {
-        self.put(write).map(|(place, _)| place)
+        self.put(None, write).map(|(place, _)| place)
     }
 
-    /// As [`Output::write`]; returns also the file, if its name was made.
-    fn put(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<(DumpPlace, Option<File>)> {
+    /// As [`Output::write`], of a dump with a companion.
+    ///
+    /// # Errors
+    ///
+    /// As [`Output::write`]; nothing is left of the companion either.
+    #[doc(hidden)]
+    pub fn write_with(
+        &self,
+        companion: Option<Companion>,
+        write: impl FnOnce(&mut dyn Write) -> Result<()>,
+    ) -> Result<DumpPlace> {
+        self.put(companion, write).map(|(place, _)| place)
+    }
+
+    /// As [`Output::write_with`]; returns also the file, unless it is a stream.
+    fn put(
+        &self,
+        companion: Option<Companion>,
+        write: impl FnOnce(&mut dyn Write) -> Result<()>,
+    ) -> Result<(DumpPlace, Option<First>)> {
         if self.is_stdout() {
             let stdout = io::stdout();
             refuse_terminal(&stdout)?;
@@ -103,8 +153,8 @@ impl Output {
         let values = self.values();
         let path = self.pattern.path(&values);
         let written = match self.pattern.makes_names() {
-            true => self.write_unused(&path, &values, write),
-            false => self.write_named(&path, write).map(|place| (place, None)),
+            true => self.write_unused(&path, &values, companion, write).map(|(place, first)| (place, Some(first))),
+            false => self.write_named(&path, companion, write),
         };
         written.map_err(|error| error.in_file(&path))
     }
@@ -120,8 +170,8 @@ impl Output {
         let path = self.pattern.path(&self.values());
         let streams = self.is_stdout() || (!self.pattern.makes_names() && new_file::is_stream(&path));
         if !streams || (self.is_stdout() && io::stdout().is_terminal()) {
-            let (place, file) = self.put(write)?;
-            *self.first() = file;
+            let (place, first) = self.put(None, write)?;
+            *self.first() = first;
             return Ok(place);
         }
         let failed = |error| Error::io("cannot create a temporary file", error);
@@ -151,89 +201,103 @@ impl Output {
         }
     }
 
-    /// Replaces the dump that [`Output::write_first`] wrote.
+    /// Replaces the dump that [`Output::write_first`] wrote, by one with a companion if there is one.
     ///
     /// # Errors
     ///
     /// As [`Output::write`]; the first dump is still there then, unless it had been held back.
     #[doc(hidden)]
-    pub fn replace(&self, place: &DumpPlace, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<DumpPlace> {
+    pub fn replace(
+        &self,
+        place: &DumpPlace,
+        companion: Option<Companion>,
+        write: impl FnOnce(&mut dyn Write) -> Result<()>,
+    ) -> Result<DumpPlace> {
         if self.take_held().is_some() {
             // From here on there is no way back to the first dump.
-            return self.write(write);
+            return self.write_with(companion, write);
         }
         match &*self.held() {
             Waiting::Taken => return Err(Error::new(ErrorKind::Io, "the first dump is being written")),
             Waiting::Early(why) => return Err(Error::new(ErrorKind::Io, why.clone())),
             Waiting::Nothing | Waiting::Dump(_) => {}
         }
-        let DumpPlace::File(path) = place else { return self.write(write) };
-        let replaced = NewFile::in_folder(folder_of(path))
+        let first = self.first().take();
+        let (DumpPlace::File(path), Some(first)) = (place, first) else { return self.write_with(companion, write) };
+        let replaced = NewFile::within(first.folder.clone())
             .map_err(|error| Error::io("cannot create the dump", error))
             .and_then(|mut file| {
-                let _noted = self.note(file.temporary(), path);
                 self.pack(&mut file, write)?;
-                self.name_again(file, path)
+                self.name_again(file, &first, path, companion)
             });
         replaced.map_err(|error| error.in_file(path))
     }
 
     /// Gives the name of the first dump, `path`, to the better one. If another process has removed the first one, it
     /// may be the name of a dump of its own by now: then the better one gets a name as a new one does.
-    fn name_again(&self, mut file: NewFile, path: &Path) -> Result<DumpPlace> {
+    fn name_again(
+        &self,
+        mut file: NewFile,
+        first: &First,
+        path: &Path,
+        companion: Option<Companion>,
+    ) -> Result<DumpPlace> {
         let name = path.file_name().unwrap_or_default();
-        let failed = |error| Error::io("cannot name the dump", error);
+        let over = |file: &mut NewFile, naming: &mut Naming| {
+            file.name_over(name, naming)?;
+            self.replaced.store(true, Ordering::SeqCst);
+            Ok(())
+        };
         if !self.pattern.makes_names() {
-            self.naming(|| file.name_over(name)).map_err(failed)?;
+            name_with(companion, |naming| over(&mut file, naming))?;
             return Ok(DumpPlace::File(path.to_owned()));
         }
         let values = self.values();
-        let folder = file.folder().try_clone().map_err(failed)?;
         // Nobody removes the first dump between the look at it and the renaming.
-        let turn = self.keep.and_then(|_| keep::turn(&folder));
-        if !self.first().take().is_some_and(|first| new_file::has_name(&first, &folder, name)) {
+        let turn = self.keep.and_then(|_| keep::turn(&first.folder));
+        if !first.file.as_ref().is_some_and(|first| new_file::has_name(first, file.folder(), name)) {
             drop(turn);
             let made = self.pattern.path(&values);
-            return self.name_unused(&mut file, &path.with_file_name(made.file_name().unwrap_or(name)), &values);
+            let path = path.with_file_name(made.file_name().unwrap_or(name));
+            return self.name_unused(&mut file, &path, &values, companion);
         }
-        self.naming(|| file.name_over(name)).map_err(failed)?;
-        self.remove_oldest(&folder, name, &values, turn.as_ref());
+        name_with(companion, |naming| over(&mut file, naming))?;
+        self.remove_oldest(&first.folder, name, &values, turn.as_ref());
         Ok(DumpPlace::File(path.to_owned()))
     }
 
-    fn first(&self) -> MutexGuard<'_, Option<File>> {
+    /// Returns true if a better dump has the name of the first one.
+    #[doc(hidden)]
+    pub fn is_replaced(&self) -> bool {
+        self.replaced.load(Ordering::SeqCst)
+    }
+
+    fn first(&self) -> MutexGuard<'_, Option<First>> {
         self.first.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands `write` a new file in the folder of the dumps, and returns its name; none where dumps go to a stream. It is
-    /// for what belongs to the next dump and is too large to be in it.
+    /// Hands `write` a new file in the folder of the dumps, for what belongs to the next dump and is too large to be in
+    /// it. There is none where dumps go to a stream.
     ///
     /// # Errors
     ///
     /// As [`Output::write`].
     #[doc(hidden)]
-    pub fn write_beside(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Option<String>> {
+    pub fn write_beside(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Option<Companion>> {
         let values = self.values();
         let path = self.pattern.path(&values);
         if self.is_stdout() || (!self.pattern.makes_names() && new_file::is_stream(&path)) {
             return Ok(None);
         }
-        let name = format!("{}.{}.{}{}", values.program, values.process, since_epoch().as_nanos(), keep::RECORDING);
-        let written = NewFile::in_folder(folder_of(&path))
-            .map_err(|error| Error::io("cannot create the file", error))
-            .and_then(|mut file| {
-                let _noted = self.note(file.temporary(), &path);
-                write(&mut Pieces(&mut file))?;
-                self.naming(|| file.name(OsStr::new(&name))).map_err(|error| Error::io("cannot name the file", error))
-            });
-        written.map_err(|error| error.in_file(path.with_file_name(&name)))?;
-        Ok(Some(name))
-    }
-
-    /// Removes what [`Output::write_beside`] wrote, as its dump did not come.
-    #[doc(hidden)]
-    pub fn remove_beside(&self, name: &str) {
-        let _ = std::fs::remove_file(self.pattern.path(&self.values()).with_file_name(name));
+        let name = keep::recording_name(&values.program, &values.process, since_epoch().as_nanos());
+        let folder = self.first().as_ref().map(|first| first.folder.clone());
+        let file = folder.map_or_else(|| NewFile::in_folder(folder_of(&path)), NewFile::within);
+        let written = file.map_err(|error| Error::io("cannot create the file", error)).and_then(|mut file| {
+            write(&mut Pieces(&mut file))?;
+            Ok(file)
+        });
+        let file = written.map_err(|error| error.in_file(path.with_file_name(&name)))?;
+        Ok(Some(Companion { file, name }))
     }
 
     /// Returns true if a dump is held back.
@@ -284,20 +348,26 @@ impl Output {
     }
 
     /// Writes to the name that the user spelled out: a file of that name is replaced.
-    fn write_named(&self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<DumpPlace> {
-        match new_file::open(path).map_err(|error| Error::io("cannot create the dump", error))? {
+    fn write_named(
+        &self,
+        path: &Path,
+        companion: Option<Companion>,
+        write: impl FnOnce(&mut dyn Write) -> Result<()>,
+    ) -> Result<(DumpPlace, Option<First>)> {
+        let first = match new_file::open(path).map_err(|error| Error::io("cannot create the dump", error))? {
             Target::Stream(mut stream) => {
                 refuse_terminal(&stream)?;
                 self.pack(&mut stream, write)?;
+                None
             }
             Target::New(mut file) => {
-                let _noted = self.note(file.temporary(), path);
                 self.pack(&mut file, write)?;
                 let name = path.file_name().unwrap_or_default();
-                self.naming(|| file.name_over(name)).map_err(|error| Error::io("cannot name the dump", error))?;
+                name_with(companion, |naming| file.name_over(name, naming))?;
+                Some(First::new(&file))
             }
-        }
-        Ok(DumpPlace::File(path.to_owned()))
+        };
+        Ok((DumpPlace::File(path.to_owned()), first))
     }
 
     /// Writes to a name that was made from the pattern; returns the file, too. Nothing that has the name is touched: a
@@ -307,67 +377,52 @@ impl Output {
         &self,
         path: &Path,
         values: &Values,
+        companion: Option<Companion>,
         write: impl FnOnce(&mut dyn Write) -> Result<()>,
-    ) -> Result<(DumpPlace, Option<File>)> {
-        let file = NewFile::in_folder(folder_of(path));
+    ) -> Result<(DumpPlace, First)> {
+        let file = match &companion {
+            Some(companion) => NewFile::within(companion.file.folder().clone()),
+            None => NewFile::in_folder(folder_of(path)),
+        };
         let mut file = file.map_err(|error| Error::io("cannot create the dump", error))?;
-        let _noted = self.note(file.temporary(), path);
         self.pack(&mut file, write)?;
-        let place = self.name_unused(&mut file, path, values)?;
-        Ok((place, file.file().try_clone().ok()))
+        let place = self.name_unused(&mut file, path, values, companion)?;
+        Ok((place, First::new(&file)))
     }
 
     /// Gives the file the name of `path`, with a number if something has it; then removes what `--keep` does not leave.
-    fn name_unused(&self, file: &mut NewFile, path: &Path, values: &Values) -> Result<DumpPlace> {
+    fn name_unused(
+        &self,
+        file: &mut NewFile,
+        path: &Path,
+        values: &Values,
+        companion: Option<Companion>,
+    ) -> Result<DumpPlace> {
         let name = path.file_name().ok_or_else(|| Error::new(ErrorKind::Io, "is a directory"))?;
         let numbers = (0..CLASHES).map(|clash| pattern::numbered(name, u128::from(clash)));
-        let last = pattern::numbered(name, since_epoch().as_nanos());
-        for name in numbers.chain([last]) {
-            match self.naming(|| file.name(&name)) {
-                Ok(()) => {
-                    let turn = self.keep.and_then(|_| keep::turn(file.folder()));
-                    self.remove_oldest(file.folder(), &name, values, turn.as_ref());
-                    return Ok(DumpPlace::File(path.with_file_name(name)));
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(Error::io("cannot name the dump", error)),
-            }
-        }
-        Err(Error::new(ErrorKind::Io, format!("{CLASHES} dumps of that name are there already")))
+        let mut names = numbers.chain([pattern::numbered(name, since_epoch().as_nanos())]);
+        let is_taken =
+            |named: &io::Result<()>| matches!(named, Err(error) if error.kind() == io::ErrorKind::AlreadyExists);
+        let name = name_with(companion, |naming| {
+            let tried = names.by_ref().map(|name| (file.name(&name, naming), name));
+            let (named, name) = tried
+                .skip_while(|(named, _)| is_taken(named))
+                .next()
+                .ok_or_else(|| io::Error::other(format!("{CLASHES} dumps of that name are there already")))?;
+            named.map(|()| name)
+        })?;
+        let turn = self.keep.and_then(|_| keep::turn(file.folder()));
+        self.remove_oldest(file.folder(), &name, values, turn.as_ref());
+        Ok(DumpPlace::File(path.with_file_name(name)))
     }
 
     /// Removes what `--keep` does not leave beside the dump `new`.
     fn remove_oldest(&self, folder: &OwnedFd, new: &OsStr, values: &Values, turn: Option<&keep::Turn>) {
         if let Some(keep) = self.keep {
-            keep::remove_oldest(folder, new, keep, turn, |other| self.pattern.can_have_made(other, values));
+            let made = |other: &OsStr| self.pattern.can_have_made(other, values);
+            keep::remove_oldest(folder, new, keep, turn, made);
+            keep::remove_orphans(folder, &values.program, turn);
         }
-    }
-
-    /// Notes the file that is being written for `path`, if it has a name by now.
-    fn note(&self, temporary: Option<&OsStr>, path: &Path) -> Option<Noted<'_>> {
-        let file = path.with_file_name(temporary?);
-        self.unfinished().insert(file.clone());
-        Some(Noted { output: self, file })
-    }
-
-    /// Calls `name`, which gives a whole file its name. An abrupt end waits for that, as the file may have two names meanwhile.
-    fn naming<R>(&self, name: impl FnOnce() -> R) -> R {
-        let _unfinished = self.unfinished();
-        name()
-    }
-
-    /// Removes the temporary files that an abrupt end would leave. The process is about to end: nobody gets to create another file.
-    #[doc(hidden)]
-    pub fn abandon(&self) {
-        let mut unfinished = self.unfinished();
-        for path in unfinished.drain() {
-            let _ = std::fs::remove_file(path);
-        }
-        std::mem::forget(unfinished);
-    }
-
-    fn unfinished(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
-        self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the current values of the pattern's letters.
@@ -381,16 +436,19 @@ impl Output {
     }
 }
 
-/// A file that is being written, and is noted as unfinished for as long as this exists.
-struct Noted<'o> {
-    output: &'o Output,
-    file: PathBuf,
-}
-
-impl Drop for Noted<'_> {
-    fn drop(&mut self) {
-        self.output.unfinished().remove(&self.file);
+/// Names a companion, and by `dump` its dump: both or neither, and a signal that ends this process comes before or
+/// after that.
+fn name_with<R>(mut companion: Option<Companion>, dump: impl FnOnce(&mut Naming) -> io::Result<R>) -> Result<R> {
+    let naming = &mut new_file::naming();
+    if let Some(Companion { file, name }) = &mut companion {
+        file.name(OsStr::new(name), naming).map_err(|error| Error::io("cannot name the recording", error))?;
     }
+    dump(naming).map_err(|error| {
+        if let Some(Companion { file, name }) = &companion {
+            file.remove(OsStr::new(name));
+        }
+        Error::io("cannot name the dump", error)
+    })
 }
 
 fn refuse_terminal(stream: &impl IsTerminal) -> Result<()> {
@@ -482,26 +540,6 @@ mod tests {
         }
     }
 
-    /// On file systems that make every file have a name. A server may write several dumps at once.
-    #[test]
-    fn an_abrupt_end_removes_all_files_that_are_being_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let output = output(&format!("{}/%e.coredump", folder.path().display()));
-        let path = folder.path().join("app.coredump");
-        let note = |name: &str| {
-            fs::write(folder.path().join(name), "half").unwrap();
-            output.note(Some(OsStr::new(name)), &path)
-        };
-        let (_one, done, _other) = (note("one"), note("done"), note("other"));
-        assert!(output.note(None, &path).is_none(), "a file without a name leaves nothing");
-        drop(done);
-        output.abandon();
-        let left = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
-        assert_eq!(left.collect::<Vec<_>>(), ["done"]);
-        // From here on, nobody gets to note another file, or to forget one.
-        std::mem::forget((_one, _other));
-    }
-
     /// Between the two dumps of one crash, another process removes the first one and takes its name.
     #[test]
     fn a_better_dump_replaces_none_of_another_process() {
@@ -515,13 +553,13 @@ mod tests {
         assert_eq!(first, DumpPlace::File(path("app.coredump")));
         fs::remove_file(path("app.coredump")).unwrap();
         fs::write(path("app.coredump"), "another").unwrap();
-        assert_eq!(output.replace(&first, write(b"better")).unwrap(), DumpPlace::File(path("app.1.coredump")));
+        assert_eq!(output.replace(&first, None, write(b"better")).unwrap(), DumpPlace::File(path("app.1.coredump")));
         assert_eq!(fs::read(path("app.coredump")).unwrap(), b"another");
         assert_eq!(fs::read(path("app.1.coredump")).unwrap(), b"better");
 
         let first = output.write_first(write(b"first")).unwrap();
         assert_eq!(first, DumpPlace::File(path("app.2.coredump")));
-        assert_eq!(output.replace(&first, write(b"better")).unwrap(), first);
+        assert_eq!(output.replace(&first, None, write(b"better")).unwrap(), first);
         assert_eq!(fs::read(path("app.2.coredump")).unwrap(), b"better");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
     }

@@ -6,13 +6,15 @@
 //! also be that of a named pipe or a device, if its owner could be trusted with the folder anyway; a link there is
 //! replaced, not followed.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
@@ -26,11 +28,37 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The number of names that are tried for a temporary file.
 const ATTEMPTS: u32 = 1000;
 
+/// The temporary names of this process's new files, with their folders.
+static UNFINISHED: Mutex<BTreeMap<OsString, Arc<OwnedFd>>> = Mutex::new(BTreeMap::new());
+
+/// The right to name files, which one thread has at a time. An abrupt end waits for it ([`abandon`]), so that several
+/// files get their names together. No [`NewFile`] may be created or dropped meanwhile.
+pub struct Naming(MutexGuard<'static, BTreeMap<OsString, Arc<OwnedFd>>>);
+
+/// Waits for the right to name files.
+pub fn naming() -> Naming {
+    Naming(UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Removes the new files that have temporary names. The process is about to end: no file is named from now on, and
+/// where files need temporary names, none is created. Returns at once if another thread has begun this.
+pub fn abandon() {
+    static BEGUN: AtomicBool = AtomicBool::new(false);
+    if BEGUN.swap(true, Ordering::SeqCst) {
+        return;
+    }
+    let Naming(mut unfinished) = naming();
+    for (name, folder) in std::mem::take(&mut *unfinished) {
+        let _ = rustix::fs::unlinkat(&folder, &name, AtFlags::empty());
+    }
+    std::mem::forget(unfinished);
+}
+
 /// A file that has no name yet.
 #[derive(Debug)]
 pub struct NewFile {
     file: File,
-    folder: OwnedFd,
+    folder: Arc<OwnedFd>,
     /// Its temporary name, where the file system has no files without one.
     temporary: Option<OsString>,
 }
@@ -62,10 +90,10 @@ pub fn open(path: &Path) -> io::Result<Target> {
     let (folder, name) = split(path)?;
     let folder = open_folder(folder)?;
     let Ok(found) = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) else {
-        return NewFile::within(folder).map(Target::New);
+        return NewFile::within(Arc::new(folder)).map(Target::New);
     };
     match FileType::from_raw_mode(found.st_mode) {
-        FileType::RegularFile | FileType::Symlink => NewFile::within(folder).map(Target::New),
+        FileType::RegularFile | FileType::Symlink => NewFile::within(Arc::new(folder)).map(Target::New),
         FileType::Directory => Err(io::ErrorKind::IsADirectory.into()),
         FileType::Fifo | FileType::CharacterDevice => open_stream(&folder, name).map(Target::Stream),
         _ => Err(refused("is neither a file nor a pipe nor a device to write to")),
@@ -149,7 +177,7 @@ impl NewFile {
     ///
     /// The folder does not exist, or no file can be created in it.
     pub fn in_folder(folder: &Path) -> io::Result<NewFile> {
-        NewFile::within(open_folder(folder)?)
+        NewFile::within(Arc::new(open_folder(folder)?))
     }
 
     /// As [`NewFile::in_folder`], in a folder the last name of which was made: where a link has that name, whoever put
@@ -162,7 +190,7 @@ impl NewFile {
         let (above, name) = split(folder)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match rustix::fs::openat(open_folder(above)?, name, flags, Mode::empty()) {
-            Ok(folder) => NewFile::within(folder),
+            Ok(folder) => NewFile::within(Arc::new(folder)),
             Err(rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => {
                 Err(refused("the folder is a link, which is not followed"))
             }
@@ -170,7 +198,12 @@ impl NewFile {
         }
     }
 
-    fn within(folder: OwnedFd) -> io::Result<NewFile> {
+    /// A new file that will get a name in this folder, even if the folder is moved and another one takes its name.
+    ///
+    /// # Errors
+    ///
+    /// No file can be created in the folder.
+    pub fn within(folder: Arc<OwnedFd>) -> io::Result<NewFile> {
         #[cfg(target_os = "linux")]
         if Path::new("/proc/self/fd").exists() {
             let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
@@ -179,7 +212,9 @@ impl NewFile {
             }
         }
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let Naming(mut unfinished) = naming();
         let (temporary, file) = unused_name(|name| rustix::fs::openat(&folder, name, flags, MODE))?;
+        unfinished.insert(temporary.clone(), folder.clone());
         Ok(NewFile { file: file.into(), folder, temporary: Some(temporary) })
     }
 
@@ -189,13 +224,8 @@ impl NewFile {
     }
 
     /// The folder that it will have its name in.
-    pub fn folder(&self) -> &OwnedFd {
+    pub fn folder(&self) -> &Arc<OwnedFd> {
         &self.folder
-    }
-
-    /// Its temporary name, if the file system has no unnamed files: an abrupt end must remove it.
-    pub fn temporary(&self) -> Option<&OsStr> {
-        self.temporary.as_deref()
     }
 
     /// Gives it the name `name`, which nothing may have.
@@ -203,9 +233,9 @@ impl NewFile {
     /// # Errors
     ///
     /// [`io::ErrorKind::AlreadyExists`] where anything has that name: another can be tried.
-    pub fn name(&mut self, name: &OsStr) -> io::Result<()> {
+    pub fn name(&mut self, name: &OsStr, naming: &mut Naming) -> io::Result<()> {
         self.link(name)?;
-        self.forget_temporary();
+        self.forget_temporary(naming);
         Ok(())
     }
 
@@ -214,7 +244,7 @@ impl NewFile {
     /// # Errors
     ///
     /// The renaming fails; a folder of that name is not replaced.
-    pub fn name_over(mut self, name: &OsStr) -> io::Result<()> {
+    pub fn name_over(&mut self, name: &OsStr, naming: &mut Naming) -> io::Result<()> {
         if self.temporary.is_none() {
             match self.link(name) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -222,15 +252,20 @@ impl NewFile {
             }
             // Linking cannot replace a name, so the file gets a temporary name and is renamed.
             let (temporary, ()) = unused_name(|temporary| self.link_errno(temporary))?;
+            naming.0.insert(temporary.clone(), self.folder.clone());
             self.temporary = Some(temporary);
         }
-        if let Some(temporary) = self.temporary.take()
-            && let Err(error) = rustix::fs::renameat(&self.folder, &temporary, &self.folder, name)
-        {
-            self.temporary = Some(temporary);
-            return Err(error.into());
+        if let Some(temporary) = &self.temporary {
+            rustix::fs::renameat(&self.folder, temporary, &self.folder, name)?;
+            naming.0.remove(temporary);
+            self.temporary = None;
         }
         Ok(())
+    }
+
+    /// Removes the name that it was given.
+    pub fn remove(&self, name: &OsStr) {
+        let _ = rustix::fs::unlinkat(&self.folder, name, AtFlags::empty());
     }
 
     fn link(&self, name: &OsStr) -> io::Result<()> {
@@ -247,8 +282,9 @@ impl NewFile {
         }
     }
 
-    fn forget_temporary(&mut self) {
+    fn forget_temporary(&mut self, naming: &mut Naming) {
         if let Some(temporary) = self.temporary.take() {
+            naming.0.remove(&temporary);
             let _ = rustix::fs::unlinkat(&self.folder, &temporary, AtFlags::empty());
         }
     }
@@ -270,7 +306,9 @@ impl io::Write for NewFile {
 
 impl Drop for NewFile {
     fn drop(&mut self) {
-        self.forget_temporary();
+        if self.temporary.is_some() {
+            self.forget_temporary(&mut naming());
+        }
     }
 }
 
@@ -337,7 +375,7 @@ mod tests {
         file.write_all(b"whole").unwrap();
         let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
         assert!(names.into_iter().all(|name| name != "dump"));
-        file.name_over(OsStr::new("dump")).unwrap();
+        file.name_over(OsStr::new("dump"), &mut naming()).unwrap();
         assert_eq!(fs::read(folder.path().join("dump")).unwrap(), b"whole");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         let mode = fs::metadata(folder.path().join("dump")).unwrap().permissions().mode();
@@ -359,8 +397,8 @@ mod tests {
         symlink(&target, &link).unwrap();
         let mut file = new(&link);
         file.write_all(b"dump").unwrap();
-        assert_eq!(file.name(OsStr::new("link")).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-        file.name_over(OsStr::new("link")).unwrap();
+        assert_eq!(file.name(OsStr::new("link"), &mut naming()).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        file.name_over(OsStr::new("link"), &mut naming()).unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"precious");
         assert_eq!(fs::read(&link).unwrap(), b"dump");
         assert!(!fs::symlink_metadata(&link).unwrap().is_symlink());
@@ -371,7 +409,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("link");
         symlink("/dev/full", &link).unwrap();
-        new(&link).name_over(OsStr::new("link")).unwrap();
+        new(&link).name_over(OsStr::new("link"), &mut naming()).unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_file());
     }
 

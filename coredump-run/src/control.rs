@@ -19,13 +19,19 @@ pub enum Asked {
     Snapshot(i32),
 }
 
-/// Handles requests for a guest that does not check for them.
-type Hook = Box<dyn Fn(Asked) + Send + Sync>;
+/// Whoever handles requests for a guest that does not check for them.
+pub trait Handler: Send + Sync {
+    /// Handles a request. Returns at once.
+    fn asked(self: Arc<Self>, asked: Asked);
+
+    /// Is called when the guest has ended by itself. Does not return if a request ends the process.
+    fn ended(&self);
+}
 
 /// The requests to a guest from outside.
 pub struct Control {
     engine: Engine,
-    hook: OnceLock<Hook>,
+    handler: OnceLock<Arc<dyn Handler>>,
     interruption: OnceLock<Interruption>,
     /// The number of the signal that asked for a snapshot, or 0.
     snapshot: AtomicI32,
@@ -41,20 +47,20 @@ impl Control {
     pub fn new(engine: Engine) -> Arc<Control> {
         let (interruption, snapshot) = (OnceLock::new(), AtomicI32::new(0));
         let (over, stepping) = (AtomicBool::new(false), AtomicBool::new(false));
-        let (hook, wake) = (OnceLock::new(), Notify::new());
-        Arc::new(Control { engine, hook, interruption, snapshot, wake, over, stepping })
+        let (handler, wake) = (OnceLock::new(), Notify::new());
+        Arc::new(Control { engine, handler, interruption, snapshot, wake, over, stepping })
     }
 
-    /// Passes all requests to `hook` from now on, as the guest itself does not check for them.
-    pub fn hand_over(&self, hook: impl Fn(Asked) + Send + Sync + 'static) {
-        let _ = self.hook.set(Box::new(hook));
+    /// Passes all requests to `handler` from now on, as the guest itself does not check for them.
+    pub fn hand_over(&self, handler: Arc<dyn Handler>) {
+        let _ = self.handler.set(handler);
     }
 
     /// Asks the guest to end; returns whether this is the first such request.
     pub fn interrupt(&self, interruption: Interruption) -> bool {
         let first = self.interruption.set(interruption).is_ok();
-        match self.hook.get() {
-            Some(hook) if first => hook(Asked::End(interruption)),
+        match self.handler.get() {
+            Some(handler) if first => handler.clone().asked(Asked::End(interruption)),
             Some(_) => {}
             None => self.knock(),
         }
@@ -63,8 +69,8 @@ impl Control {
 
     /// Asks for a snapshot.
     pub fn ask_snapshot(&self, signal: i32) {
-        if let Some(hook) = self.hook.get() {
-            return hook(Asked::Snapshot(signal));
+        if let Some(handler) = self.handler.get() {
+            return handler.clone().asked(Asked::Snapshot(signal));
         }
         self.snapshot.store(signal, Ordering::SeqCst);
         self.knock();
@@ -74,6 +80,14 @@ impl Control {
     pub fn knock(&self) {
         self.engine.increment_epoch();
         self.wake.notify_waiters();
+    }
+
+    /// Notes that the guest has ended by itself, before it leaves a dump of that. Does not return if a request ends the
+    /// process.
+    pub fn ended(&self) {
+        if let Some(handler) = self.handler.get() {
+            handler.ended();
+        }
     }
 
     /// Notes that the guest has ended, so that nothing can be asked of it any more.

@@ -66,6 +66,7 @@ pub async fn run(
         Err(error) => error,
     };
     let ending = Ending::from_error(&error);
+    waits.control.ended();
     let mut store = store.as_context_mut();
     match ending {
         // The guest is in no function, or in a host call that does not end.

@@ -116,7 +116,7 @@ fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending
         Arc::new(Stopper::new(writer.clone(), log, start(args, settings), keep(args), report))
     });
     if let Some(stopper) = stopper.clone() {
-        control.hand_over(move |asked| stopper.asked(asked));
+        control.hand_over(stopper);
     }
     let watches = writer.on.contains(&On::Signal) && (mode.interruptible(args) || mode == Mode::Recorded);
     signals.pass_on(control.clone(), writer.clone(), watches);
@@ -130,9 +130,7 @@ fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending
     let ending = runtime
         .block_on(run::run(&program, args, mode, &mut store, &waits, || report_mode(args, report, &program, obstacle)))
         .map_err(|error| error.in_file(&program.given))?;
-    if let Some(stopper) = &stopper {
-        stopper.ended();
-    }
+    control.ended();
     let mut dumped = writer.take_dumped().map(Arc::new);
     if let (Some(log), Some(stopper), Some(first)) = (log, stopper, &dumped) {
         // The second run needs as much memory again, so that of the first run is freed.
@@ -140,7 +138,7 @@ fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending
         stopper.runs_again(&ending, dumped.clone());
         let held = writer.output.holds();
         let again = runtime.block_on(again(&writer, first, &log, start(args, settings), &stopper, args));
-        stopper.ended();
+        control.ended();
         match again {
             Ok(again) => dumped = again.map(Arc::new).or(dumped),
             // Neither of the two dumps could be written.

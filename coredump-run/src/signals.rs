@@ -7,16 +7,13 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use coredump_core::cli::report::Report;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
+use coredump_core::cli::signals::{end_by, ending};
+use signal_hook::consts::SIGUSR1;
 use signal_hook::iterator;
-use signal_hook::low_level::emulate_default_handler;
 
 use crate::control::Control;
 use crate::dump::DumpWriter;
 use crate::ending::Interruption;
-
-/// Signals that end the guest with a dump.
-const ENDING: [i32; 4] = [SIGINT, SIGTERM, SIGQUIT, SIGHUP];
 
 /// The meaning of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +71,6 @@ impl Signals {
             Meaning::End(signal) => {
                 let over = !ends || control.is_over() || writer.ends_at_once();
                 if over || !control.interrupt(Interruption::Signal(signal)) {
-                    writer.output.abandon();
                     end_by(signal);
                 }
             }
@@ -94,24 +90,4 @@ pub fn refuse(report: Option<Report>, why: &'static str) {
 pub fn aside(work: impl FnOnce() + Send + 'static) {
     // If no thread can be started, the work is not done.
     let _ = std::thread::Builder::new().name("aside".to_owned()).spawn(work);
-}
-
-/// Ends this process as the signal does by default.
-pub fn end_by(signal: i32) {
-    // This fails only for a signal that has no default action.
-    let _ = emulate_default_handler(signal);
-}
-
-/// The signals that end a guest, except for those that this process was started to ignore (as `nohup` does with
-/// SIGHUP).
-fn ending() -> impl Iterator<Item = i32> {
-    let ignored = ignored();
-    ENDING.into_iter().filter(move |signal| ignored >> (signal - 1) & 1 == 0)
-}
-
-/// The ignored signals as a mask (Linux, proc_pid_status(5)); 0 where the system does not say.
-fn ignored() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }

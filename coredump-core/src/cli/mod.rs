@@ -12,6 +12,7 @@ pub mod output;
 pub mod paint;
 pub mod path_map;
 pub mod report;
+pub mod signals;
 pub mod size;
 pub mod sources;
 

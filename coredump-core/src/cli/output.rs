@@ -9,6 +9,7 @@ use std::sync::Arc;
 use argh::FromArgValue;
 
 use super::args::RawArg;
+use super::signals;
 use crate::error::{Error, Result};
 use crate::mapped;
 use crate::new_file::{self, NewFile, Target};
@@ -139,6 +140,7 @@ impl Output {
     /// The file at `path`, which a person spelled out: it appears whole or not at all. It is readable by its owner
     /// only, as core dumps hold private data. A device or a named pipe is written to directly (see [`new_file::open`]).
     pub fn file(path: &Path) -> Result<Output> {
+        signals::leave_nothing();
         let target = new_file::open(path).map_err(|error| Error::io("cannot create", error).in_file(path))?;
         let sink = match target {
             Target::Stream(stream) => Sink::Stream(BufWriter::with_capacity(BUFFER, stream)),
@@ -165,6 +167,7 @@ impl Output {
     /// The file `name` in `folder`, where nobody spelled out the name: it replaces a file or a link, and nothing else
     /// that stands there is opened.
     pub fn in_folder(folder: &Path, name: &str) -> Result<Output> {
+        signals::leave_nothing();
         let path = folder.join(name);
         let file = NewFile::in_folder(folder).map_err(|error| Error::io("cannot create", error).in_file(&path))?;
         Ok(Output::new(Sink::Whole(BufWriter::with_capacity(BUFFER, file)), path))
@@ -172,6 +175,7 @@ impl Output {
 
     /// As [`Output::in_folder`], where nobody spelled out the name of the folder either: it must not be a link.
     pub fn in_made_folder(folder: &Path, name: &str) -> Result<Output> {
+        signals::leave_nothing();
         let path = folder.join(name);
         let file = NewFile::in_made_folder(folder).map_err(|error| Error::io("cannot create", error).in_file(&path))?;
         Ok(Output::new(Sink::Whole(BufWriter::with_capacity(BUFFER, file)), path))
@@ -204,10 +208,11 @@ impl Output {
         self.flush().map_err(|error| self.failed(error))?;
         let Output { sink, path, .. } = self;
         if let Sink::Whole(whole) = sink {
-            let file =
+            let mut file =
                 whole.into_inner().map_err(|error| Error::io("cannot write", error.into_error()).in_file(&path))?;
             let name = path.file_name().unwrap_or_default();
-            file.name_over(name).map_err(|error| Error::io("cannot name the file", error).in_file(&path))?;
+            let named = file.name_over(name, &mut new_file::naming());
+            named.map_err(|error| Error::io("cannot name the file", error).in_file(&path))?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use coredump_core::internals::digest;
-use coredump_core::internals::new_file::NewFile;
+use coredump_core::internals::new_file::{self, NewFile};
 use wasmtime::{CacheConfig, Engine, Result};
 
 use super::code::{self, CompiledCode, Kind};
@@ -66,7 +66,7 @@ impl Cache {
         new.write_all(code)?;
         // Even if the system stops now, the final name must never refer to an incomplete file.
         new.file().sync_all()?;
-        new.name_over(OsStr::new(key))?;
+        new.name_over(OsStr::new(key), &mut new_file::naming())?;
         self.trim();
         Ok(())
     }

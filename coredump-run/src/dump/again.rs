@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use coredump_capture::internals::Companion;
 use coredump_capture::{DumpPlace, Output};
 use coredump_core::Bytes;
 use coredump_core::error::{Error, ErrorKind, Result};
@@ -131,14 +132,15 @@ impl Again {
         checked.map_err(differs)
     }
 
-    /// Writes the recording to a file of its own, if it is too large for the dump that goes to `output`.
+    /// Writes the recording to a file of its own, if it is too large for the dump that goes to `output`. The file gets
+    /// its name with the dump.
     ///
     /// # Errors
     ///
     /// Fails with the I/O error of the file.
-    pub fn put_beside(&self, output: &Output) -> Result<()> {
+    pub fn put_beside(&self, output: &Output) -> Result<Option<Companion>> {
         if !self.keeps {
-            return Ok(());
+            return Ok(None);
         }
         let (start, log) = (&self.tape.start, &self.tape.log);
         let write =
@@ -146,21 +148,14 @@ impl Again {
         let file = if self.written && log.len() > BESIDE { output.write_beside(write)? } else { None };
         let log = file.is_none().then(|| log.clone());
         let head = match &file {
-            Some(_) => recording::section_head(&Start { file: file.clone(), ..Start::clone(start) }),
+            Some(file) => recording::section_head(&Start { file: Some(file.name().to_owned()), ..Start::clone(start) }),
             None => recording::section_head(start),
         };
         let _ = self.section.set((head, log));
-        if let Some(file) = file {
-            let _ = self.file.set(file);
+        if let Some(file) = &file {
+            let _ = self.file.set(file.name().to_owned());
         }
-        Ok(())
-    }
-
-    /// Removes the recording's own file, as the dump could not be written.
-    pub fn remove_beside(&self, output: &Output) {
-        if let Some(file) = self.file.get() {
-            output.remove_beside(file);
-        }
+        Ok(file)
     }
 
     /// Adds to a second dump what only the first run or the recording knows.

@@ -343,15 +343,14 @@ impl DumpWriter {
             }
             Stage::Again(again) => {
                 again.verify(ending, &whole(), store)?;
-                again.put_beside(&self.output)?;
+                let recording = again.put_beside(&self.output)?;
                 again.complete(&mut dump, store);
                 let write = |output: &mut dyn Write| write(&dump, output, &written);
-                let place = match again.first_dump() {
+                match again.first_dump() {
                     _ if !again.is_written() => Ok(DumpPlace::Nowhere),
-                    Some(place) => self.output.replace(place, write),
-                    None => self.output.write(write),
-                };
-                place.inspect_err(|_| again.remove_beside(&self.output))
+                    Some(place) => self.output.replace(place, recording, write),
+                    None => self.output.write_with(recording, write),
+                }
             }
         }
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use coredump_core::cli::Exit;
 use coredump_core::cli::report::Report;
+use coredump_core::cli::signals::end_by;
 use coredump_core::error::{Error, ErrorKind, Result};
+use coredump_core::internals::new_file;
 use coredump_core::internals::recording::{Recording, Start};
 use coredump_core::internals::unasked;
 use coredump_core::{Bytes, Draft, Dump, Options, Store};
@@ -32,7 +34,7 @@ pub fn run(args: &Args, report: &Report, signals: &Signals) -> Result<Exit> {
     let path = path.path();
     let told = (!args.quiet).then_some(*report);
     signals.listen(move |meaning| match meaning {
-        Meaning::End(signal) => signals::end_by(signal),
+        Meaning::End(signal) => end_by(signal),
         Meaning::Snapshot(_) => signals::refuse(told, "a program that runs again takes no snapshots"),
     });
     if let Some(time) = args.timeout {
@@ -48,6 +50,7 @@ fn limit_time(time: Duration, report: Report, quiet: bool) {
         if !quiet {
             report.say("ended by --timeout, before the program was where it ended");
         }
+        new_file::abandon();
         #[allow(clippy::exit)]
         std::process::exit(TIMED_OUT.into());
     });

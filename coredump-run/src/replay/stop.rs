@@ -11,12 +11,14 @@ use std::time::Duration;
 use coredump_capture::Dumped;
 use coredump_capture::internals::HeldDump;
 use coredump_core::cli::report::Report;
+use coredump_core::cli::signals::end_by;
 use coredump_core::cli::text;
 use coredump_core::error::{Error, ErrorKind, Result};
+use coredump_core::internals::new_file;
 use coredump_core::internals::recording::{self, Start};
 
 use super::rerun;
-use crate::control::Asked;
+use crate::control::{Asked, Handler};
 use crate::dump::{Again, DumpWriter, placed};
 use crate::ending::{Ending, Interruption};
 use crate::playback::{Tape, Until};
@@ -24,7 +26,6 @@ use crate::progress;
 use crate::recording::Log;
 use crate::report::{self, Look};
 use crate::run::PATIENCE;
-use crate::signals;
 
 /// The least and the greatest time that a second run runs on after the last call of the host, if the first run was in
 /// no call: about as long as the first run has run since then.
@@ -64,7 +65,7 @@ enum RunStage {
     Stops,
     /// The program was asked to stop, but ends by itself.
     TooLate,
-    /// The program ended; its dump is being written.
+    /// The program ended by itself; its dump is being written.
     Ended,
     /// The program runs again. The first dump exists, or was held back.
     RunsAgain(bool, Ending, Option<Arc<Dumped>>),
@@ -84,16 +85,6 @@ impl Stopper {
 
     fn stage(&self) -> MutexGuard<'_, RunStage> {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes that the program ended by itself. Does not return if another thread ends the process, as it stopped the
-    /// program before that.
-    pub fn ended(&self) {
-        let stage = self.stage();
-        let stops = |stage: &mut RunStage| matches!(stage, RunStage::Stops);
-        let mut stage = self.changed.wait_while(stage, stops).unwrap_or_else(PoisonError::into_inner);
-        *stage = RunStage::Ended;
-        self.changed.notify_all();
     }
 
     /// Lets the program end by itself, as the request to stop came too late. If it does not end soon, this ends the
@@ -118,45 +109,6 @@ impl Stopper {
         *self.stage() = RunStage::RunsAgain(self.writer.output.holds(), ending.clone(), first);
     }
 
-    /// Handles a request to the program. Returns at once: work that takes time is done by another thread.
-    pub fn asked(self: &Arc<Self>, asked: Asked) {
-        let mut stage = self.stage();
-        let stopper = self.clone();
-        let work: Box<dyn FnOnce() + Send> = match (&*stage, asked) {
-            // The program is dead, and its first dump is being written.
-            (RunStage::Runs | RunStage::Ended, _) if self.writer.has_dumped() => {
-                if let Asked::End(Interruption::Signal(signal)) = asked {
-                    self.writer.output.abandon();
-                    signals::end_by(signal);
-                }
-                return;
-            }
-            (RunStage::Runs, Asked::Snapshot(signal)) => Box::new(move || stopper.stop(&Ending::Snapshot(signal))),
-            (RunStage::Runs, Asked::End(interruption)) => {
-                *stage = RunStage::Stops;
-                Box::new(move || stopper.stop(&Ending::Interrupted(interruption)))
-            }
-            (RunStage::RunsAgain(streams, ending, first), Asked::End(_)) => {
-                let (ending, first) = (ending.clone(), first.clone());
-                let held = self.writer.output.take_held();
-                // A dump to a pipe is being written; a second signal ends that.
-                if *streams && held.is_none() {
-                    return;
-                }
-                *stage = RunStage::Stops;
-                Box::new(move || stopper.give_up(&ending, first.as_deref(), held))
-            }
-            _ => return,
-        };
-        drop(stage);
-        // Without a thread, nothing can be run again, and the process ends as asked.
-        if std::thread::Builder::new().name("replay".to_owned()).spawn(work).is_err()
-            && let Asked::End(interruption) = asked
-        {
-            exit(&Ending::Interrupted(interruption));
-        }
-    }
-
     /// Ends the process with the program's first dump, although a better one was being made. The first one may have
     /// been held back.
     fn give_up(&self, ending: &Ending, first: Option<&Dumped>, held: Option<HeldDump>) -> ! {
@@ -164,12 +116,12 @@ impl Stopper {
         let released = match held {
             Some(held) => output.release(held),
             None => {
-                output.abandon();
+                new_file::abandon();
                 Ok(())
             }
         };
         self.report_ending(ending, first, released.err());
-        if let (Some((report, _)), Some(_)) = (&self.report, first) {
+        if let (Some((report, _)), Some(_), false) = (&self.report, first, output.is_replaced()) {
             report.say(format_args!("warning: the dump has no locals and operand stacks: the replay was interrupted"));
         }
         exit(ending)
@@ -253,6 +205,55 @@ impl Stopper {
         if let Some(error) = error {
             report.say(format_args!("no core dump: {error}"));
         }
+    }
+}
+
+impl Handler for Stopper {
+    /// Work that takes time is done by another thread.
+    fn asked(self: Arc<Self>, asked: Asked) {
+        let mut stage = self.stage();
+        let stopper = self.clone();
+        let work: Box<dyn FnOnce() + Send> = match (&*stage, asked) {
+            // The program is dead, and its first dump is being written.
+            (RunStage::Ended, _) => {
+                if let Asked::End(Interruption::Signal(signal)) = asked {
+                    end_by(signal);
+                }
+                return;
+            }
+            (RunStage::Runs, Asked::Snapshot(signal)) => Box::new(move || stopper.stop(&Ending::Snapshot(signal))),
+            (RunStage::Runs, Asked::End(interruption)) => {
+                *stage = RunStage::Stops;
+                Box::new(move || stopper.stop(&Ending::Interrupted(interruption)))
+            }
+            (RunStage::RunsAgain(streams, ending, first), Asked::End(_)) => {
+                let (ending, first) = (ending.clone(), first.clone());
+                let held = self.writer.output.take_held();
+                // A dump to a pipe is being written; a second signal ends that.
+                if *streams && held.is_none() {
+                    return;
+                }
+                *stage = RunStage::Stops;
+                Box::new(move || stopper.give_up(&ending, first.as_deref(), held))
+            }
+            _ => return,
+        };
+        drop(stage);
+        // Without a thread, nothing can be run again, and the process ends as asked.
+        if std::thread::Builder::new().name("replay".to_owned()).spawn(work).is_err()
+            && let Asked::End(interruption) = asked
+        {
+            exit(&Ending::Interrupted(interruption));
+        }
+    }
+
+    /// Waits if the program was asked to stop before that: then the only dump is that of the stop.
+    fn ended(&self) {
+        let stage = self.stage();
+        let stops = |stage: &mut RunStage| matches!(stage, RunStage::Stops);
+        let mut stage = self.changed.wait_while(stage, stops).unwrap_or_else(PoisonError::into_inner);
+        *stage = RunStage::Ended;
+        self.changed.notify_all();
     }
 }
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coredump_core::cli::Exit;
+use coredump_core::cli::signals::end_by;
 use coredump_core::error::{Error, Result};
+use coredump_core::internals::new_file;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -110,7 +112,7 @@ pub async fn serve(listener: TcpListener, service: Arc<Service>, signals: &Signa
         () = done => Exit::Done,
         _ = ends.recv() => {
             service.say(format_args!("some requests were not done within {} seconds", GRACE.as_secs()));
-            service.abandon();
+            new_file::abandon();
             Exit::Code(128 + signal as u8)
         }
     }
@@ -126,10 +128,7 @@ fn ends(signals: &Signals, service: Arc<Service>) -> mpsc::Receiver<Ends> {
             let service = service.clone();
             signals::aside(move || service.say("a server takes no snapshots"));
         }
-        Meaning::End(signal) if asked => {
-            service.abandon();
-            signals::end_by(signal);
-        }
+        Meaning::End(signal) if asked => end_by(signal),
         Meaning::End(signal) => {
             asked = true;
             let _ = sender.try_send(Ends::Signal(signal));

@@ -123,11 +123,6 @@ impl Service {
         let _ = self.room.acquire_many(REQUESTS).await;
     }
 
-    /// Removes the incomplete files that an abrupt end would leave behind.
-    pub fn abandon(&self) {
-        self.output.abandon();
-    }
-
     /// Writes a line to standard error.
     pub fn say(&self, what: impl Display) {
         self.report.lock().unwrap_or_else(PoisonError::into_inner).say(what);

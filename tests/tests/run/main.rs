@@ -2,6 +2,7 @@
 //! values stand in the programs' sources; dumps are read by `coredump-json` and `coredump-dump`, and validated by
 //! wasmparser.
 
+mod abrupt;
 mod attacks;
 mod cache;
 mod calls;
