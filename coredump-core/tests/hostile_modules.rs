@@ -93,6 +93,21 @@ fn an_absurd_build_id_is_none() {
 }
 
 #[test]
+fn debug_info_that_cannot_be_read_is_reported() {
+    // A unit that says it has 200 bytes, of which there are seven.
+    let unit = [200, 0, 0, 0, 4, 0, 0, 0, 0, 0, 4];
+    let bytes = with_custom(".debug_info", &unit);
+    let module = Module::parse(&bytes).unwrap();
+    let files = Files::default();
+    let symbols = Symbols::load(&module, Neighbours::new(&files, None, None));
+    assert!(
+        symbols.problems().iter().any(|problem| problem.contains("from 0x0 of .debug_info")),
+        "{:?}",
+        symbols.problems()
+    );
+}
+
+#[test]
 fn a_source_map_beyond_the_bound_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = with_custom("sourceMappingURL", b"\x03map");

@@ -16,6 +16,18 @@ fn frames(outcome: &Outcome) -> Vec<String> {
     frames.map(|line| line.split_once(" 0x").unwrap().1.split_once(' ').unwrap().1.to_owned()).collect()
 }
 
+/// Binaryen 108 says that the addresses in the line table of a 64-bit program have four bytes, and writes eight; the rows
+/// are those that `llvm-dwarfdump` shows.
+#[test]
+fn addresses_in_line_tables_may_be_longer_than_they_say() {
+    let folder = scratch();
+    let dump = folder.path().join("dump");
+    let run = Tool::new("coredump-run").args(["-q", "--invoke", "run", "-o"]).arg(&dump);
+    run.arg(fixture("modules/far-binaryen.wasm")).run().expect(134);
+    let shown = frames(&bt(&dump));
+    assert!(shown[0].ends_with(" at src/c/far.c:3:16") && shown[1].ends_with(" at src/c/far.c:8:12"), "{shown:?}");
+}
+
 /// In `--fast`, Cranelift blames the branch for the `unreachable` that it leads to.
 #[test]
 fn a_trap_at_a_branch_to_unreachable_is_at_the_unreachable() {

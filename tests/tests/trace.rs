@@ -150,6 +150,28 @@ fn line_number(place: &str) -> u64 {
     place.trim_end_matches(')').rsplit(':').next().unwrap().parse().unwrap()
 }
 
+/// Go 1.27.3 on wasmtime 48: `main.outer` called `main.middle`, which waited and called `main.inner`, which died.
+const AFTER_A_WAIT: &str = "Error: error while executing at wasm backtrace:
+    0: 0x128eb7 - <unknown>!runtime.abort
+    1:  0x9c71c - <unknown>!runtime.goPanicIndex
+    2: 0x137a7c - <unknown>!main.inner
+    3: 0x12b262 - <unknown>!wasm_pc_f_loop
+    4: 0x12b31e - <unknown>!_rt0_wasm_wasip1
+";
+
+#[test]
+fn a_trace_of_go_says_that_calls_before_a_wait_may_be_missing() {
+    let warning = "the calls before main.inner may be missing";
+    let cut = Tool::new("coredump-bt").arg("--trace").stdin(AFTER_A_WAIT).run();
+    assert!(cut.stderr.contains(warning), "{}", cut.stderr);
+    let json = Tool::new("coredump-json").arg("--trace").stdin(AFTER_A_WAIT).run().json();
+    assert!(json["warnings"].to_string().contains(warning), "{json}");
+    // Nothing called before the main goroutine's own function.
+    let whole = AFTER_A_WAIT.replace("goPanicIndex", "main");
+    let whole = Tool::new("coredump-bt").arg("--trace").stdin(whole.replace("main.inner", "runtime.main")).run();
+    assert!(!whole.stderr.contains("may be missing"), "{}", whole.stderr);
+}
+
 #[test]
 fn a_name_that_several_functions_have_is_said_to_be_one() {
     let folder = scratch();

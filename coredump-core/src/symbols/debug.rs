@@ -261,6 +261,16 @@ impl<'s> DebugInfo<'s> {
         self.work.leave(steps);
     }
 
+    /// The damage that was met, in words.
+    pub fn damage(&self) -> Option<String> {
+        if let Some(offset) = self.index.damaged_from {
+            return Some(format!("its debug info is damaged: no unit can be read from {offset:#x} of .debug_info on"));
+        }
+        let mut read = self.units.iter().filter_map(|unit| unit.get()?.as_deref()?.lines.get()?.as_ref());
+        let message = "its debug info is damaged: a line table cannot be read, so the lines of its unit are unknown";
+        read.any(Lines::is_damaged).then(|| message.to_owned())
+    }
+
     /// Returns true if something was left out because there was too much to read.
     pub fn gave_up(&self) -> bool {
         self.work.is_spent()

@@ -30,6 +30,7 @@ pub(super) struct Heads<'a, 's> {
     head: Vec<u8>,
     /// The number of bytes of the mapping that were passed since its pages were released.
     resident: usize,
+    is_damaged: bool,
 }
 
 /// The head of a unit.
@@ -47,18 +48,25 @@ impl<'a, 's> Heads<'a, 's> {
     pub fn new(dwarf: &'a Dwarf<'s>, neighbours: &'a Neighbours<'s>) -> Heads<'a, 's> {
         let section = dwarf.debug_info.reader().slice();
         let scattered = if section.len() > RESIDENT { neighbours.scattered(section) } else { None };
-        Heads { dwarf, neighbours, at: 0, length: 0, scattered, head: Vec::new(), resident: 0 }
+        Heads { dwarf, neighbours, at: 0, length: 0, scattered, head: Vec::new(), resident: 0, is_damaged: false }
     }
 
     /// The next unit; `None` at the end and after damage.
     pub fn next(&mut self) -> Option<UnitHead<'_>> {
         let offset = self.at;
         if self.length > FAR && self.read(offset).is_some() {
+            let header = DebugInfo::new(&self.head, LittleEndian).header_from_offset(DebugInfoOffset(0));
+            let Ok(header) = header else {
+                self.is_damaged = true;
+                return None;
+            };
             self.at = offset.checked_add(self.length)?;
-            let header = DebugInfo::new(&self.head, LittleEndian).header_from_offset(DebugInfoOffset(0)).ok()?;
             return Some(UnitHead { offset, header, cut: true });
         }
-        let header = self.whole(offset)?;
+        let Some(header) = self.whole(offset) else {
+            self.is_damaged = offset < self.dwarf.debug_info.reader().len();
+            return None;
+        };
         self.length = header.length_including_self();
         self.at = offset.checked_add(self.length)?;
         self.resident += self.length;
@@ -67,6 +75,11 @@ impl<'a, 's> Heads<'a, 's> {
             self.resident = 0;
         }
         Some(UnitHead { offset, header, cut: false })
+    }
+
+    /// The offset at which no header could be read, once [`Heads::next`] has returned `None` for that reason.
+    pub fn damaged_from(&self) -> Option<usize> {
+        self.is_damaged.then_some(self.at)
     }
 
     /// The header of the unit at an offset, with all of its entries.

@@ -154,7 +154,7 @@ impl<'s> LineProgram<'s> {
                 DwLns(0) => {
                     let size = usize::try_from(leb(bytes, &mut at)?).map_err(|_| Damaged)?;
                     let end = at.checked_add(size).filter(|&end| end <= bytes.len()).ok_or(Damaged)?;
-                    let (&extended, operand) = bytes[at..end].split_first().ok_or(Damaged)?;
+                    let Some((&extended, operand)) = bytes[at..end].split_first() else { continue };
                     at = end;
                     match DwLne(extended) {
                         gimli::DW_LNE_end_sequence => {
@@ -164,7 +164,9 @@ impl<'s> LineProgram<'s> {
                             (now, dropped, skipped) = (START, false, false);
                         }
                         gimli::DW_LNE_set_address => {
-                            let address = operand.get(..usize::from(self.address_size)).ok_or(Damaged)?;
+                            // In 64-bit programs Binaryen 108 says that an address has four bytes, and writes eight.
+                            // The other four, zeros, are then two instructions of no length, which do nothing.
+                            let address = matches!(operand.len(), 4 | 8).then_some(operand).ok_or(Damaged)?;
                             let address = address.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
                             dropped = address < now.address || address >= self.greatest_address - 1;
                             if !dropped {

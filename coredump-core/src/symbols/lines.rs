@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::line_program::{LineProgram, Sequence};
@@ -31,6 +32,7 @@ pub(super) struct Lines<'s> {
     /// The sequences that were found before all were read.
     sought: Locked<Vec<Sequence>>,
     files: Locked<HashMap<u64, Option<Arc<str>>>>,
+    damaged: AtomicBool,
 }
 
 /// A row: where in the source an address stands. `None` where the compiler says there is no such place (line 0).
@@ -60,7 +62,13 @@ impl<'s> Lines<'s> {
     pub fn new(unit: UnitRef<'_, 's>) -> Option<Lines<'s>> {
         let program = LineProgram::new(unit.line_program.as_ref()?.header())?;
         let (sequences, reach) = (OnceLock::new(), OnceLock::new());
-        Some(Lines { program, sequences, reach, sought: Locked::default(), files: Locked::default() })
+        let (sought, files) = (Locked::default(), Locked::default());
+        Some(Lines { program, sequences, reach, sought, files, damaged: AtomicBool::new(false) })
+    }
+
+    /// Returns true if the table turned out to be damaged when it was read.
+    pub fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
     }
 
     /// The row that covers `pc`, from a sequence `accept` agrees with (it gets the sequence's first address and the one
@@ -192,6 +200,7 @@ impl<'s> Lines<'s> {
                 true
             });
             if outcome.is_err() {
+                self.damaged.store(true, Ordering::Relaxed);
                 return Vec::new();
             }
             sequences.sort_by_key(|sequence| sequence.begin);

@@ -181,7 +181,9 @@ impl<'s> Symbols<'s> {
         let code_size = module.code_section_size();
         if let Some(dwarf) = dwarf_of(module) {
             let debug = DebugInfo::new(dwarf, code_size, SplitFinder::new(neighbours));
-            if !debug.is_empty() && self.accept(debug, module, "DWARF".to_owned()) {
+            if debug.is_empty() {
+                self.problems.extend(debug.damage());
+            } else if self.accept(debug, module, "DWARF".to_owned()) {
                 return;
             }
         }
@@ -275,6 +277,7 @@ impl<'s> Symbols<'s> {
             problems.push(format!("the line table of its debug info names no file ({path}), so {instead}"));
         }
         if let Some(debug) = &self.debug {
+            problems.extend(debug.damage());
             if debug.gave_up() {
                 problems.push("its debug info asks for more work than is sound: not all of it was read".to_owned());
             }

@@ -29,6 +29,8 @@ pub(super) struct UnitIndex {
     ranges: Vec<UnitRange>,
     /// Units that do not say which addresses they cover.
     rangeless: Vec<u32>,
+    /// The offset in `.debug_info` from which on nothing was read, because no header of a unit can be there.
+    pub damaged_from: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +75,7 @@ impl UnitIndex {
                 index.rangeless.push(unit);
             }
         }
+        index.damaged_from = heads.damaged_from();
         index.add_aranges(dwarf, code_size, work);
         index.ranges.sort_unstable_by_key(|range| (range.begin, range.unit));
         let mut reach = 0;

@@ -9,6 +9,7 @@ use super::names::FunctionsByName;
 use super::place::{self, CodePlace, Counted, File};
 use super::{Printed, Rule, Trace};
 use crate::binaries::{Binaries, Binary, BinaryStore, Found, Refused, Slot, Verification};
+use crate::lang::go;
 use crate::limits::{MAX_NAME, MAX_TRIED, shorten};
 use crate::locate::check::{self, Fit};
 use crate::locate::{CallOffset, Convention, Options, Searched, stages};
@@ -142,6 +143,7 @@ impl<'s> Locator<'s> {
                 frame.code_offset = frame.code_offset.filter(|&offset| offset != 0);
             }
         }
+        warnings.extend(short_of_go(trace));
         if trace.tangled {
             warnings.push(format!(
                 "line {}: its frames are mixed with those of another trace, and only their numbers tell them apart",
@@ -302,6 +304,17 @@ impl<'s> Locator<'s> {
         let same_name = modules.iter().any(own_name);
         Ok((places, Rank { same_name, names: named, agreeing: fit.1, checked: fit.0 }))
     }
+}
+
+/// A warning for a trace that may lack frames, as Go keeps them in memory.
+fn short_of_go(trace: &Trace) -> Option<String> {
+    let oldest = go::oldest_known(trace.frames.iter().map(|frame| frame.function.as_deref()))?;
+    Some(format!(
+        "line {}: the calls before {} may be missing: of a goroutine that has waited, the engine knows only what it \
+         has called since; Go's own traceback and a core dump have them all",
+        trace.line,
+        shorten(oldest, MAX_NAME),
+    ))
 }
 
 /// Warnings for frames whose functions are known only by a name that several functions have.

@@ -31,6 +31,27 @@ const MAX_TASKS: usize = 1 << 20;
 /// The number of frames that are listed of all goroutines together.
 const MAX_FRAMES: usize = 1 << 20;
 
+/// The function that runs all others of a Go program, one after the other.
+const SCHEDULER: &str = "wasm_pc_f_loop";
+
+/// The function of a program's main goroutine.
+const MAIN: &str = "runtime.main";
+
+/// Returns the oldest function of a goroutine that an engine listed, if the callers of that function may be missing: a
+/// goroutine that has waited, or whose stack has moved, is run on from its youngest function, and the engine's stack
+/// has none of its callers. `None` if no caller is missing, or the program is not Go's.
+pub fn oldest_known<'n>(functions: impl Iterator<Item = Option<&'n str>>) -> Option<&'n str> {
+    let mut oldest = None;
+    for function in functions {
+        match function {
+            Some(SCHEDULER) => return oldest,
+            Some(MAIN) => return None,
+            function => oldest = function,
+        }
+    }
+    None
+}
+
 /// The state of the engine when the Go program ended. Integers are as Go's globals hold them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Registers {
