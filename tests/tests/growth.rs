@@ -666,6 +666,52 @@ fn what_many_entries_share_is_read_once() {
     grow_as_their_input(None, &cases);
 }
 
+/// A dump of a program with so many names of functions, in one section or each in one of its own.
+fn named(count: usize, sections: bool) -> Vec<u8> {
+    let names = |numbers: std::ops::Range<usize>| {
+        let named = numbers.clone().map(|at| [build::leb(at as u64), build::name(&format!("f{at}"))].concat());
+        let list = [build::leb(numbers.len() as u64), named.collect::<Vec<_>>().concat()].concat();
+        [&[1][..], &build::leb(list.len() as u64), &list].concat()
+    };
+    let each = if sections { 1 } else { count.max(1) };
+    let all: Vec<Vec<u8>> = (0..count).step_by(each).map(|at| names(at..at + each)).collect();
+    with_sections(&all.iter().map(|names| ("name", &names[..])).collect::<Vec<_>>())
+}
+
+/// A dump of a program whose source map, which it holds itself, has so many mappings, sources, or maps of sections.
+fn mapped(what: &str, count: usize) -> Vec<u8> {
+    let plain = |mappings: &str, sources: usize| json!({"version": 3, "sources": vec!["a.ts"; sources], "names": [], "mappings": mappings});
+    let map = match what {
+        // Each begins a byte and a line after the one before.
+        "mappings" => plain(&format!("AAAA{}", ",CACA".repeat(count)), 1),
+        "sources" => plain("AAAA", count + 1),
+        _ => {
+            let section = |at| json!({"offset": {"line": 0, "column": at}, "map": plain("AAAA", 1)});
+            json!({"version": 3, "sections": (0..=count).map(section).collect::<Vec<_>>()})
+        }
+    };
+    let url = build::name(&format!("data:application/json,{map}"));
+    with_sections(&[("sourceMappingURL", &url)])
+}
+
+#[test]
+fn twice_the_names_and_mappings_take_twice_the_instructions() {
+    let folder = scratch();
+    let path = folder.path().join("dump");
+    std::fs::write(&path, mapped("mappings", 100)).unwrap();
+    let shown = Tool::new("coredump-bt").arg(&path).run().expect(0);
+    assert!(shown.text().contains("a.ts:"), "{}", shown.text());
+    let bt: &[&str] = &["coredump-bt", "--color", "never"];
+    let mut cases: Vec<Case<'_>> = vec![
+        ("names".into(), 5000, bt, Box::new(|count| named(count, false))),
+        ("sections of names".into(), 2000, bt, Box::new(|count| named(count, true))),
+    ];
+    for what in ["mappings", "sources", "maps of sections"] {
+        cases.push((what.into(), 2000, bt, Box::new(move |count| mapped(what, count))));
+    }
+    grow_as_their_input(None, &cases);
+}
+
 /// A type of a few entries whose name is long is written once for all variables of a frame.
 #[test]
 fn a_long_name_of_a_type_is_written_once() {
