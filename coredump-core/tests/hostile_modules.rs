@@ -1,31 +1,15 @@
 //! Tests hostile modules and components: what is read of them is bounded (`docs/limits.md`).
 
+mod crafted;
+
 use std::fs::File;
 
-use coredump_core::internals::binaries::{Binaries, BinaryStore};
 use coredump_core::internals::files::Files;
-use coredump_core::internals::locate::Options;
-use coredump_core::internals::read::read;
 use coredump_core::internals::symbols::{Neighbours, Symbols, SymbolsKind};
-use coredump_core::internals::variables::{Inspector, Limits, Variable};
+use coredump_core::internals::variables::Variable;
 use coredump_core::module::{Module, nested};
-use wasm_encoder::{
-    CodeSection, Component, CustomSection, Function, FunctionSection, ModuleSection, NestedComponentSection,
-    TypeSection, ValType,
-};
-
-/// A module of one function with this many locals.
-fn with_locals(count: u32) -> wasm_encoder::Module {
-    let mut types = TypeSection::new();
-    types.ty().function([], []);
-    let mut functions = FunctionSection::new();
-    functions.function(0);
-    let mut code = CodeSection::new();
-    code.function(Function::new([(count, ValType::I32)]).raw([0x00, 0x0b]));
-    let mut module = wasm_encoder::Module::new();
-    module.section(&types).section(&functions).section(&code);
-    module
-}
+use crafted::{variables, with_locals};
+use wasm_encoder::{Component, CustomSection, ModuleSection, NestedComponentSection};
 
 fn with_custom(name: &str, data: &[u8]) -> Vec<u8> {
     let mut module = with_locals(0);
@@ -120,35 +104,6 @@ fn a_source_map_beyond_the_bound_is_not_read() {
     let symbols = Symbols::load(&module, Neighbours::new(&files, Some(&path), None));
     assert_eq!(symbols.kind(), SymbolsKind::Nothing);
     assert!(symbols.problems().iter().any(|problem| problem.contains("256 MiB")), "{:?}", symbols.problems());
-}
-
-/// The variables of a frame at the `unreachable` of a module of one function, with these two sections of DWARF. The body
-/// of that function is at 2, behind the count of functions and its own size: five bytes.
-fn variables(abbreviations: &[u8], info: &[u8]) -> Vec<Variable> {
-    let mut module = with_locals(1);
-    let info = [&(info.len() as u32).to_le_bytes()[..], info].concat();
-    for (name, data) in [(".debug_abbrev", abbreviations), (".debug_info", &info)] {
-        module.section(&CustomSection { name: name.into(), data: data.into() });
-    }
-    let mut dump = wasm_encoder::Module::new();
-    let embedded = [vec![0], module.finish()].concat();
-    let sections: [(&str, &[u8]); 5] = [
-        ("core", b"\0\x01f"),
-        ("coremodules", b"\x01\0\x01f"),
-        ("coreinstances", b"\x01\0\0\0\0"),
-        // Frame: instance 0, function 0, at its `unreachable`.
-        ("corestack", b"\0\x04main\x01\0\0\0\x03\0\0"),
-        ("coredump.module", &embedded),
-    ];
-    for (name, data) in sections {
-        dump.section(&CustomSection { name: name.into(), data: data.into() });
-    }
-    let bytes = dump.finish();
-    let mut dump = read(&bytes).unwrap();
-    let store = BinaryStore::new();
-    let binaries = Binaries::settle(&store, &bytes, &mut dump, &Options::default());
-    let mut scopes = Inspector::new(&dump, &binaries).frame_variables(0, 0, &Limits::default());
-    std::mem::take(&mut scopes[0].variables)
 }
 
 /// A function whose frame base is found from its frame base; `v` lies at it.
