@@ -18,6 +18,10 @@ use crate::run;
 
 /// Answers a request.
 pub async fn answer(service: Arc<Service>, request: Request<Incoming>, peer: SocketAddr) -> Response<WasiBody> {
+    // The guest may take one host, and a proxy before us the other (RFC 9112, 3.2).
+    if request.headers().get_all(header::HOST).iter().nth(1).is_some() {
+        return answer::of_status(StatusCode::BAD_REQUEST);
+    }
     let limit = service.args.max_body;
     if announced(request.headers()).is_some_and(|length| length > limit) {
         return answer::of_status(StatusCode::PAYLOAD_TOO_LARGE);

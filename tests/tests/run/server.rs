@@ -501,6 +501,21 @@ fn requests_that_break_the_rules_are_refused_and_the_server_goes_on() {
     assert!(panics.all(|line| line.contains("panicked at src/lib.rs:")), "{said}");
 }
 
+/// HTTP wants it so (RFC 9112, 3.2): whoever looked at the request before may have taken the other host.
+#[test]
+fn a_request_with_two_hosts_is_refused() {
+    for component in ["http-service", "http-service3"] {
+        let server = Server::start(&[], component);
+        let status =
+            |hosts: &str| server.ask(&format!("GET / HTTP/1.1\r\n{hosts}connection: close\r\n\r\n"), b"").status;
+        assert_eq!(status("host: here\r\n"), 200, "{component}");
+        for hosts in ["host: here\r\nhost: there\r\n", "host: here\r\nHost: here\r\n"] {
+            assert_eq!(status(hosts), 400, "{component}: {hosts}");
+        }
+        assert!(server.dumps().is_empty());
+    }
+}
+
 /// 10,000 requests by 64 clients, of which every tenth crashes, at one of two places.
 #[test]
 fn of_a_storm_of_crashes_few_leave_dumps_and_no_other_request_fails() {
