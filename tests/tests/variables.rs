@@ -515,6 +515,37 @@ fn a_counter_is_not_shown_as_it_is_in_the_next_turn() {
     }
 }
 
+/// Debug information gives what a variable was before, or is to become (before.c). The truth is what the same program has
+/// without optimisation.
+#[test]
+fn a_variable_is_not_shown_as_it_was_before_a_loop_or_will_be_after_a_call() {
+    let heaviest = &[("first.heaviest", "9"), ("first.flags", "1")];
+    for (name, argument, frame, cases) in [
+        ("before-22-O1", "1", 0, &heaviest[..]),
+        ("before-22-O2", "1", 0, heaviest),
+        ("before-22-O2", "100", 0, &[("sum", "12"), ("last", "20"), ("good", "2"), ("i", "2")]),
+        ("before-O1", "2", 1, &[("wide", "7")]),
+        ("before-O1", "3", 1, &[("wide", "894")]),
+        ("before-22-O1", "5", 1, &[("turn", "1")]),
+        ("before-22-O1", "6", 1, &[("turn", "2")]),
+        ("before-22-Oz", "1000", 0, &[("turn", "1")]),
+    ] {
+        let module = fixture(&format!("modules/{name}.wasm"));
+        let folder = scratch();
+        let dump = folder.path().join("core");
+        let run = Tool::new("coredump-run").args(["-q", "--invoke", "run", "-o"]).arg(&dump).arg(&module);
+        run.arg(argument).run().expect(134);
+        let ask = |variable: &str| print(&dump, &module, frame, variable).filter(|value| is_known(value));
+        for (variable, truth) in cases {
+            let value = ask(variable);
+            assert!(value.as_deref().is_none_or(|value| value == *truth), "{name} {argument}: {variable} {value:?}");
+        }
+        if argument == "1" {
+            assert_eq!(ask("count").as_deref(), Some("3"), "{name}: what does not change is shown");
+        }
+    }
+}
+
 /// LLVM writes the discriminant -5 as one byte, and 251 as two.
 #[test]
 fn discriminants_with_a_sign_select_their_variants() {

@@ -41,7 +41,11 @@ impl<'s> FrameContext<'_, 's> {
         match value {
             AttributeValue::Exprloc(_) | AttributeValue::Block(_) => self.is_result(die, unit, value),
             _ if self.anothers.get_or_init(|| self.anothers()).contains(&die) => Some(Missing::OptimizedOut),
-            _ => self.merged.get_or_init(|| self.merged()).contains(&die).then(inexact),
+            _ if self.merged.get_or_init(|| self.merged()).contains(&die) => Some(inexact()),
+            list => {
+                let skipped = || self.units.unit(unit).is_some_and(|unit| self.is_before_its_loop(die, unit, list));
+                (!self.is_constant(die) && skipped()).then(inexact)
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! One frame's state, which location descriptions refer to.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -82,6 +82,8 @@ pub struct FrameContext<'f, 's> {
     pub stores: OnceCell<Option<Stores>>,
     /// The memo of the file offsets of instructions that may have been executed before.
     pub before: OnceCell<Option<HashSet<u64>>>,
+    /// The memo of the places in loops that did not run before the frame's instruction, by the active function.
+    pub skipped: RefCell<HashMap<usize, Vec<u64>>>,
     /// The memo of the parameters that are described in another's place.
     pub anothers: OnceCell<HashSet<Die>>,
     /// The memo of the structures that were merged with another.

@@ -5,9 +5,11 @@
 //! changes of descriptions; a description of a constant begins where the source has the assignment, not where the code
 //! is; and a piece that did not change is described in its local again when another piece moves.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use gimli::{AttributeValue, Encoding};
+use wasmparser::Operator;
 
 use super::forms::{DescriptionForm, PieceExpression, ValueForm, form, locals, on_stack, parts, shape, value_form};
 use super::frame::FrameContext;
@@ -16,13 +18,17 @@ use super::trust::{Object, Since, Trust, rewritten};
 use crate::catalog::units::{Attr, Bytes, UnitRef, is_of_old_llvm};
 use crate::location::Missing;
 use crate::symbols::{CodeExtent, LineRow};
-use crate::unwind::moved::{may_precede, moves_down};
+use crate::unwind::moved::{goes_straight, may_precede, moves_down};
+use crate::unwind::paths::Paths;
 
 /// Locals of one description that are followed to where they are written next.
 const REPLACED: usize = 8;
 
 /// Instructions between a loop and a place after it.
 const BETWEEN: usize = 1_000;
+
+/// Instructions of a loop.
+const TURN: usize = 5_000;
 
 /// Loops around one place that are looked at.
 const LOOPS: usize = 8;
@@ -63,7 +69,11 @@ impl<'s> FrameContext<'_, 's> {
             if self.is_never_given(unit, &all[..=at], &since) {
                 return Err(inexact());
             }
-            if object != Object::Constant && self.is_ahead(&all[at], &since, unit.encoding()) {
+            let ahead = || {
+                self.is_ahead(&all[at], &since, unit.encoding())
+                    || self.is_of_line_below(&all[at], &since, unit.encoding())
+            };
+            if object != Object::Constant && ahead() {
                 return Err(inexact());
             }
             return Ok(Some((*expression, Trust::Within(range.clone(), since))));
@@ -208,11 +218,19 @@ impl<'s> FrameContext<'_, 's> {
                 // The row in which the loop begins may be of what is before it.
                 let belongs = |row: &&LineRow| row.address.saturating_add(code) >= around.start || row.line == its.line;
                 let of_file = |row: &&LineRow| row.file == its.file && row.line != 0;
-                let inside = &rows[at(around.start).unwrap_or(0)..=at(around.end).unwrap_or(0)];
-                let inside = || inside.iter().filter(belongs).filter(of_file);
-                let columns = || inside().filter(|row| row.line == its.line).map(|row| row.column);
-                let keyword = columns().min()?;
-                let tested = columns().any(|column| keyword < column && column < its.column);
+                // Code that only leaves the loop may be inside of it.
+                let back = |paths: &Paths| paths.back_around(around.start, TURN, |offset| !around.contains(&offset));
+                let (turn, _) = self.paths().and_then(back)?;
+                let inside: BTreeSet<usize> = turn.passed.iter().filter_map(|(offset, _)| at(*offset)).collect();
+                let inside = || inside.iter().map(|&at| &rows[at]).filter(belongs).filter(of_file);
+                let before = |row: &&LineRow| row.line == its.line && row.column < its.column;
+                let keyword = inside().filter(before).map(|row| row.column).min()?;
+                let compared = || turn.passed.iter().filter(|(offset, _)| self.compares(*offset));
+                let tested = inside().filter(before).any(|row| keyword < row.column)
+                    || compared()
+                        .filter_map(|(offset, _)| rows.get(at(*offset)?))
+                        .filter(of_file)
+                        .any(|row| before(&row));
                 let first = inside().map(|row| row.line).min()? == its.line;
                 // The turn is left by branches of other lines than that which counts.
                 let left = || self.paths()?.back(now, BETWEEN, |offset| around.contains(&offset));
@@ -223,6 +241,61 @@ impl<'s> FrameContext<'_, 's> {
                 Some(tested && first && within)
             };
             loops.iter().any(|around| is_header(around) == Some(true)).then_some(())
+        };
+        find().is_some()
+    }
+
+    /// Returns true if the instruction at a file offset compares two numbers.
+    fn compares(&self, offset: u64) -> bool {
+        let comparison = |operator: &Operator<'_>| {
+            use Operator as O;
+            matches!(
+                operator,
+                O::I32Eq
+                    | O::I32Ne
+                    | O::I32LtS
+                    | O::I32LtU
+                    | O::I32GtS
+                    | O::I32GtU
+                    | O::I32LeS
+                    | O::I32LeU
+                    | O::I32GeS
+                    | O::I32GeU
+                    | O::I64Eq
+                    | O::I64Ne
+                    | O::I64LtS
+                    | O::I64LtU
+                    | O::I64GtS
+                    | O::I64GtU
+                    | O::I64LeS
+                    | O::I64LeU
+                    | O::I64GeS
+                    | O::I64GeU
+            )
+        };
+        self.binary.module().operator_at(offset).is_some_and(|operator| comparison(&operator))
+    }
+
+    /// Returns true if a description begins where code of a line below writes the local, with no way to the frame's
+    /// instruction but straight on: LLVM computes the next value before a call that stands above it in the source, and
+    /// says from there on that it is the variable's.
+    fn is_of_line_below(&self, (range, expression): &Listed<'_>, since: &Since, encoding: Encoding) -> bool {
+        let find = || {
+            let DescriptionForm::ValueInLocal = form(expression, encoding)? else { return None };
+            let local = *locals(expression, encoding).first()?;
+            let (module, writes) = (self.binary.module(), self.writes()?);
+            let code = module.code_section_start()?;
+            let start = since.start(local).unwrap_or(range.start).checked_add(code)?;
+            let now = self.pc.checked_add(code)?;
+            // A value is computed before it is written.
+            let computed = writes.start(local, start)?.checked_sub(code)?.checked_sub(1)?;
+            if !goes_straight(module, self.frame.function?, start, now) {
+                return None;
+            }
+            let ((_, own), (_, its)) = (self.row(self.pc)?, self.row(computed)?);
+            let inside = |pc: u64| self.units.inlined(self.function?, pc).last().map(|inlined| inlined.0);
+            let below = own.file == its.file && own.line != 0 && its.line > own.line;
+            (below && inside(self.pc) == inside(computed)).then_some(())
         };
         find().is_some()
     }

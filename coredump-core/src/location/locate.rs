@@ -152,6 +152,7 @@ impl<'s> FrameContext<'_, 's> {
             Some(base) => ObjectLocation::whole(Place::Memory(base)),
             None => location::evaluate(&machine, unit.encoding(), expression, None),
         };
+        let location = if object == Object::Constant { location } else { self.without_cleared(unit, value, location) };
         // A frame base that the dump does not hold is found by what the code says of the stack pointer.
         let base = match (&self.frame.locals, self.recovered.inferred) {
             (Some(_), _) => "frame base",
@@ -161,6 +162,19 @@ impl<'s> FrameContext<'_, 's> {
         let described = crate::location::describe::description(expression, unit.encoding(), base);
         let unnamed = unnamed || described.starts_with('+');
         (location, if unnamed { format!("{base} {described}").trim_end().to_owned() } else { described })
+    }
+
+    /// Leaves out the parts of an object that debug information gives as zero though they may have changed.
+    fn without_cleared(&self, unit: UnitRef<'_, 's>, value: Attr<'s>, mut location: ObjectLocation) -> ObjectLocation {
+        let cleared = if location.pieces.len() > 1 { self.cleared_parts(unit, value) } else { Vec::new() };
+        let mut start = 0u64;
+        for piece in &mut location.pieces {
+            if cleared.iter().any(|part| part.start == start) {
+                piece.place = Place::Missing(inexact());
+            }
+            start = start.saturating_add(piece.bits.unwrap_or(0));
+        }
+        location
     }
 
     /// Finds an object that debug information no longer describes, by its last description on the way here. A variable
@@ -216,7 +230,7 @@ impl<'s> FrameContext<'_, 's> {
     }
 
     /// Returns true if a variable keeps its initial value: it is a reference, `this`, or declared `const`.
-    fn is_constant(&self, die: Die) -> bool {
+    pub(super) fn is_constant(&self, die: Die) -> bool {
         let mut at = self.units.type_of(die);
         for _ in 0..8 {
             let Some(ty) = at.and_then(|at| self.units.type_at(at)) else { return false };

@@ -14,6 +14,7 @@ mod ended;
 mod evaluation;
 mod forms;
 pub mod frame;
+mod initial;
 mod listed;
 mod lists;
 mod locate;

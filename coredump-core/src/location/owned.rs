@@ -167,7 +167,7 @@ impl<'s> FrameContext<'_, 's> {
 
     /// Returns the line of a function of the source at a code address: of its own code there, or of its call that is
     /// inlined. `None` if it is not active there.
-    fn line_in(&self, owner: &scope::Function, pc: u64) -> Option<u64> {
+    pub(super) fn line_in(&self, owner: &scope::Function, pc: u64) -> Option<u64> {
         let calls = self.units.inlined(self.function?, pc);
         let inside = match owner.inlined {
             true => calls.iter().position(|call| call.0 == owner.die.offset)? + 1,

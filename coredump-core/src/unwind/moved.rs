@@ -62,6 +62,26 @@ fn only_computes(bytes: &[u8]) -> bool {
     matches!(bytes, [0x45..=0xc4, ..] | [0xfc, 0..=7, ..])
 }
 
+/// Returns true if control comes from file offset `start` to `at` straight on, and from nowhere else.
+pub fn goes_straight(module: &Module<'_>, function: u32, start: u64, at: u64) -> bool {
+    let straight = || {
+        let end = usize::try_from(module.body(function)?.end).ok()?;
+        let first = usize::try_from(start).ok()?;
+        let mut operators = OperatorsReader::new(BinaryReader::new(module.bytes().get(first..end)?, first));
+        for _ in 0..BETWEEN {
+            let (operator, offset) = operators.read_with_offset().ok()?;
+            if offset as u64 >= at {
+                return (offset as u64 == at).then_some(());
+            }
+            if may_be_joined_after(&operator) {
+                return None;
+            }
+        }
+        None
+    };
+    straight().is_some()
+}
+
 /// Returns true if straight code ends at an instruction or begins there.
 pub fn bounds_straight_code(operator: &Operator<'_>) -> bool {
     use Operator as O;

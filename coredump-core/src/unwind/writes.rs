@@ -43,6 +43,8 @@ pub struct Writes {
     by_global: HashMap<u32, Vec<u64>>,
     /// Locals to which a constant is added in place, and where.
     counters: HashMap<u32, Vec<u64>>,
+    /// Locals that are given the sum of a local and a constant, and where.
+    sums: HashMap<u32, Vec<u64>>,
     /// The instructions that give each value to a local, and that local.
     given: HashMap<Pushed, Vec<(u64, u32)>>,
     /// The file offsets at which instructions end that leave a value on the operand stack, in order.
@@ -68,6 +70,9 @@ impl Writes {
             let next = Pushed::from_operator(&operator);
             match operator {
                 Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
+                    if matches!(sum, AdditionProgress::Of(_)) {
+                        writes.sums.entry(local_index).or_default().push(offset);
+                    }
                     if sum == AdditionProgress::Of(local_index) {
                         writes.counters.entry(local_index).or_default().push(offset);
                     }
@@ -114,6 +119,16 @@ impl Writes {
         self.counters.get(&local).is_some_and(|writes| writes.iter().any(counts))
     }
 
+    /// Returns true if a loop begins between two offsets.
+    pub fn has_loop(&self, between: &Range<u64>) -> bool {
+        self.loops.iter().any(|around| between.contains(&around.start))
+    }
+
+    /// Returns all loops.
+    pub fn loops(&self) -> impl Iterator<Item = &Range<u64>> {
+        self.loops.iter()
+    }
+
     /// Returns the loops around an instruction.
     pub fn loops_around(&self, at: u64) -> impl Iterator<Item = &Range<u64>> {
         self.loops.iter().filter(move |around| around.contains(&at))
@@ -125,11 +140,11 @@ impl Writes {
         around.min_by_key(|around| around.end - around.start)
     }
 
-    /// Returns the start of the instruction that ends at `end`, if it adds a constant to a local in a loop, and the
-    /// loops around it, innermost first.
+    /// Returns the start of the instruction that ends at `end`, if it gives a local the sum of a local and a constant in a
+    /// loop, and the loops around it, innermost first.
     pub fn counted(&self, local: u32, end: u64) -> Option<(u64, Vec<&Range<u64>>)> {
-        let writes = self.counters.get(&local).filter(|_| self.defines(local, end))?;
-        let write = *writes[..writes.partition_point(|&write| write < end)].last()?;
+        let write = self.start(local, end)?;
+        self.sums.get(&local)?.binary_search(&write).ok()?;
         let mut loops: Vec<&Range<u64>> = self.loops.iter().filter(|around| around.contains(&write)).collect();
         loops.sort_by_key(|around| around.end - around.start);
         (!loops.is_empty()).then_some((write, loops))
@@ -149,6 +164,12 @@ impl Writes {
     pub fn end(&self, local: u32, at: u64) -> Option<u64> {
         let index = self.by_local.get(&local)?.binary_search(&at).ok()?;
         self.ends.get(&local)?.get(index).copied()
+    }
+
+    /// Returns where the instruction that writes a local and ends at `end` begins.
+    pub fn start(&self, local: u32, end: u64) -> Option<u64> {
+        let index = self.ends.get(&local)?.binary_search(&end).ok()?;
+        self.by_local.get(&local)?.get(index).copied()
     }
 
     /// Returns the offsets of the instructions that read a local.
@@ -213,6 +234,7 @@ impl AdditionProgress {
             (AdditionProgress::Constant(local), O::I32Add | O::I32Sub | O::I64Add | O::I64Sub) => {
                 AdditionProgress::Of(*local)
             }
+            (AdditionProgress::Local(local), O::LocalTee { .. }) => AdditionProgress::Local(*local),
             (AdditionProgress::Of(local), O::LocalSet { .. } | O::LocalTee { .. }) => AdditionProgress::Of(*local),
             _ => AdditionProgress::Nothing,
         };

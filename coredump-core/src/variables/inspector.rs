@@ -1,6 +1,6 @@
 //! Reads the variables of a dump's frames, and evaluates expressions in them.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -280,6 +280,7 @@ impl<'c> Inspector<'c> {
                 merged: OnceCell::new(),
                 blocks: OnceCell::new(),
                 turns: OnceCell::new(),
+                skipped: RefCell::default(),
                 optimised: OnceCell::new(),
                 base: OnceCell::new(),
                 reads_base: Cell::new(false),
