@@ -1,7 +1,7 @@
 //! Implements `--whatis`, which says what an address belongs to.
 
 use coredump_core::error::{ErrorKind, Result};
-use coredump_core::heap::{Block, Heap};
+use coredump_core::heap::{Block, Described, Heap};
 use coredump_core::memory::{Chunk, Memory};
 use coredump_core::regions::Use;
 use coredump_core::{Limits, Thread, Variable};
@@ -131,15 +131,16 @@ fn block<'a>(
         let what = found.what(&graph, &types, &block);
         facts.extend((!what.is_empty()).then_some(("type", what)));
         let beyond = || "none that is known: it lies beyond the type".to_owned();
-        if let Some(member) = types.described(&graph, &block, at) {
-            facts.push(("member", member.unwrap_or_else(beyond)));
-        } else if let Some((name, element)) = types.element(&graph, &block, at) {
-            if element.contains(&at) {
-                facts.extend(member(inspection, &name, element.start, at).map(|member| ("member", member)));
-            } else {
-                facts.push(("member", beyond()));
+        let known = match (types.described(&graph, &block, at), types.element(&graph, &block, at)) {
+            (Described::Member(member), _) => Some(member),
+            (Described::Beyond, _) => Some(beyond()),
+            (Described::Nothing, Some((name, element))) if element.contains(&at) => {
+                member(inspection, &name, element.start, at)
             }
-        }
+            (Described::Nothing, Some(_)) => Some(beyond()),
+            (Described::Nothing, None) => None,
+        };
+        facts.extend(known.map(|member| ("member", member)));
     }
     Ok(facts)
 }

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use super::apart::{self, Apart};
 use super::block::{Block, Damage, State};
-use super::links::{Link, Lists, broken_link, with_faults};
+use super::links::{BrokenLink, Link, Lists, broken_link, with_faults};
 use super::resume::resumes;
 use super::view::View;
 use super::{Allocator, AllocatorKind, Blocks, FoundHeap};
@@ -285,7 +285,10 @@ impl Dlmalloc {
             // A larger one may be the only one of its size in a tree, which names the one above it.
             may_be_alone: |at| self.is_in_tree(view, at),
         };
-        let broken = self.or_joined(view, broken_link(view, chunk, links, lists)?);
+        let broken = match broken_link(view, chunk, links, lists)? {
+            BrokenLink::Wrong(damage) => damage,
+            BrokenLink::FreedTwice { at, block } => self.freed_twice(view, at, block),
+        };
         // The designated victim, a free chunk that the state names, is in no list.
         let mut named = false;
         view.words(self.around.clone(), |at, value| {
@@ -306,12 +309,9 @@ impl Dlmalloc {
             && chunk.checked_add(size).is_some_and(|next| view.word(next) == Some(size))
     }
 
-    /// The damage, with the other block that it may be about: where a block was joined with a free one in front of it,
-    /// and is freed again, it is that one which comes into a list twice.
-    fn or_joined(&self, view: &View<'_>, damage: Damage) -> Damage {
-        let Some(block) = damage.block.filter(|block| damage == Damage::freed_twice(damage.address, *block)) else {
-            return damage;
-        };
+    /// The link at `at` leads back to `block`, which its list had already. Where a block was joined with a free one in
+    /// front of it, and is freed again, it is that one which comes into a list twice: then both are named.
+    fn freed_twice(&self, view: &View<'_>, at: u64, block: u64) -> Damage {
         let chunk = block - 2 * self.width;
         let head = |at: u64| view.word(at + self.width).unwrap_or(0);
         let end = chunk.saturating_add(head(chunk) & !FLAGS);
@@ -321,13 +321,13 @@ impl Dlmalloc {
             let says = head(*at) & (USED | PREVIOUS_USED) == USED && at.saturating_add(head(*at) & !FLAGS) <= end;
             says && view.word(*at) == Some(at - chunk)
         };
-        let places = (chunk + 4 * self.width..end).step_by(self.alignment as usize).take(JOINED);
-        match places.filter(was_joined).map(|at| at + 2 * self.width).next() {
+        let mut places = (chunk + 4 * self.width..end).step_by(self.alignment as usize).take(JOINED);
+        match places.find(was_joined).map(|at| at + 2 * self.width) {
             Some(joined) => {
                 let which = format!("it, or {joined:#x}, which was joined with it, was freed twice");
-                Damage { message: format!("a list of free blocks comes back to {block:#x}: {which}"), ..damage }
+                Damage::new(at, format!("a list of free blocks comes back to {block:#x}: {which}")).about(block)
             }
-            None => damage,
+            None => Damage::freed_twice(at, block),
         }
     }
 
@@ -480,8 +480,8 @@ struct ChunkWalk<'v> {
     /// The number of segments that are left.
     next: usize,
     chunk: Option<u64>,
-    /// The two blocks before, the nearer one first.
-    before: [Option<Block>; 2],
+    /// The chunks of the two blocks before, the nearer one first.
+    before: [Option<u64>; 2],
     /// The size of the chunk before, if that is free. `None` at a segment's start too.
     free_before: Option<u64>,
     /// A chunk of the newest segment, at which or after which the walk ends.
@@ -504,7 +504,7 @@ impl Iterator for ChunkWalk<'_> {
             }
             match self.step(chunk) {
                 Ok(Some(block)) => {
-                    self.before = [Some(block), self.before[0]];
+                    self.before = [Some(chunk), self.before[0]];
                     // A chunk that holds the record of its segment is the allocator's own.
                     let own = self.heap.records.binary_search(&block.address).is_ok();
                     if !own {
@@ -515,7 +515,7 @@ impl Iterator for ChunkWalk<'_> {
                 Err(damage) => {
                     self.chunk = None;
                     let wrong = if self.strict { self.wrong_size(chunk) } else { None };
-                    return Some(Err(wrong.unwrap_or_else(|| match self.before[0] {
+                    return Some(Err(wrong.unwrap_or_else(|| match self.block_before(0) {
                         // Nothing was written beyond the end of a block that others lie in.
                         Some(before) if damage.block.is_some_and(|block| block < before.end()) => damage,
                         before => damage.behind(before).led_by(self.header_before()),
@@ -534,14 +534,21 @@ impl ChunkWalk<'_> {
 
     /// The header of the block before.
     fn header_before(&self) -> Option<u64> {
-        Some(self.before[0]?.address - self.heap.width)
+        Some(self.before[0]? + self.heap.width)
+    }
+
+    /// The block before, or the one before that.
+    fn block_before(&self, number: usize) -> Option<Block> {
+        let chunk = self.before[number]?;
+        let head = self.view.word(chunk + self.heap.width)?;
+        let state = if head & USED != 0 { State::Used } else { State::Free };
+        Some(self.heap.block(chunk, head & !FLAGS, state))
     }
 
     /// The header of the block before, whose size led to `chunk` and not to where blocks go on.
     fn wrong_size(&self, chunk: u64) -> Option<Damage> {
         let Dlmalloc { width, alignment, .. } = *self.heap;
-        let [block, before] = self.before;
-        let wrong = self.header_before()? - width;
+        let wrong = self.before[0]?;
         // The size of a free block stands at its end, too.
         if self.free_before.is_some_and(|size| self.view.word(chunk) == Some(size)) {
             return None;
@@ -564,7 +571,7 @@ impl ChunkWalk<'_> {
         let head = self.view.word(wrong + width)?;
         let message =
             format!("the block's header holds {head:#x}, but its size is {:#x}, by where blocks go on", next - wrong);
-        Some(Damage::new(wrong + width, message).about(block?.address).behind(before))
+        Some(Damage::new(wrong + width, message).about(wrong + 2 * width).behind(self.block_before(1)))
     }
 
     /// The block at `chunk`, and on to the next one; `None` at a segment's end.
@@ -587,10 +594,8 @@ impl ChunkWalk<'_> {
             return Ok(None);
         }
         let limit = self.limit();
-        if size < 4 * width
-            || !size.is_multiple_of(alignment)
-            || chunk.checked_add(size).is_none_or(|next| next > limit)
-        {
+        // The alignment is a power of two: a division would take as long as all the rest.
+        if size < 4 * width || size & (alignment - 1) != 0 || chunk.checked_add(size).is_none_or(|next| next > limit) {
             return fail(format!("the block's header holds {head:#x}, which is no size of a block here"));
         }
         let state = if head & USED != 0 { State::Used } else { State::Free };
@@ -606,7 +611,7 @@ impl ChunkWalk<'_> {
                         format!("the size at the end of a free block is {foot:#x}, in its header it is {free:#x}");
                     let twice = self.heap.freed_after_join(self.view, chunk - free, chunk);
                     // The word is the free block's own.
-                    let owner = self.before[0].map_or(block, |before| before.address);
+                    let owner = self.before[0].map_or(block, |before| before + 2 * width);
                     return Err(twice.unwrap_or_else(|| Damage::new(chunk, message).about(owner)));
                 }
                 None => return Err(Damage::missing(chunk).about(block)),

@@ -175,7 +175,7 @@ impl Emmalloc {
             to,
             end: None,
         });
-        broken_link(view, region, links, lists)
+        broken_link(view, region, links, lists).map(Damage::from)
     }
 }
 

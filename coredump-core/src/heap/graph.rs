@@ -72,6 +72,15 @@ pub(super) fn contents(starts: &Starts, gap: u64, granule: u32) -> Range<u64> {
     start..end.saturating_sub(gap).max(start)
 }
 
+/// Calls `each` with the open blocks in one half of the memory and their numbers, by address, if the heaps are dense:
+/// without a look at the memory.
+pub(super) fn half_of_open(starts: &Starts, gap: u64, second: bool, mut each: impl FnMut(usize, &Block)) {
+    starts.each_open(second, |number, start, next| {
+        let end = next.unwrap_or(start).saturating_sub(gap);
+        each(number, &Block::new(start, end.saturating_sub(start), State::Used));
+    });
+}
+
 /// No block: the parent of one that a root points to.
 const NONE: u32 = u32::MAX;
 
@@ -94,6 +103,8 @@ pub(super) struct BlockPart {
     pub granule: u32,
     pub from: u64,
     pub to: u64,
+    /// Bytes of the whole block that can hold pointers.
+    pub room: u64,
 }
 
 /// Bytes of a part, and of all that are gone over at a time: what is found in them is put down.
@@ -137,7 +148,7 @@ pub(super) fn in_parts<C, F: Send>(
         let mut from = 0;
         loop {
             let to = (from + PART).min(end - start);
-            parts.push(BlockPart { granule, from, to });
+            parts.push(BlockPart { granule, from, to, room: end - start });
             bytes += to - from + 1;
             if bytes >= PARTS {
                 flush(context, &mut parts, &mut bytes);
@@ -156,17 +167,20 @@ struct Front<'s> {
     starts: &'s Starts,
     waiting: Vec<(u64, u32)>,
     found: Vec<(u32, u32)>,
+    /// The last value. The same one follows it where memory is filled with a pattern.
+    last: u64,
 }
 
 impl Front<'_> {
     fn new(starts: &Starts) -> Front<'_> {
-        Front { starts, waiting: Vec::with_capacity(WAITING), found: Vec::new() }
+        Front { starts, waiting: Vec::with_capacity(WAITING), found: Vec::new(), last: 0 }
     }
 
     /// Follows a value that may be an address. Always `true`: more are wanted.
     #[inline]
     fn add(&mut self, value: u64, from: u32) -> bool {
-        if self.starts.may_be_open(value) {
+        if value != self.last && self.starts.may_be_open(value) {
+            self.last = value;
             self.waiting.push((value, from));
             if self.waiting.len() == WAITING {
                 self.reach();
@@ -232,25 +246,29 @@ impl Collector<'_> {
     ) -> Collected<T> {
         let (unknown, behind) = (Vec::new(), Vec::new());
         let mut all = Collected { survey: Survey::default(), starts, unknown, teller, last: None, behind };
+        let gap = self.heap.allocator.gap();
+        // The address at which the next block would begin.
+        let mut room = u64::MAX;
         let survey = Survey::count(blocks, |block| {
             all.teller.see(view, &self.range, block);
-            if let Some(room) = all.last.map(|last| self.behind(&last)).filter(|&room| room < block.address) {
+            if room < block.address {
                 all.insert(room, false, end);
             }
             all.insert(block.address, block.state == State::Used, end);
             if matches!(block.state, State::Several | State::Unknown) {
                 all.unknown.push(block.address..block.end());
             }
+            room = self.behind(block, gap);
             all.last = Some(*block);
         });
         all.survey = survey;
         all
     }
 
-    /// Returns the address at which a block that follows this one would begin; if none follows, the free room after it
-    /// begins there.
-    fn behind(&self, block: &Block) -> u64 {
-        block.end().next_multiple_of(1 << self.shift) + self.heap.allocator.gap()
+    /// Returns the address at which a block that follows this one would begin, if `gap` bytes of the allocator's are
+    /// between them; if none follows, the free room after it begins there.
+    fn behind(&self, block: &Block, gap: u64) -> u64 {
+        block.end().next_multiple_of(1 << self.shift) + gap
     }
 
     /// All blocks in two halves, if that pays and both meet.
@@ -325,7 +343,7 @@ impl<'h, 'v> Graph<'h, 'v> {
             surveys.push(all.survey);
             // If no block follows the last one, the room after it begins where a block would.
             if let Some(last) = all.last {
-                starts.insert(collector.behind(&last), false);
+                starts.insert(collector.behind(&last, heap.allocator.gap()), false);
             }
         }
         starts.finish();
@@ -375,19 +393,6 @@ impl<'h, 'v> Graph<'h, 'v> {
     /// The bytes of the block at a granule, as far as they can hold pointers.
     fn contents(&self, granule: u32) -> Range<u64> {
         contents(&self.starts, self.gap, granule)
-    }
-
-    /// Calls `each` with the used blocks and their numbers, by address, if the heaps are dense: without a look at the
-    /// memory.
-    pub(super) fn each_used(&self, mut each: impl FnMut(usize, &Block)) {
-        let mut granules = self.starts.iter().enumerate().peekable();
-        while let Some((number, granule)) = granules.next() {
-            if self.starts.is_open(granule) {
-                let start = self.starts.address(granule);
-                let next = granules.peek().map_or(start, |(_, next)| self.starts.address(*next));
-                each(number, &Block::new(start, next.saturating_sub(self.gap).saturating_sub(start), State::Used));
-            }
-        }
     }
 
     /// Follows all pointers from `roots`; `parent` is called with each block reached and the one that led there first,
@@ -451,11 +456,19 @@ impl<'h, 'v> Graph<'h, 'v> {
         }
     }
 
-    /// The used blocks that nothing reachable points to, in the order of their heaps; not those that a garbage
-    /// collector frees. After them come pages that a program lost as a whole, as one block of unknown state where
+    /// The used blocks that nothing reachable points to, in the order of their heaps or by address; not those that a
+    /// garbage collector frees. After them come pages that a program lost as a whole, as one block of unknown state where
     /// several follow each other.
     pub fn leaks(&mut self, roots: &Roots, mut each: impl FnMut(&Block)) {
         self.mark(roots, |_, _, _| {});
+        // Those that were not reached are still open.
+        if self.is_dense() {
+            for second in [false, true] {
+                half_of_open(&self.starts, self.gap, second, |_, block| each(block));
+            }
+            self.starts.reopen();
+            return;
+        }
         for heap in self.heaps.iter() {
             let blocks = heap.blocks(self.view).filter_map(Result::ok);
             for block in blocks.filter(|block| block.state == State::Used) {

@@ -43,6 +43,29 @@ pub struct Lists<H, I, F, A> {
     pub may_be_alone: A,
 }
 
+/// A fault in the links of a free block.
+#[derive(Clone, Debug)]
+pub enum BrokenLink {
+    /// A link leads where it should not, or is not in the dump.
+    Wrong(Damage),
+    /// The link at an address leads back to a block that its list had already.
+    FreedTwice {
+        /// The address of the link.
+        at: u64,
+        /// The block, as the program has it.
+        block: u64,
+    },
+}
+
+impl From<BrokenLink> for Damage {
+    fn from(broken: BrokenLink) -> Damage {
+        match broken {
+            BrokenLink::Wrong(damage) => damage,
+            BrokenLink::FreedTwice { at, block } => Damage::freed_twice(at, block),
+        }
+    }
+}
+
 /// The first of these links of the free block at `record` that leads out of the heap or to what does not link back. If
 /// the neighbour is a head or a free block whose own link back is part of no pair, the neighbour's link is the broken
 /// one. If the list leads back to the neighbour without coming to its head, or a block links to itself, that one was
@@ -52,31 +75,36 @@ pub fn broken_link(
     record: u64,
     links: [Link; 2],
     lists: Lists<impl Fn(u64) -> bool, impl Fn(u64) -> bool, impl Fn(u64) -> bool, impl Fn(u64) -> bool>,
-) -> Option<Damage> {
+) -> Option<BrokenLink> {
     let Lists { header, is_head, .. } = &lists;
     let inside = |at: u64| is_head(at) || (lists.inside)(at);
     let is_free = |at: u64| is_head(at) || (lists.is_free)(at);
     let ends = links.map(|link| link.end);
-    let (record, damage) = links.into_iter().zip([links[1].to, links[0].to]).find_map(
+    let about = |record: u64, damage: Damage| {
+        BrokenLink::Wrong(if is_head(record) { damage } else { damage.about(record + header) })
+    };
+    links.into_iter().zip([links[1].to, links[0].to]).find_map(
         |(Link { at: offset, back: reverse, to, end }, other)| {
             let at = record.checked_add(offset)?;
-            let Some(link) = view.word(at) else { return Some((record, Damage::missing(at))) };
+            let Some(link) = view.word(at) else { return Some(about(record, Damage::missing(at))) };
             if end == Some(link) {
                 return None;
             }
-            let wrong = |at, to, link, what| {
-                Some(Damage::new(at, format!("the link of a free block to the {to} one, {link:#x}, {what}")))
+            let wrong = |record, at, to, link, what| {
+                let message = format!("the link of a free block to the {to} one, {link:#x}, {what}");
+                Some(about(record, Damage::new(at, message)))
             };
             let leads_out = "leads out of the heap";
             let one_way = "leads to a block that does not link back";
             let elsewhere =
                 "leads to a block that is elsewhere in the lists: it was freed twice, or the link was written over";
             if !inside(link) {
-                return Some((record, wrong(at, to, link, leads_out)?));
+                return wrong(record, at, to, link, leads_out);
             }
             let may_not_be_alone = |at: u64| !is_head(at) && !(lists.may_be_alone)(at);
+            let freed_twice = BrokenLink::FreedTwice { at, block: link.saturating_add(*header) };
             if link == record && may_not_be_alone(link) {
-                return Some((link, Damage::freed_twice(at, link + header)));
+                return Some(freed_twice);
             }
             let returned = link.saturating_add(reverse);
             match view.word(returned) {
@@ -92,17 +120,16 @@ pub fn broken_link(
                     let returns = |way, to| comes_back(view, link, way, to, is_end);
                     let twice = back == link && may_not_be_alone(link)
                         || is_first && !is_head(link) && (returns(offset, record) || returns(reverse, link));
-                    Some(match (is_known || is_free(link)) && !is_pair {
-                        _ if twice => (link, Damage::freed_twice(at, link + header)),
-                        true => (link, wrong(returned, other, back, if inside(back) { one_way } else { leads_out })?),
-                        false => (record, wrong(at, to, link, if is_pair { elsewhere } else { one_way })?),
-                    })
+                    match (is_known || is_free(link)) && !is_pair {
+                        _ if twice => Some(freed_twice),
+                        true => wrong(link, returned, other, back, if inside(back) { one_way } else { leads_out }),
+                        false => wrong(record, at, to, link, if is_pair { elsewhere } else { one_way }),
+                    }
                 }
-                None => Some((link, Damage::missing(returned))),
+                None => Some(about(link, Damage::missing(returned))),
             }
         },
-    )?;
-    Some(if is_head(record) { damage } else { damage.about(record + header) })
+    )
 }
 
 /// Returns true if the links at this offset lead from one free block to another one, or back to itself, and to no end

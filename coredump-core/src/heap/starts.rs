@@ -162,6 +162,34 @@ impl Starts {
         })
     }
 
+    /// Calls `each` with the number of each open block that begins in one half of the lines, its address, and that of
+    /// the next start.
+    pub fn each_open(&self, second: bool, mut each: impl FnMut(usize, u64, Option<u64>)) {
+        let middle = self.lines.len() / 2;
+        let (first, lines) = if second { (middle, &self.lines[middle..]) } else { (0, &self.lines[..middle]) };
+        let mut waiting: Option<(usize, u64)> = None;
+        for (index, line) in (first..).zip(lines) {
+            let mut number = line.before as usize;
+            for (word, (&starts, open)) in line.starts.iter().zip(line.open).enumerate() {
+                let mut left = starts;
+                while left != 0 {
+                    let bit = left.trailing_zeros();
+                    left &= left - 1;
+                    let address = self.address(granule(index, word, bit));
+                    if let Some((number, start)) = waiting.take() {
+                        each(number, start, Some(address));
+                    }
+                    waiting = (open >> bit & 1 != 0).then_some((number, address));
+                    number += 1;
+                }
+            }
+        }
+        if let Some((number, start)) = waiting {
+            let next = self.granule(start).and_then(|granule| self.after(granule));
+            each(number, start, next.map(|next| self.address(next)));
+        }
+    }
+
     /// Returns the number of starts.
     pub fn len(&self) -> usize {
         self.count as usize
@@ -370,6 +398,21 @@ mod tests {
             assert!(!starts.may_be_open(0x1010));
             starts.reopen();
         }
+    }
+
+    #[test]
+    fn both_halves_have_all_open_blocks_with_their_numbers_and_what_follows() {
+        let mut starts = Starts::new(0..0x10_0000, 3).unwrap();
+        // The block in the middle reaches from one half into the other.
+        let all: Vec<u64> = (0..3000).map(|number| number * 0x20).chain([0x7_0000, 0x9_0000, 0xa_0000]).collect();
+        all.iter().enumerate().for_each(|(number, &at)| starts.insert(at, number % 3 != 1));
+        starts.finish();
+        let mut seen = Vec::new();
+        for second in [false, true] {
+            starts.each_open(second, |number, start, next| seen.push((number, start, next)));
+        }
+        let open = all.iter().enumerate().filter(|(number, _)| number % 3 != 1);
+        assert!(seen.into_iter().eq(open.map(|(number, &at)| (number, at, all.get(number + 1).copied()))));
     }
 
     #[test]

@@ -222,7 +222,7 @@ impl Talc {
             Link { at: 0, back: self.width, to: "next", end: Some(0) },
             Link { at: self.width, back: 0, to: "previous", end: None },
         ];
-        broken_link(view, chunk, links, lists)
+        broken_link(view, chunk, links, lists).map(Damage::from)
     }
 }
 

@@ -227,7 +227,7 @@ impl Talc4 {
         };
         let is_head = |at| self.heads.contains(&at);
         let lists = Lists { header: 0, is_head, inside, is_free, may_be_alone: |_| false };
-        broken_link(view, chunk, links, lists)
+        broken_link(view, chunk, links, lists).map(Damage::from)
     }
 }
 

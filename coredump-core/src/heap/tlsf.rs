@@ -175,7 +175,7 @@ impl Tlsf {
         let is_free = |link: u64| end_of(link).and_then(|end| view.u32(end)).map(u64::from) == Some(link);
         // The heads of the lists link to blocks, but no block links back to them.
         let lists = Lists { header: 4, is_head: |_| false, inside, is_free: &is_free, may_be_alone: |_| false };
-        let broken = broken_link(view, at, links, lists);
+        let broken = broken_link(view, at, links, lists).map(Damage::from);
         let foot = at + size;
         broken.or_else(|| match view.u32(foot).map(u64::from) {
             None => Some(Damage::missing(foot).about(at + 4)),

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use super::bits::Bits;
 use super::block::{Block, State};
-use super::graph::{AHEAD, BlockPart, Graph, Teller, contents, in_parts, touch};
+use super::graph::{AHEAD, BlockPart, Graph, Teller, contents, half_of_open, in_parts, touch};
+use super::halves::both;
 use super::starts::{Queue, Starts};
 use super::survey::{Count, Survey};
 use super::told::Told;
@@ -17,6 +18,17 @@ use crate::variables::{ErasedBy, Grown, Members, Parts, Pointer, Shape, Shapes, 
 const MAX_ELEMENTS: u64 = 1 << 24;
 /// An allocator may round up by less than this: of smaller elements it is not known how many there are.
 const ROUNDING: u64 = 32;
+
+/// The answer of a program's runtime to what is at an address in a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Described {
+    /// A member: its name and type.
+    Member(String),
+    /// The address lies beyond the values that the block holds.
+    Beyond,
+    /// The runtime describes nothing there.
+    Nothing,
+}
 
 /// Used blocks and their bytes by type, the most bytes first.
 pub type Totals = Vec<(String, Count)>;
@@ -85,8 +97,8 @@ pub struct Types<'s> {
 /// In a `dense` heap blocks are hardly larger than their values: if a whole number of values does not fill the block,
 /// it begins something else, such as an object of a derived class.
 fn is_array(shape: &Shape, dense: bool, room: u64) -> bool {
-    let left = shape.size.and_then(|size| room.checked_rem(size)).unwrap_or(0);
-    !(shape.single || (dense && left >= ROUNDING))
+    let is_left = |size: u64| size > ROUNDING && room % size >= ROUNDING;
+    !(shape.single || (dense && shape.size.is_some_and(is_left)))
 }
 
 /// The input of a walk along typed pointers, which does not change on the way.
@@ -153,6 +165,9 @@ const ALIGNING: u64 = 16;
 
 /// Pointers that wait.
 const WAITING: usize = 512;
+
+/// Blocks whose types it pays to count on two processors.
+const WORTH_HALVING: usize = 1 << 16;
 
 /// The types that were found and are noted at once, while variables and tables are gone over.
 const MANY: usize = 1 << 16;
@@ -413,22 +428,29 @@ impl<'r> Reader<'r> {
 
     /// Follows the pointers in a part of a block, as often as its type fits into it.
     fn part(&mut self, shape: &Shape, part: BlockPart) {
-        let Scene { shapes, dense, .. } = *self.scene;
-        let contents = self.contents(part.granule);
+        let Scene { starts, shapes, dense, .. } = *self.scene;
+        let start = starts.address(part.granule);
+        let contents = start..start + part.room;
         let mut values = |shape: &Shape, range: Range<u64>| {
+            // In long arrays of numbers there is nothing to be found.
+            if shape.parts.is_empty() {
+                return;
+            }
             // A type without a size is there once.
             let size = shape.size.unwrap_or(0);
             let room = range.end.saturating_sub(range.start);
-            let count = room.checked_div(size).map(|count| if is_array(shape, dense, room) { count } else { 1 });
-            let count = count.map_or(1, |count| count.min(MAX_ELEMENTS));
+            let count = match room.checked_div(size) {
+                Some(count) if is_array(shape, dense, room) => count.min(MAX_ELEMENTS),
+                _ => 1,
+            };
             // Only the elements that begin in this part are read.
             let skipped = range.start - contents.start;
             let before = |offset: u64| {
                 let all = offset.saturating_sub(skipped);
                 if size == 0 { u64::from(all > 0) } else { all.div_ceil(size) }
             };
-            let first = before(part.from).min(count);
-            let last = if contents.start + part.to == contents.end { count } else { before(part.to).min(count) };
+            let first = if part.from == 0 { 0 } else { before(part.from).min(count) };
+            let last = if part.to == part.room { count } else { before(part.to).min(count) };
             for element in first..last {
                 self.pointers_at(shape, range.start + element * size);
             }
@@ -741,22 +763,33 @@ impl<'s> Types<'s> {
         let dense = graph.is_dense();
         // Most blocks are of few shapes: their names are made at last. Alone, and as arrays.
         let mut by_shape = vec![[Count::default(); 2]; self.shapes.all.len()];
-        let mut add = |number: usize, block: &Block| {
+        let add = |by_shape: &mut [[Count; 2]], number: usize, block: &Block| {
             let index = self.of.get(number).and_then(|&index| usize::from(index).checked_sub(1));
             if let Some(index) = index.filter(|_| !tellers.is_some_and(|tellers| tellers.contains(block.address))) {
                 let shape = &self.shapes.all[index];
-                let size =
-                    shape.size.filter(|_| shape.tail.is_none() && is_array(shape, dense, block.size)).unwrap_or(0);
-                let array = size > 0 && block.requested.unwrap_or(block.size) / size > 1;
+                let several = shape.size.and_then(|size| size.checked_mul(2)).filter(|&several| several > 0);
+                let array = several.is_some_and(|several| block.requested.unwrap_or(block.size) >= several)
+                    && shape.tail.is_none()
+                    && is_array(shape, dense, block.size);
                 by_shape[index][usize::from(array)].add(block);
             }
         };
         if dense {
-            graph.each_used(|number, block| add(number, block));
+            let (starts, gap) = (graph.starts(), graph.gap());
+            let half = |second: bool| {
+                let mut by_shape = by_shape.clone();
+                half_of_open(starts, gap, second, |number, block| add(&mut by_shape, number, block));
+                by_shape
+            };
+            let (first, second) = both(graph.len() >= WORTH_HALVING, || half(false), || half(true));
+            by_shape = first;
+            for (own, other) in by_shape.iter_mut().flatten().zip(second.into_iter().flatten()) {
+                own.join(other);
+            }
         } else {
             for block in graph.heaps().iter().flat_map(|heap| heap.blocks(graph.view())).filter_map(Result::ok) {
                 if let Some(number) = graph.number(block.address).filter(|_| block.state == State::Used) {
-                    add(number, &block);
+                    add(&mut by_shape, number, &block);
                 }
             }
         }
@@ -789,22 +822,24 @@ impl<'s> Types<'s> {
         (block.state == State::Used).then(|| (shape.name.clone(), range))
     }
 
-    /// The member of a block at an address, as the program's runtime describes it: its name and type. `Some(None)` if
-    /// the address lies beyond the values that the block holds.
-    pub fn described(&self, graph: &Graph<'_, '_>, block: &Block, at: u64) -> Option<Option<String>> {
+    /// What the program's runtime says of an address in a block.
+    pub fn described(&self, graph: &Graph<'_, '_>, block: &Block, at: u64) -> Described {
         // In larger blocks of Go an object may begin after the address of its type.
         const PLAIN: u64 = 512;
-        let shape = graph.number(block.address).and_then(|number| self.shape(number))?;
-        let offset = at.checked_sub(block.address).filter(|_| block.size <= PLAIN && block.state == State::Used)?;
+        let Some(shape) = graph.number(block.address).and_then(|number| self.shape(number)) else {
+            return Described::Nothing;
+        };
+        let offset = at.checked_sub(block.address).filter(|_| block.size <= PLAIN && block.state == State::Used);
+        let Some(offset) = offset else { return Described::Nothing };
         if self.shapes.covered.get(&block.address).is_some_and(|covered| offset >= *covered) {
-            return Some(None);
+            return Described::Beyond;
         }
         let Members { size, array, list } = &shape.members;
-        let start = if *array { offset - offset.checked_rem(*size)? } else { 0 };
+        let start = if *array { offset - offset.checked_rem(*size).unwrap_or(0) } else { 0 };
         // A last element that does not fit is room that rounding left.
         let fits = offset - start < *size && start + size <= block.size;
-        let member = list.iter().rfind(|(member, _)| *member <= offset - start).filter(|_| fits)?;
-        Some(Some(member.1.clone()))
+        let member = list.iter().rfind(|(member, _)| *member <= offset - start).filter(|_| fits);
+        member.map_or(Described::Nothing, |(_, member)| Described::Member(member.clone()))
     }
 
     /// Returns true if a block holds characters, whose text says more than the type.
