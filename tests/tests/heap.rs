@@ -33,7 +33,7 @@ pub enum Rounding {
 /// A guest: module, allocator's name, rounding.
 pub type Guest = (&'static str, &'static str, Rounding);
 
-pub const GUESTS: [Guest; 33] = [
+pub const GUESTS: [Guest; 34] = [
     ("heap-dlmalloc", "dlmalloc", Rounding::Below(16)),
     ("heap-wasisdk", "dlmalloc", Rounding::Below(16)),
     ("heap-emscripten", "dlmalloc", Rounding::Below(16)),
@@ -57,6 +57,7 @@ pub const GUESTS: [Guest; 33] = [
     ("heap-as-stub", "assemblyscript-stub", Rounding::Unknown),
     ("heap-wee", "wee_alloc", Rounding::From(0)),
     ("heap-talc4", "talc", Rounding::From(12)),
+    ("heap-talc4-arena", "talc", Rounding::From(12)),
     ("heap-talc5", "talc", Rounding::Several),
     ("heap-talc64", "talc", Rounding::Several),
     ("heap-lol", "lol_alloc", Rounding::Several),
@@ -79,7 +80,7 @@ fn width(name: &str) -> u64 {
 }
 
 /// Guests in Rust and for 64-bit memories cannot print.
-const QUIET: [&str; 14] = [
+const QUIET: [&str; 15] = [
     "heap-rust",
     "heap-rust-1.63",
     "heap-rust64",
@@ -90,6 +91,7 @@ const QUIET: [&str; 14] = [
     "heap-emmalloc64",
     "heap-wee",
     "heap-talc4",
+    "heap-talc4-arena",
     "heap-talc5",
     "heap-lol",
     "heap-mimalloc2",

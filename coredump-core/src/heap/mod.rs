@@ -224,7 +224,11 @@ impl Heap {
         found.iter_mut().for_each(FoundHeap::sort);
         // These are looked for page by page.
         let crates = (contents.size <= MOST_PAGED).then(|| {
-            [wee::find(&view, hints.initial, &places), talc4::find(&view, &places), talc::find(&view, &places)]
+            [
+                wee::find(&view, hints.initial, &places),
+                talc4::find(&view, hints.heap_base, &places),
+                talc::find(&view, &places),
+            ]
         });
         for heap in crates.into_iter().flatten().flatten() {
             let apart = |other: &FoundHeap| !overlap(&other.ranges, &heap.ranges);

@@ -45,8 +45,8 @@ struct ChunkPiece {
     broken: Option<Damage>,
 }
 
-/// The heaps whose state lies in one of `places`.
-pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
+/// The heaps whose state lies in one of `places`; `heap_base` is where static data ends, if that is known.
+pub fn find(view: &View<'_>, heap_base: Option<u64>, places: &[Range<u64>]) -> Option<FoundHeap> {
     let width = view.width();
     let first = places.iter().find_map(|place| {
         let mut first = None;
@@ -60,7 +60,9 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
     let base = heads.start - width;
     let mut pieces: Vec<ChunkPiece> = Vec::new();
     let mut end = view.memory().size / PAGE * PAGE;
-    while end > base {
+    // The first heap may be an array of the program's, with others behind all statics.
+    let arena = heap_base.filter(|heap_base| heads.end < *heap_base);
+    while end > arena.unwrap_or(base) {
         match piece(view, base, heads.end + width, end, AGREEING) {
             Some(piece) => {
                 end = piece.range.start / PAGE * PAGE;
@@ -69,10 +71,14 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
             None => end -= PAGE,
         }
     }
-    // The place of the first heap is certain: if no chunks lead there, those at the memory's end are broken.
-    if pieces.iter().all(|piece| piece.broken.is_none() && piece.range.start > base) {
-        let highest = pieces.last().map_or(view.memory().size / PAGE * PAGE, |piece| piece.range.start / PAGE * PAGE);
-        pieces.extend(piece(view, base, heads.end + width, highest, 0));
+    // The place of the first heap is certain. An array of the program's ends anywhere; else, if no chunks lead there, those
+    // at the memory's end are broken.
+    let first = heads.end + width;
+    let highest = pieces.last().map_or(view.memory().size / PAGE * PAGE, |piece| piece.range.start / PAGE * PAGE);
+    if let Some(limit) = arena {
+        pieces.extend(upwards(view, base, first, limit).or_else(|| downwards(view, base, first, limit)));
+    } else if pieces.iter().all(|piece| piece.broken.is_none() && piece.range.start > base) {
+        pieces.extend(piece(view, base, first, highest, 0));
     }
     pieces.reverse();
     let heap = Talc4 { width, heads, pieces };
@@ -81,6 +87,45 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
         ranges: heap.pieces.iter().map(|piece| piece.range.clone()).collect(),
         state: Vec::new(),
         allocator: Box::new(heap),
+    })
+}
+
+/// The first heap, if it is sound and ends below `limit`: from its first chunk on, each is followed by one whose tag or
+/// size names its start. No list of free chunks leads to where it ends, or beyond.
+fn upwards(view: &View<'_>, base: u64, first: u64, limit: u64) -> Option<ChunkPiece> {
+    let width = view.width();
+    let mut end = first;
+    while let Some(next) = after(view, base, end, limit) {
+        end = next;
+    }
+    let mut heads = (base + width..first - width).step_by(width as usize);
+    let goes_on = heads.any(|head| view.word(head).is_none_or(|chunk| chunk >= end));
+    let is_whole = |piece: &ChunkPiece| !goes_on && piece.broken.is_none() && piece.range.start == base;
+    piece(view, base, first, end, 0).filter(is_whole)
+}
+
+/// The first heap, if it is broken and ends below `limit`: up to the last chunks that agree.
+fn downwards(view: &View<'_>, base: u64, first: u64, limit: u64) -> Option<ChunkPiece> {
+    let width = view.width();
+    let highest = limit / width * width;
+    let mut ends = (0..=highest.checked_sub(first)? / width).map(|words| highest - words * width);
+    ends.find_map(|end| piece(view, base, first, end, AGREEING))
+}
+
+/// The end of the chunk that begins at an address: of a free one by its size, of a used one by the first tag that names
+/// its start.
+fn after(view: &View<'_>, base: u64, start: u64, limit: u64) -> Option<u64> {
+    let width = view.width();
+    let size = start.checked_add(2 * width).and_then(|at| view.word(at)).filter(|size| *size >= 3 * width);
+    let free = size.and_then(|size| start.checked_add(size)).filter(|end| *end <= limit && end.is_multiple_of(width));
+    let is_free = |end: &u64| matches!(chunk(view, base, *end, None), Ok(Some((at, State::Free))) if at == start);
+    free.filter(is_free).or_else(|| {
+        let mut end = None;
+        view.words(start.saturating_add(2 * width)..limit, |at, word| {
+            end = (word & !ABOVE_FREE == start | USED).then_some(at + width);
+            end.is_none()
+        });
+        end
     })
 }
 
