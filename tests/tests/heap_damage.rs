@@ -358,10 +358,10 @@ fn a_record_that_is_written_over_is_found_there_and_nowhere_before() {
             assert_eq!(first.as_deref(), Some(found.trim_end()), "{name}: {block:#x} of {size}: {}", checked.text());
             // Below a broken tag of talc's nothing is known, so that no link that leads there is wrong.
             let places = checked.text().matches("broken\taddress").count();
-            assert!(name != "heap-talc4" || places == 1, "{name}: {block:#x} of {size}: {}", checked.text());
+            assert!(record.is_some() || places == 1, "{name}: {block:#x} of {size}: {}", checked.text());
             // The tag that tells where the block begins is gone, but not those below it.
             let named = first_fact(&checked, "block") == format!("{block:#x}");
-            assert!(name != "heap-talc4" || named, "{name}: {block:#x} of {size}: {}", checked.text());
+            assert!(record.is_some() || named, "{name}: {block:#x} of {size}: {}", checked.text());
         }
     }
 }
@@ -708,6 +708,34 @@ fn a_link_to_a_block_that_is_used_is_found() {
         }
     }
     assert!(found > 20, "{found}: {all:?}");
+}
+
+#[test]
+fn a_used_block_whose_header_says_that_it_is_free_is_named_with_its_header() {
+    // A byte beyond the end of the block before may clear the bit in which wee_alloc keeps that a cell is used.
+    let (path, _) = died("heap-wee");
+    let bytes = std::fs::read(&path).expect("the dump can be read");
+    let all = blocks(&dump("heap-wee", &["--blocks"], &path).expect(0));
+    let possible = "in no list";
+    let mut found = 0;
+    for (&block, _) in all.iter().filter(|(_, block)| block.1 == "used").take(60) {
+        let Some(word) = plant(&mut bytes.clone(), block - 8, [0; 4]) else { continue };
+        let header = [word[0] & !1, word[1], word[2], word[3]];
+        let mut broken = bytes.clone();
+        // What the program keeps there is no address of a cell.
+        plant(&mut broken, block, *b"text").and_then(|_| plant(&mut broken, block - 8, header)).expect("a block");
+        let Some((first, checked)) = broken_at("heap-wee", &broken, block, b"text") else { continue };
+        let header = format!("the header at {:#x}", block - 8);
+        let what = first_fact(&checked, "what");
+        assert!(first == block && what.contains(&header) && what.contains(possible), "{}", checked.text());
+        found += 1;
+    }
+    // A block that is in a list is free: it is the link that was written over.
+    let of_listed = listed(&bytes, &all).into_iter().filter_map(|block| broken_at("heap-wee", &bytes, block, b"text"));
+    let links = of_listed.take(10).map(|(_, checked)| {
+        assert!(!first_fact(&checked, "what").contains(possible), "{}", checked.text());
+    });
+    assert!(links.count() > 5 && found > 20, "{found}: {all:?}");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //!
 //! Each piece is found by its cells alone: all of them must agree with their neighbours.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use super::apart;
@@ -294,21 +295,31 @@ impl Wee {
         }
         let blocks = self.blocks(view, false).filter_map(Result::ok).filter(|block| block.state == State::Free);
         let blocks = blocks.filter(|block| listed.contains(block.address - 2 * self.width));
-        blocks.filter(|block| self.broken_link(view, block.address).is_none()).find_map(|block| {
+        blocks.filter(|block| self.broken_link(view, block.address, true).is_none()).find_map(|block| {
             let link = view.word(block.address)? & !BITS;
             let message = || format!("the link of a free block to the next one, {link:#x}, leads to no free block");
             (link != 0 && !free.contains(link)).then(|| Damage::new(block.address, message()).about(block.address))
         })
     }
 
-    /// The link of a free cell to the next one of its list, if it leads to where no cell can be.
-    fn broken_link(&self, view: &View<'_>, block: u64) -> Option<Damage> {
+    /// The link of a free cell to the next one of its list, if it leads to where no cell can be. Of a cell that is in no
+    /// list, nothing but a bit of its header says that it is free.
+    fn broken_link(&self, view: &View<'_>, block: u64, is_listed: bool) -> Option<Damage> {
         let link = view.word(block)? & !BITS;
         // A piece whose first cell is broken is none of those that are known.
         let first = self.pieces.first().map_or(0, |piece| piece.start);
         let broken = link != 0 && !(link.is_multiple_of(self.width) && (first..view.memory().size).contains(&link));
-        let message = || format!("the link of a free block to the next one, {link:#x}, leads out of the heap");
-        broken.then(|| Damage::new(block, message()).about(block))
+        broken.then(|| {
+            let mut message = format!("the link of a free block to the next one, {link:#x}, leads out of the heap");
+            if !is_listed {
+                let header = block - 2 * self.width;
+                message += &format!(
+                    "; the block is in no list, so that it may be in use, and the header at {header:#x}, by which it \
+                     is free, written over"
+                );
+            }
+            Damage::new(block, message).about(block)
+        })
     }
 }
 
@@ -349,9 +360,16 @@ impl Allocator for Wee {
         if !strict {
             return Box::new(blocks);
         }
-        with_faults(blocks, move |block| match block.state {
-            State::Free => self.broken_link(view, block.address),
-            _ => None,
+        // Lists are gone over only if a link is broken.
+        let listed = OnceCell::new();
+        let is_listed = move |cell: u64| {
+            let listed = listed.get_or_init(|| self.listed(view));
+            listed.as_ref().is_none_or(|(listed, _)| listed.contains(cell))
+        };
+        with_faults(blocks, move |block| {
+            let broken = |is_listed| self.broken_link(view, block.address, is_listed);
+            let is_free = block.state == State::Free && broken(true).is_some();
+            is_free.then(|| broken(is_listed(block.address - 2 * width))).flatten()
         })
     }
 
