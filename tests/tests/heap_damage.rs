@@ -366,6 +366,35 @@ fn a_record_that_is_written_over_is_found_there_and_nowhere_before() {
     }
 }
 
+/// A free block may hold whole blocks from when it was in use, but it also has its size at its start.
+#[test]
+fn each_free_block_of_talc_is_named_whose_tag_is_broken() {
+    let folder = scratch();
+    let path = folder.path().join("tag.coredump");
+    for name in ["heap-talc4", "heap-talc4-arena"] {
+        let (honest, _) = died(name);
+        let bytes = std::fs::read(&honest).expect("the dump can be read");
+        let mut seen = 0;
+        let mut listed = blocks(&dump(name, &["--blocks"], &honest).expect(0));
+        // Nothing but the last tag tells where the array ends.
+        if name == "heap-talc4-arena" {
+            listed.pop_last();
+        }
+        for (block, (size, ..)) in listed.into_iter().filter(|(_, block)| block.1 == "free") {
+            let mut broken = bytes.clone();
+            if plant(&mut broken, block + size, *b"AAAA").is_none() {
+                continue;
+            }
+            seen += 1;
+            std::fs::write(&path, &broken).expect("a file can be written");
+            let checked = dump(name, &["--check"], &path).expect(1);
+            let named = first_fact(&checked, "block");
+            assert_eq!(named, format!("{block:#x}"), "{name}: {block:#x} of {size}: {}", checked.text());
+        }
+        assert!(seen > 5, "{name}: {seen}");
+    }
+}
+
 /// wee_alloc's pieces of memory are known by their cells: one that begins with a broken cell is known by its second one.
 #[test]
 fn the_first_cell_of_a_piece_that_is_written_over_is_found() {

@@ -24,6 +24,8 @@ const ABOVE_FREE: u64 = 2;
 const AGREEING: usize = 2;
 /// Chunks that follow each other below one whose tag is broken.
 const ENOUGH: usize = 4;
+/// Bytes below the place where a chunk may begin in which a free one is looked for.
+const FREE_SEARCH: u64 = 1 << 20;
 
 /// The heap.
 #[derive(Clone, Debug)]
@@ -189,8 +191,9 @@ fn piece(view: &View<'_>, base: u64, first: u64, end: u64, least: usize) -> Opti
     Some(ChunkPiece { range: start..end, ends, broken })
 }
 
-/// The start of the chunk that ends at `end`, if its tag does not tell: the highest address below it at which others
-/// end that follow each other.
+/// The start of the chunk that ends at `end`, if its tag does not tell: that of a free chunk, which is in a list and also
+/// has its size at its start, or else the highest address below it at which others end that follow each other. A free
+/// chunk may hold such chunks from when it was in use, so a start of it is looked for a little further down.
 fn start_of(view: &View<'_>, base: u64, first: u64, end: u64) -> Option<u64> {
     let width = view.width();
     let highest = end.checked_sub(3 * width)?;
@@ -208,8 +211,25 @@ fn start_of(view: &View<'_>, base: u64, first: u64, end: u64) -> Option<u64> {
         }
         true
     };
+    let is_free = |at: u64| {
+        let below = at.checked_sub(width).and_then(|tag| view.word(tag));
+        below.is_some_and(|tag| tag & (USED | ABOVE_FREE) == USED | ABOVE_FREE)
+            && view.word(at + 2 * width) == Some(end - at)
+            && view.word(at + width).and_then(|link| view.word(link)) == Some(at)
+    };
     let places = (0..=highest.checked_sub(first)? / width).map(|words| highest - words * width);
-    places.take_while(|_| view.may_follow()).find(others_end)
+    let mut nearest = None;
+    for at in places.take_while(|_| view.may_follow()) {
+        if is_free(at) && others_end(&at) {
+            return Some(at);
+        }
+        match nearest {
+            None if others_end(&at) => nearest = Some(at),
+            Some(nearest) if nearest - at >= FREE_SEARCH => break,
+            _ => {}
+        }
+    }
+    nearest
 }
 
 /// Start and state of the chunk that ends at `end`, above which lies one with the state `above`; `None` where a heap
