@@ -404,10 +404,9 @@ impl Output {
         let is_taken =
             |named: &io::Result<()>| matches!(named, Err(error) if error.kind() == io::ErrorKind::AlreadyExists);
         let name = name_with(companion, |naming| {
-            let tried = names.by_ref().map(|name| (file.name(&name, naming), name));
+            let mut tried = names.by_ref().map(|name| (file.name(&name, naming), name));
             let (named, name) = tried
-                .skip_while(|(named, _)| is_taken(named))
-                .next()
+                .find(|(named, _)| !is_taken(named))
                 .ok_or_else(|| io::Error::other(format!("{CLASHES} dumps of that name are there already")))?;
             named.map(|()| name)
         })?;
