@@ -166,7 +166,8 @@ impl<'s> LineProgram<'s> {
                         gimli::DW_LNE_set_address => {
                             // In 64-bit programs Binaryen 108 says that an address has four bytes, and writes eight.
                             // The other four, zeros, are then two instructions of no length, which do nothing.
-                            let address = matches!(operand.len(), 4 | 8).then_some(operand).ok_or(Damaged)?;
+                            let whole = operand.get(..usize::from(self.address_size));
+                            let address = whole.or((operand.len() == 4).then_some(operand)).ok_or(Damaged)?;
                             let address = address.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
                             dropped = address < now.address || address >= self.greatest_address - 1;
                             if !dropped {
@@ -324,10 +325,15 @@ pub(super) mod tests {
     }
 
     proptest! {
+        /// Of a program that gimli finds damaged, instructions without a length are passed over here.
         #[test]
         fn any_program_has_the_rows_that_gimli_finds(program in prop::collection::vec(instruction(), 0..40)) {
-            let (ours, theirs) = both(&program.concat());
-            prop_assert_eq!(ours, theirs);
+            let ((ours, our_outcome), (theirs, their_outcome)) = both(&program.concat());
+            if their_outcome {
+                prop_assert_eq!((ours, our_outcome), (theirs, their_outcome));
+            } else {
+                prop_assert!(ours.starts_with(&theirs), "{ours:?} {theirs:?}");
+            }
         }
 
         #[test]
