@@ -75,14 +75,38 @@ impl Until {
         }
     }
 
-    /// The remark about a stop that is not in the call that the program was in.
+    /// The remark about a stop where the program has run for long enough after the last call.
     pub fn behind(&self) -> String {
+        self.remark(self.stop.fuel)
+    }
+
+    /// The remark about a stop in a call that the program had not entered yet when it was stopped. It comes to that
+    /// call before it has run for as long as it may.
+    pub fn in_next_call(&self) -> String {
+        self.remark(None)
+    }
+
+    fn remark(&self, fuel: Option<u64>) -> String {
         let ran = |fuel: u64| format!("{} million instructions ", fuel.div_ceil(1_000_000));
-        let ran = self.stop.fuel.map(ran).unwrap_or_default();
+        let ran = fuel.map(ran).unwrap_or_default();
         let place = match self.calls {
             0 => format!("{ran}after its start"),
             calls => format!("{ran}after its call {calls} of the host"),
         };
         format!("; frames and values are those of a replay of it, stopped {place}, not at that very moment")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A signal that comes just before a call: the program that runs again comes to that call at once.
+    #[test]
+    fn a_stop_in_the_next_call_does_not_say_how_far_the_program_might_have_run() {
+        let stop = recording::ProgramStop { signal: Some(15), call: None, fuel: Some(2_000_000) };
+        let until = Until::new(Ending::Interrupted(Interruption::Signal(15)), stop, 1);
+        assert!(until.behind().contains("stopped 2 million instructions after its call 1 of the host"));
+        assert!(until.in_next_call().contains("stopped after its call 1 of the host"));
     }
 }

@@ -65,7 +65,7 @@ impl Replayer {
     async fn reached(&self, reached: Reached, store: StoreContextMut<'_, Host>) {
         match &self.goal.until {
             Some(until) => {
-                let remark = (!reached.exact).then(|| until.behind());
+                let remark = (!reached.exact).then(|| until.in_next_call());
                 self.stop(&until.ending, remark, store).await;
             }
             None => self.stop(&Ending::Watched, None, store).await,
