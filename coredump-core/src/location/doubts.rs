@@ -90,7 +90,7 @@ impl<'s> FrameContext<'_, 's> {
 
     /// The parts of a variable that this list describes at the frame's code address.
     fn in_parts(&self, unit: UnitRef<'_, 's>, list: &List<'s>) -> Option<InParts<'s>> {
-        let (range, expression) = list.all.iter().find(|(range, _)| range.contains(&self.pc))?;
+        let (range, expression) = list.at(self.pc)?;
         let mut parts = parts(expression, unit.encoding());
         parts.truncate(PARTS);
         let otherwise = |(other, before): &Listed<'s>| other.end == range.start && before.slice() != expression.slice();

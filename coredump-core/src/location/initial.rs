@@ -33,7 +33,7 @@ impl<'s> FrameContext<'_, 's> {
         let find = || {
             let list = self.lists.list(unit, value).ok().filter(|list| list.all.len() <= ENTRIES)?;
             let encoding = unit.encoding();
-            let (_, expression) = list.all.iter().find(|(range, _)| range.contains(&self.pc))?;
+            let (_, expression) = list.at(self.pc)?;
             let mut own = parts(expression, encoding);
             own.truncate(PARTS);
             own.retain(|part| {
@@ -75,7 +75,7 @@ impl<'s> FrameContext<'_, 's> {
                 return None;
             }
             let list = self.lists.list(unit, value).ok().filter(|list| list.all.len() <= ENTRIES)?;
-            let (_, expression) = list.all.iter().find(|(range, _)| range.contains(&self.pc))?;
+            let (_, expression) = list.at(self.pc)?;
             let same = |pc: &u64| {
                 list.all.iter().any(|(range, other)| range.contains(pc) && other.slice() == expression.slice())
             };

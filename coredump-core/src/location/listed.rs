@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use gimli::{AttributeValue, Encoding};
-use wasmparser::Operator;
 
 use super::forms::{DescriptionForm, PieceExpression, ValueForm, form, locals, on_stack, parts, shape, value_form};
 use super::frame::FrameContext;
@@ -245,35 +244,11 @@ impl<'s> FrameContext<'_, 's> {
         find().is_some()
     }
 
-    /// Returns true if the instruction at a file offset compares two numbers.
+    /// Returns true if the instruction at a file offset compares two integers (WebAssembly 2.0, section 5.4.6).
     fn compares(&self, offset: u64) -> bool {
-        let comparison = |operator: &Operator<'_>| {
-            use Operator as O;
-            matches!(
-                operator,
-                O::I32Eq
-                    | O::I32Ne
-                    | O::I32LtS
-                    | O::I32LtU
-                    | O::I32GtS
-                    | O::I32GtU
-                    | O::I32LeS
-                    | O::I32LeU
-                    | O::I32GeS
-                    | O::I32GeU
-                    | O::I64Eq
-                    | O::I64Ne
-                    | O::I64LtS
-                    | O::I64LtU
-                    | O::I64GtS
-                    | O::I64GtU
-                    | O::I64LeS
-                    | O::I64LeU
-                    | O::I64GeS
-                    | O::I64GeU
-            )
-        };
-        self.binary.module().operator_at(offset).is_some_and(|operator| comparison(&operator))
+        let bytes = self.binary.module().bytes();
+        let opcode = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset));
+        matches!(opcode, Some(0x46..=0x4f | 0x51..=0x5a))
     }
 
     /// Returns true if a description begins where code of a line below writes the local, with no way to the frame's

@@ -58,6 +58,13 @@ pub struct Lists<'s> {
     steps: Arc<Steps>,
 }
 
+impl<'s> List<'s> {
+    /// The first entry for a code address.
+    pub fn at(&self, pc: u64) -> Option<&Listed<'s>> {
+        self.all.iter().find(|(range, _)| range.contains(&pc))
+    }
+}
+
 impl<'s> Lists<'s> {
     /// Makes a memo that is empty. `steps` limits what is read for all frames.
     pub fn new(steps: Arc<Steps>) -> Self {

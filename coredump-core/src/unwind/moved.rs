@@ -8,14 +8,19 @@ use crate::module::Module;
 /// Instructions between two places.
 const BETWEEN: usize = 10_000;
 
+/// The instructions of a function from a file offset on.
+fn operators_from<'m>(module: &Module<'m>, function: u32, start: u64) -> Option<OperatorsReader<'m>> {
+    let end = usize::try_from(module.body(function)?.end).ok()?;
+    let start = usize::try_from(start).ok()?;
+    Some(OperatorsReader::new(BinaryReader::new(module.bytes().get(start..end)?, start)))
+}
+
 /// Returns true if the instruction at file offset `at` may have stood before `start` in the code from which LLVM made
 /// this: it gives a value that is taken from the operand stack, and nothing between acts on anything but values. LLVM
 /// moves such instructions, calls too, down to what takes their value (`WebAssemblyRegStackify.cpp`).
 pub fn moves_down(module: &Module<'_>, function: u32, start: u64, at: u64) -> bool {
     let moved = || {
-        let end = usize::try_from(module.body(function)?.end).ok()?;
-        let first = usize::try_from(start).ok()?;
-        let mut operators = OperatorsReader::new(BinaryReader::new(module.bytes().get(first..end)?, first));
+        let mut operators = operators_from(module, function, start)?;
         for _ in 0..BETWEEN {
             let (operator, offset) = operators.read_with_offset().ok()?;
             if offset as u64 >= at {
@@ -36,9 +41,7 @@ pub fn moves_down(module: &Module<'_>, function: u32, start: u64, at: u64) -> bo
 /// The offset of the instruction that gives the value which is there at file offset `end`, if that instruction may have
 /// stood before `at` in what the code was made of: it does nothing but compute, and is in one block with it.
 pub fn may_precede(module: &Module<'_>, function: u32, at: u64, end: u64) -> Option<u64> {
-    let last = usize::try_from(module.body(function)?.end).ok()?;
-    let first = usize::try_from(at).ok()?;
-    let mut operators = OperatorsReader::new(BinaryReader::new(module.bytes().get(first..last)?, first));
+    let mut operators = operators_from(module, function, at)?;
     let mut computed = None;
     for _ in 0..BETWEEN {
         if operators.original_position() as u64 >= end {
@@ -50,7 +53,7 @@ pub fn may_precede(module: &Module<'_>, function: u32, at: u64, end: u64) -> Opt
         }
         // An instruction that keeps the value in a local is part of computing it.
         if !matches!(operator, Operator::LocalSet { .. } | Operator::LocalTee { .. }) {
-            computed = only_computes(module.bytes().get(offset..last)?).then_some(offset as u64);
+            computed = only_computes(module.bytes().get(offset..)?).then_some(offset as u64);
         }
     }
     None
@@ -65,9 +68,7 @@ fn only_computes(bytes: &[u8]) -> bool {
 /// Returns true if control comes from file offset `start` to `at` straight on, and from nowhere else.
 pub fn goes_straight(module: &Module<'_>, function: u32, start: u64, at: u64) -> bool {
     let straight = || {
-        let end = usize::try_from(module.body(function)?.end).ok()?;
-        let first = usize::try_from(start).ok()?;
-        let mut operators = OperatorsReader::new(BinaryReader::new(module.bytes().get(first..end)?, first));
+        let mut operators = operators_from(module, function, start)?;
         for _ in 0..BETWEEN {
             let (operator, offset) = operators.read_with_offset().ok()?;
             if offset as u64 >= at {
