@@ -1,7 +1,7 @@
 //! Implements `--whatis`, which says what an address belongs to.
 
 use coredump_core::error::{ErrorKind, Result};
-use coredump_core::heap::{Block, Described, Heap};
+use coredump_core::heap::{Block, Heap, RuntimeMember};
 use coredump_core::memory::{Chunk, Memory};
 use coredump_core::regions::Use;
 use coredump_core::{Limits, Thread, Variable};
@@ -132,13 +132,13 @@ fn block<'a>(
         facts.extend((!what.is_empty()).then_some(("type", what)));
         let beyond = || "none that is known: it lies beyond the type".to_owned();
         let known = match (types.described(&graph, &block, at), types.element(&graph, &block, at)) {
-            (Described::Member(member), _) => Some(member),
-            (Described::Beyond, _) => Some(beyond()),
-            (Described::Nothing, Some((name, element))) if element.contains(&at) => {
+            (RuntimeMember::Member(member), _) => Some(member),
+            (RuntimeMember::Beyond, _) => Some(beyond()),
+            (RuntimeMember::Nothing, Some((name, element))) if element.contains(&at) => {
                 member(inspection, &name, element.start, at)
             }
-            (Described::Nothing, Some(_)) => Some(beyond()),
-            (Described::Nothing, None) => None,
+            (RuntimeMember::Nothing, Some(_)) => Some(beyond()),
+            (RuntimeMember::Nothing, None) => None,
         };
         facts.extend(known.map(|member| ("member", member)));
     }

@@ -6,7 +6,7 @@ use super::tree::{Node, NodeKind};
 use crate::catalog::types::Kind;
 use crate::catalog::units::Die;
 use crate::lang::{Meaning, quoted};
-use crate::values::{Described, Source, Value, is_signed};
+use crate::values::{DescribedArray, Source, Value, is_signed};
 
 /// The most elements of one slice.
 const SLICE: u64 = 1 << 20;
@@ -100,8 +100,8 @@ impl Evaluator<'_, '_, '_, '_> {
         match peeled.as_ref().map(|(_, ty)| &ty.kind) {
             Some(Kind::Pointer(_, target @ Some(_))) => row(*target, self.pointee(value, *target).source, None),
             Some(Kind::Array(array)) if array.described => match self.frame.described(value, array) {
-                Ok(Described::Array(value)) => self.elements(&value),
-                Ok(Described::Nothing(why)) => Err(format!("the array is {why}")),
+                Ok(DescribedArray::Array(value)) => self.elements(&value),
+                Ok(DescribedArray::Nothing(why)) => Err(format!("the array is {why}")),
                 Err(missing) => Err(format!("its elements are not known: {missing}")),
             },
             Some(Kind::Array(array)) => match array.dimensions.split_first() {

@@ -461,7 +461,7 @@ impl<'h, 'v> Graph<'h, 'v> {
     /// several follow each other.
     pub fn leaks(&mut self, roots: &Roots, mut each: impl FnMut(&Block)) {
         self.mark(roots, |_, _, _| {});
-        // Those that were not reached are still open.
+        // The blocks that were not reached are still open.
         if self.is_dense() {
             for second in [false, true] {
                 half_of_open(&self.starts, self.gap, second, |_, block| each(block));

@@ -40,7 +40,7 @@ pub use block::{Block, Damage, State};
 pub use graph::{ChainStep, Graph, Pointers, Roots};
 pub use preview::preview;
 pub use survey::{Class, Count, Survey};
-pub use types::{Described, Totals, Types, inventory};
+pub use types::{RuntimeMember, Totals, Types, inventory};
 pub use view::View;
 
 use hints::Hints;

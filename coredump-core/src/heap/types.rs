@@ -21,7 +21,7 @@ const ROUNDING: u64 = 32;
 
 /// The answer of a program's runtime to what is at an address in a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Described {
+pub enum RuntimeMember {
     /// A member: its name and type.
     Member(String),
     /// The address lies beyond the values that the block holds.
@@ -823,23 +823,23 @@ impl<'s> Types<'s> {
     }
 
     /// What the program's runtime says of an address in a block.
-    pub fn described(&self, graph: &Graph<'_, '_>, block: &Block, at: u64) -> Described {
+    pub fn described(&self, graph: &Graph<'_, '_>, block: &Block, at: u64) -> RuntimeMember {
         // In larger blocks of Go an object may begin after the address of its type.
         const PLAIN: u64 = 512;
         let Some(shape) = graph.number(block.address).and_then(|number| self.shape(number)) else {
-            return Described::Nothing;
+            return RuntimeMember::Nothing;
         };
         let offset = at.checked_sub(block.address).filter(|_| block.size <= PLAIN && block.state == State::Used);
-        let Some(offset) = offset else { return Described::Nothing };
+        let Some(offset) = offset else { return RuntimeMember::Nothing };
         if self.shapes.covered.get(&block.address).is_some_and(|covered| offset >= *covered) {
-            return Described::Beyond;
+            return RuntimeMember::Beyond;
         }
         let Members { size, array, list } = &shape.members;
         let start = if *array { offset - offset.checked_rem(*size).unwrap_or(0) } else { 0 };
         // A last element that does not fit is room that rounding left.
         let fits = offset - start < *size && start + size <= block.size;
         let member = list.iter().rfind(|(member, _)| *member <= offset - start).filter(|_| fits);
-        member.map_or(Described::Nothing, |(_, member)| Described::Member(member.clone()))
+        member.map_or(RuntimeMember::Nothing, |(_, member)| RuntimeMember::Member(member.clone()))
     }
 
     /// Returns true if a block holds characters, whose text says more than the type.

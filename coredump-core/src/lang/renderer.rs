@@ -16,7 +16,7 @@ use crate::limits::{MAX_NAME, shorten};
 use crate::location::Missing;
 use crate::location::frame::FrameContext;
 use crate::scope::VariableKind;
-use crate::values::{Described, Limits, Source, Status, Value, Variable, When, variable_value};
+use crate::values::{DescribedArray, Limits, Source, Status, Value, Variable, When, variable_value};
 
 /// The most nodes of all trees of one rendering.
 const NODES: u32 = 50_000;
@@ -187,8 +187,8 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
             Kind::Pointer(kind, target) => self.pointer(value, &ty, *kind, *target, depth),
             Kind::MemberPointer(target, _) => self.member_pointer(value, *target),
             Kind::Array(array) if array.described => match self.frame.described(value, array) {
-                Ok(Described::Array(value)) => self.show(&value, depth),
-                Ok(Described::Nothing(why)) => Shown::text(format!("<{why}>")),
+                Ok(DescribedArray::Array(value)) => self.show(&value, depth),
+                Ok(DescribedArray::Nothing(why)) => Shown::text(format!("<{why}>")),
                 Err(missing) => missing.into(),
             },
             Kind::Array(array) => self.array(value, array, &array.dimensions, depth),

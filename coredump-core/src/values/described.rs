@@ -14,7 +14,7 @@ use crate::location::frame::FrameContext;
 const DIMENSIONS: usize = 32;
 
 /// The object of a descriptor.
-pub enum Described {
+pub enum DescribedArray {
     /// An array or a text.
     Array(Value),
     /// None: it was not allocated, or the pointer points to nothing.
@@ -31,25 +31,25 @@ struct Dimension {
 
 impl<'s> FrameContext<'_, 's> {
     /// The array that a value of type `array`, a descriptor, describes.
-    pub fn described(&self, value: &Value, array: &Array) -> Result<Described, Missing> {
+    pub fn described(&self, value: &Value, array: &Array) -> Result<DescribedArray, Missing> {
         let (die, _) = self.units.peeled(value.ty).ok_or_else(Missing::not_captured)?;
         let entry = self.units.entry(die).ok_or_else(Missing::not_captured)?;
         let object = value.source.address();
-        let number = |name| entry.attr_value(name).map(|value| self.dynamic(die.unit, &value, object));
+        let number = |name| entry.attr_value(name).map(|value| self.property(die.unit, &value, object));
         for (name, without) in [(DW_AT_allocated, "not allocated"), (DW_AT_associated, "not associated")] {
             if number(name).transpose()? == Some(0) {
-                return Ok(Described::Nothing(without));
+                return Ok(DescribedArray::Nothing(without));
             }
         }
         let data = number(DW_AT_data_location).transpose()?;
         if data == Some(0) {
-            return Ok(Described::Nothing("not allocated"));
+            return Ok(DescribedArray::Nothing("not allocated"));
         }
-        let source = data.map_or_else(|| value.source.clone(), Source::Memory);
+        let source = data.map_or_else(|| value.source.clone(), |data| Source::Memory(data as u64));
         if let Some(length) = entry.attr_value(DW_AT_string_length) {
             let length = self.length_of_text(die.unit, &entry, &length, object)?;
             let ty = self.units.array_of(array.element, vec![Some(length)]);
-            return Ok(Described::Array(Value { ty: Some(ty), source }));
+            return Ok(DescribedArray::Array(Value { ty: Some(ty), source }));
         }
         let size = self.units.size_of(array.element).filter(|&size| size > 0);
         let size = size.ok_or_else(|| Missing::Malformed("an array whose elements have no size".into()))?;
@@ -63,7 +63,7 @@ impl<'s> FrameContext<'_, 's> {
             ty = Some(self.units.strided_array_of(ty, dimension.count, stride));
             next = stride.checked_mul(dimension.count);
         }
-        Ok(Described::Array(Value { ty, source }))
+        Ok(DescribedArray::Array(Value { ty, source }))
     }
 
     /// The length of a text: that of a variable, or the number at the address that an expression gives (DWARF 5, 5.11).
@@ -74,39 +74,30 @@ impl<'s> FrameContext<'_, 's> {
         length: &Attr<'s>,
         object: Option<u64>,
     ) -> Result<u64, Missing> {
-        let number = self.dynamic(unit, length, object)?;
+        let number = self.property(unit, length, object)?;
         if !matches!(length, AttributeValue::Exprloc(_)) {
-            return Ok(number);
+            return u64::try_from(number).map_err(|_| unknown_shape());
         }
         let size = [DW_AT_string_length_byte_size, DW_AT_byte_size].into_iter().find_map(|name| text.attr_value(name));
         let size = size.and_then(|size| size.udata_value()).unwrap_or(u64::from(self.address_size()));
-        Ok(Value::in_memory(None, number).unsigned(self, size)? as u64)
+        Ok(Value::in_memory(None, number as u64).unsigned(self, size)? as u64)
     }
 
     /// The dimensions of an array in the order in which they are written.
     fn dimensions(&self, array: Die, object: Option<u64>) -> Result<Vec<Dimension>, Missing> {
-        let first = self.units.language(array.unit).first_index();
         let mut dimensions = Vec::new();
         let mut failed = None;
         self.units.children(array, |child, entry| {
-            let number =
-                |name| entry.attr_value(name).map(|value| self.dynamic(child.unit, &value, object)).transpose();
             let read = || {
-                let count = match number(DW_AT_count)? {
-                    Some(count) => count,
-                    None => {
-                        let lower = number(DW_AT_lower_bound)?.map_or(first, |lower| lower as i64);
-                        let upper = number(DW_AT_upper_bound)?.ok_or_else(unknown_shape)? as i64;
-                        let count = upper.checked_sub(lower).and_then(|more| more.checked_add(1));
-                        count.map_or(0, |count| count.max(0) as u64)
-                    }
-                };
-                let stride = number(DW_AT_byte_stride)?;
+                // A last index below the first one is that of no elements.
+                let count = self.count(child.unit, entry, object)?.max(0);
+                let stride = entry.attr_value(DW_AT_byte_stride);
+                let stride = stride.map(|stride| self.property(child.unit, &stride, object)).transpose()?;
                 // Backwards, or a bit after the other.
-                if stride.is_some_and(|stride| (stride as i64) < 0) || entry.has_attr(DW_AT_bit_stride) {
+                if stride.is_some_and(|stride| stride < 0) || entry.has_attr(DW_AT_bit_stride) {
                     return Err(unknown_shape());
                 }
-                Ok(Dimension { count, stride })
+                Ok(Dimension { count: count as u64, stride: stride.map(|stride| stride as u64) })
             };
             match entry.tag {
                 DW_TAG_subrange_type => match read() {
@@ -124,16 +115,29 @@ impl<'s> FrameContext<'_, 's> {
         }
     }
 
-    /// A property of a type: a constant, the value of a variable, or an expression over the address of the object.
-    fn dynamic(&self, unit: u32, property: &Attr<'s>, object: Option<u64>) -> Result<u64, Missing> {
-        if let AttributeValue::Exprloc(expression) = property {
-            return self.computed(unit, expression.0, object.ok_or(Missing::OptimizedOut)?);
+    /// The number of elements of a dimension (DWARF 5, 5.13), which may depend on variables and on the `object` that
+    /// has the array's type. It is below zero where the last index is more than one below the first.
+    pub(super) fn count(&self, unit: u32, dimension: &Entry<'s>, object: Option<u64>) -> Result<i128, Missing> {
+        let property = |name| dimension.attr_value(name).map(|value| self.property(unit, &value, object)).transpose();
+        if let Some(count) = property(DW_AT_count)? {
+            return Ok(count);
         }
-        if let Some(constant) = property.udata_value().or_else(|| property.sdata_value().map(|value| value as u64)) {
+        let lower = property(DW_AT_lower_bound)?.unwrap_or_else(|| self.units.language(unit).first_index().into());
+        let upper = property(DW_AT_upper_bound)?.ok_or_else(unknown_shape)?;
+        upper.checked_sub(lower).and_then(|more| more.checked_add(1)).ok_or_else(unknown_shape)
+    }
+
+    /// A property of a type: a constant, the value of a variable, or an expression over the address of the object.
+    fn property(&self, unit: u32, property: &Attr<'s>, object: Option<u64>) -> Result<i128, Missing> {
+        if let AttributeValue::Exprloc(expression) = property {
+            let number = self.computed(unit, expression.0, object.ok_or(Missing::OptimizedOut)?)?;
+            return Ok(i128::from(number as i64));
+        }
+        if let Some(constant) = property.udata_value().map(i128::from).or(property.sdata_value().map(i128::from)) {
             return Ok(constant);
         }
         let variable = self.units.target(unit, property).ok_or_else(unknown_shape)?;
-        Ok(plain_number(self, variable)? as u64)
+        plain_number(self, variable)
     }
 }
 

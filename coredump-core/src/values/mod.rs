@@ -16,7 +16,7 @@ use crate::catalog::units::Die;
 use crate::location::frame::FrameContext;
 use crate::location::{Missing, ObjectLocation, Piece, Place};
 
-pub use described::Described;
+pub use described::DescribedArray;
 pub use variable::{Limits, Scope, Status, Variable, When};
 
 /// Size in bytes of the largest object that is put together from pieces.

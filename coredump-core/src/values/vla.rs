@@ -3,7 +3,6 @@
 
 use gimli::constants::*;
 
-use super::plain_number;
 use crate::catalog::types::{Array, Kind, PointerKind};
 use crate::catalog::units::Die;
 use crate::location::frame::FrameContext;
@@ -44,7 +43,6 @@ impl FrameContext<'_, '_> {
     /// The dimensions of an array; lengths that are in variables are read from these.
     fn lengths(&self, array: Die, known: &Array) -> Vec<Option<u64>> {
         let mut lengths = known.dimensions.clone();
-        let first = self.units.language(array.unit).first_index();
         let is_reversed = self.units.entry(array).is_some_and(|entry| self.units.stores_columns(array.unit, &entry));
         if is_reversed {
             lengths.reverse();
@@ -53,15 +51,8 @@ impl FrameContext<'_, '_> {
         self.units.children(array, |child, entry| {
             if matches!(entry.tag, DW_TAG_subrange_type | DW_TAG_enumeration_type) {
                 if let Some(length) = lengths.get_mut(at).filter(|length| length.is_none()) {
-                    let count = entry.attr_value(DW_AT_count).map(|count| (count, 0));
-                    let lower = entry.attr_value(DW_AT_lower_bound).map_or(Some(first), |lower| lower.sdata_value());
-                    let upper = || Some((entry.attr_value(DW_AT_upper_bound)?, 1i128 - i128::from(lower?)));
-                    let bound = count.or_else(upper);
-                    *length = bound.and_then(|(bound, more)| {
-                        let variable = self.units.target(child.unit, &bound)?;
-                        let number = plain_number(self, variable).ok()?;
-                        u64::try_from(number.checked_add(more)?).ok()
-                    });
+                    let count = self.count(child.unit, entry, None).ok();
+                    *length = count.and_then(|count| u64::try_from(count).ok());
                 }
                 at += 1;
             }
