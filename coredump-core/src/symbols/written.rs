@@ -63,7 +63,31 @@ pub fn base(name: &'static str, encoding: gimli::DwAte, size: u64) -> Written {
 /// One unit of C++ with these entries, and the offset of each label in it.
 pub fn debug(version: u16, entries: Vec<Written>) -> (Arc<DebugInfo<'static>>, HashMap<&'static str, usize>) {
     let language = (DW_AT_language, WrittenValue::Number(u64::from(DW_LANG_C_plus_plus_14.0)));
-    let root = entry(DW_TAG_compile_unit, "", [language], entries);
+    let Sections { info, abbreviations, labels } =
+        sections(version, &entry(DW_TAG_compile_unit, "", [language], entries));
+    let (info, abbreviations): (&[u8], &[u8]) = (info.leak(), abbreviations.leak());
+    let dwarf = load(|id| match id {
+        gimli::SectionId::DebugInfo => Some(info),
+        gimli::SectionId::DebugAbbrev => Some(abbreviations),
+        _ => None,
+    });
+    let files = Box::leak(Box::new(Files::default()));
+    let debug = DebugInfo::new(dwarf, 1 << 20, SplitFinder::new(Neighbours::new(files, None, None)));
+    (Arc::new(debug), labels)
+}
+
+/// The sections of one unit.
+pub struct Sections {
+    /// `.debug_info`
+    pub info: Vec<u8>,
+    /// `.debug_abbrev`
+    pub abbreviations: Vec<u8>,
+    /// The offset of each label in the unit.
+    pub labels: HashMap<&'static str, usize>,
+}
+
+/// One unit with this root.
+pub fn sections(version: u16, root: &Written) -> Sections {
     let mut labels = HashMap::new();
     // In the first pass the labels' offsets are not known yet; since all references have the same size, offsets are
     // right in the second.
@@ -74,21 +98,13 @@ pub fn debug(version: u16, entries: Vec<Written>) -> (Arc<DebugInfo<'static>>, H
             5.. => [&[0; 4], &version.to_le_bytes()[..], &[DW_UT_compile.0, 4], &[0; 4]].concat(),
             _ => [&[0; 4], &version.to_le_bytes()[..], &[0; 4], &[4]].concat(),
         };
-        writer.write(&root);
+        writer.write(root);
         labels = std::mem::take(&mut writer.found);
     }
     let length = (writer.info.len() - 4) as u32;
     writer.info[..4].copy_from_slice(&length.to_le_bytes());
     writer.abbreviations.push(0);
-    let (info, abbreviations): (&[u8], &[u8]) = (writer.info.leak(), writer.abbreviations.leak());
-    let dwarf = load(|id| match id {
-        gimli::SectionId::DebugInfo => Some(info),
-        gimli::SectionId::DebugAbbrev => Some(abbreviations),
-        _ => None,
-    });
-    let files = Box::leak(Box::new(Files::default()));
-    let debug = DebugInfo::new(dwarf, 1 << 20, SplitFinder::new(Neighbours::new(files, None, None)));
-    (Arc::new(debug), labels)
+    Sections { info: writer.info, abbreviations: writer.abbreviations, labels }
 }
 
 #[derive(Default)]

@@ -7,6 +7,8 @@
 //!
 //! [`Inspector`] is for the variables of frames; `shapes` follows pointers from the variables of a whole program.
 
+#[cfg(test)]
+mod hostile_types;
 mod inspector;
 mod shapes;
 
