@@ -141,7 +141,7 @@ impl Choices<'_> {
         Number(self.one(of))
     }
 
-    fn to_type(&mut self) -> (DwAt, WrittenValue) {
+    fn typed(&mut self) -> (DwAt, WrittenValue) {
         (DW_AT_type, To(self.one(&TYPES)))
     }
 
@@ -171,7 +171,7 @@ impl Choices<'_> {
         let tag = self.one(&[DW_TAG_member, DW_TAG_member, DW_TAG_inheritance]);
         let name = (DW_AT_name, Text(self.one(&MEMBER_NAMES)));
         let place = (DW_AT_data_member_location, self.number(&[0, 1, 4, 8]));
-        entry(tag, "", [name, self.to_type(), place], vec![])
+        entry(tag, "", [name, self.typed(), place], vec![])
     }
 
     fn dimension(&mut self) -> Written {
@@ -186,7 +186,7 @@ impl Choices<'_> {
                 let name = (DW_AT_name, Text(self.one(&TYPE_NAMES)));
                 let size = (DW_AT_byte_size, self.number(&[0, 4, 8, 16, 1 << 40]));
                 let members = (0..self.below(4)).map(|_| self.member()).collect::<Vec<_>>();
-                let argument = entry(DW_TAG_template_type_parameter, "", [self.to_type()], vec![]);
+                let argument = entry(DW_TAG_template_type_parameter, "", [self.typed()], vec![]);
                 entry(tag, label, [name, size], members.into_iter().chain([argument]).collect())
             }
             kind @ 3..6 => {
@@ -195,20 +195,20 @@ impl Choices<'_> {
                     4 => Some((DW_AT_byte_stride, self.number(&[0, 1, 4, 1 << 60]))),
                     _ => None,
                 };
-                let attributes = [self.to_type()].into_iter().chain(more);
+                let attributes = [self.typed()].into_iter().chain(more);
                 let dimensions = (0..self.below(3)).map(|_| self.dimension()).collect();
                 entry(DW_TAG_array_type, label, attributes, dimensions)
             }
             6 => entry(DW_TAG_string_type, label, [(DW_AT_string_length, self.property())], vec![]),
             _ => {
                 let tags = [DW_TAG_pointer_type, DW_TAG_reference_type, DW_TAG_typedef, DW_TAG_enumeration_type];
-                entry(self.one(&tags), label, [self.to_type()], vec![])
+                entry(self.one(&tags), label, [self.typed()], vec![])
             }
         }
     }
 
     fn variable(&mut self, name: &'static str) -> Written {
-        let attributes = [(DW_AT_name, Text(name)), self.to_type(), (DW_AT_location, self.expression())];
+        let attributes = [(DW_AT_name, Text(name)), self.typed(), (DW_AT_location, self.expression())];
         entry(DW_TAG_variable, name, attributes, vec![])
     }
 }
