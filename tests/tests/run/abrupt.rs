@@ -63,8 +63,11 @@ fn a_recording_without_its_dump_is_not_left() {
         let options = ["-o", "dumps/%e.coredump", "--dir", "data::/"];
         let mut child = start(folder.path(), READER, &options);
         let dumps = folder.path().join("dumps");
-        // The first dump has its name already. The recording and the second one have none yet.
-        let both = || unnamed(child.id()).iter().filter(|file| file.starts_with(&dumps)).count() == 2;
+        // The first dump has its name already. The recording and the second dump have none yet.
+        let both = || {
+            dumps.join("app.coredump").exists()
+                && unnamed(child.id()).iter().filter(|file| file.starts_with(&dumps)).count() == 2
+        };
         let ended = || !Path::new(&format!("/proc/{}/exe", child.id())).exists();
         until("second dump", || both() || ended());
         send("INT", &child);
