@@ -59,7 +59,8 @@ show() { # the core dump
     for debugger in gdb new; do
         echo "  $($debugger -nx --version | sed -nE '1s,.* ([0-9]+\.[0-9]+).*,gdb \1,p')"
         $debugger -nx -q -batch -ex 'print prices[0]' -ex 'print served' -ex 'print total' \
-            -ex 'print current == prices' shop "$1" 2>&1 | grep -E '^(\$[0-9]|Cannot)' | sed -E 's/^\$[0-9] = /    /; s/^Cannot.*/    cannot access/'
+            -ex 'print current == prices' shop "$1" 2>&1 | grep -E '^(\$[0-9]|Cannot)' |
+            sed -E 's/^\$[0-9] = /    /; s/^Cannot.*/    cannot access/'
     done
     echo '  LLDB'
     venv/bin/lldb --no-lldbinit --batch -o "target create shop --core $1" \
