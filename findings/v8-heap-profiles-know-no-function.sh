@@ -69,7 +69,7 @@ const show = (node, depth) => {
   const [, name] = url.match(/^wasm:.*\/(\w+)-/) ?? [];
   const module = name ? ` of ${name}, ${lineNumber}:${columnNumber}` : "";
   const amount = Math.round(node.selfSize / 32 / 50000);
-  console.log(`${"  ".repeat(depth)}${functionName}${module}${amount ? `: ${amount} × 50000 objects` : ""}`);
+  console.log(`${"  ".repeat(depth)}${functionName}${module}${name && amount ? `: ${amount} × 50000 objects` : ""}`);
   node.children.forEach((child) => show(child, depth + 1));
 };
 const find = (node) => node.callFrame.functionName == "main" ? node : node.children.map(find).find((found) => found);
@@ -92,7 +92,7 @@ Node 22.20.0
     js-to-wasm:i: of users, 0:105: 3 × 50000 objects
     js-to-wasm:i: of users, 0:112: 1 × 50000 objects
     js-to-wasm:i: of users, 0:119
-      build: 1 × 50000 objects
+      build
 Node 24.19.0
   main
     start
@@ -102,6 +102,6 @@ Node 24.19.0
     js-to-wasm:i: of users, 0:105: 3 × 50000 objects
     js-to-wasm:i: of users, 0:112: 1 × 50000 objects
     js-to-wasm:i: of users, 0:119
-      build: 1 × 50000 objects
+      build
 EXPECTED
 echo 'seen as described'
