@@ -6,12 +6,12 @@
 # core dump at that instruction, as with engines that look whether the fault was in compiled code or in the guest's
 # memory.
 # Seen: the handler that wasm2c's runtime installs takes each SIGSEGV and SIGBUS of the process for the guest's, and
-# asks neither for the instruction nor for the address. A null pointer in an import, or in a library that it calls, is "Call
-# stack exhausted", for it is not a fault of permissions; a write to a constant is one, and is "Out-of-bounds access in
-# linear memory or a table". The call of the export ends with that trap, the host's functions are left in the middle (a
-# lock stays locked, memory is lost), and the host, which handles traps, goes on. There is no dump and no signal, and
-# whoever debugs it looks for a deep recursion in the guest. With WASM_RT_SKIP_SIGNAL_RECOVERY the host installs a
-# handler of its own, which can look at the address.
+# asks neither for the instruction nor for the address. A null pointer in an import, or in a library that it calls, is
+# "Call stack exhausted", for it is not a fault of permissions; a write to a constant is one, and is "Out-of-bounds
+# access in linear memory or a table". The call of the export ends with that trap, the host's functions are left in the
+# middle (a lock stays locked, memory is lost), and the host, which handles traps, goes on. There is no dump and no
+# signal, and whoever debugs it looks for a deep recursion in the guest. With WASM_RT_SKIP_SIGNAL_RECOVERY the host
+# installs a handler of its own, which can look at the address.
 set -euo pipefail
 
 command -v gcc-12 > /dev/null && [ -e /usr/share/wabt/wasm2c/wasm-rt-impl.c ] && command -v wasm2c > /dev/null ||
