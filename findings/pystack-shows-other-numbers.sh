@@ -1,6 +1,6 @@
 #!/bin/bash
 # The values of a Python program's variables that pystack reads out of its core dump. pystack 1.7.2 (PyPI); Python
-# 3.11.2 (Debian python3.11 3.11.2-6+deb12u6) runs the program, gdb 13.1 (Debian 13.1-3) makes the core dump; py-spy
+# 3.11.2 (Debian python3.11 3.11.2-6+deb12u9) runs the program, gdb 13.1 (Debian 13.1-3) makes the core dump; py-spy
 # 0.4.3 (PyPI), which reads the living process, beside it.
 #
 # One would guess: the values as `repr` has them, shortened where they are long, and "<str at 0x...>" or "UNRESOLVED"
