@@ -929,6 +929,65 @@ fn operators_of_c_compute_what_gdb_prints_of_the_same_program() {
 }
 
 #[test]
+fn wide_and_narrow_numbers_and_characters_are_written_whole() {
+    // (numbers.c): what is expected is what the program assigns. gdb writes wide characters in the same way.
+    let module = fixture("modules/numbers-22.wasm");
+    let known: [&[(&str, &str)]; 3] = [
+        &[
+            ("wide", "252 L'ü'"),
+            ("two", "8364 u'€'"),
+            ("four", "128512 U'😀'"),
+            ("line", r"10 L'\n'"),
+            ("none", "0"),
+            ("less", "-1"),
+            ("half", "55357"),
+            ("text", "L\"wide\""),
+            ("text[1]", "105 L'i'"),
+            ("pair", "u\"😀\""),
+            ("long_text[0]", "8364 U'€'"),
+            ("byte", "98"),
+        ],
+        &[
+            ("third", "0.3333333333333333333333333333333333"),
+            ("far", "-1e4000"),
+            // 2^-16494, the least number that there is.
+            ("near", "6e-4966"),
+            ("plain", "-1234.5"),
+            ("infinite", "-inf"),
+            ("none", "nan"),
+            ("two", "{0.1, 3e-1000}"),
+            ("both", "0.1 + 2.5i"),
+        ],
+        &[
+            ("seven", "-64"),
+            ("more", "8589934591"),
+            ("beyond", "-18446744073709551616"),
+            ("hundred", "633825300114114700748351615033"),
+            ("list", "{-2048, 2047, -1}"),
+            ("narrow.five", "-16"),
+            ("narrow.seventeen", "131071"),
+            ("narrow.seventy", "-590295810358705651712"),
+            ("narrow.first", "31"),
+            ("narrow.second", "-3"),
+            ("narrow.sign", "MINUS"),
+            ("narrow.byte", "HIGH"),
+            ("byte", "HIGH"),
+            ("wide", "ALL"),
+            ("other", "-7"),
+        ],
+    ];
+    for options in [&["--invoke", "run"][..], &["--fast", "--invoke", "run"]] {
+        let folder = scratch();
+        let dump = captured(folder.path(), "numbers-22", options);
+        for (frame, variables) in known.iter().enumerate() {
+            for (name, value) in *variables {
+                assert_eq!(print(&dump, &module, frame + 1, name).as_deref(), Some(*value), "{options:?}: {name}");
+            }
+        }
+    }
+}
+
+#[test]
 fn thread_locals_of_a_program_without_threads_are_where_statics_are() {
     let module = fixture("modules/threadlocal.wasm");
     for options in [&["--invoke", "run"][..], &["--fast", "--invoke", "run"]] {

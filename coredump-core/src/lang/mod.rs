@@ -15,6 +15,7 @@ mod dig;
 pub mod go;
 pub mod javascript;
 pub mod kotlin;
+mod long_float;
 mod meaning;
 pub mod names;
 mod pointer;

@@ -34,8 +34,12 @@ impl<'s> Renderer<'_, '_, 's> {
         if let Some(text) = self.lang.pointer(self, ty, kind, target, address) {
             return Shown::text(text);
         }
-        let referents = self.lang.notation().referents;
-        let reference = kind != PointerKind::Pointer || referents && self.lang.is_reference(ty);
+        let reference = kind != PointerKind::Pointer || self.lang.notation().referents && self.lang.is_reference(ty);
+        self.referent(reference, target, address, depth)
+    }
+
+    /// A pointer or a reference to an object of type `target` at an address, with the object.
+    pub(super) fn referent(&self, reference: bool, target: Option<Die>, address: u64, depth: u32) -> Shown {
         let unseen = self.limits.text_only && !reference;
         let Some(deeper) = depth.checked_sub(1).filter(|_| !unseen) else {
             return Shown::text(format!("{address:#x}"));
@@ -44,7 +48,7 @@ impl<'s> Renderer<'_, '_, 's> {
         let whole = self.lang.dynamic_object(self, &pointee);
         let class = whole.as_ref().map_or(String::new(), |whole| format!("({}) ", self.type_name(whole.ty)));
         let pointee = self.part("*", &whole.unwrap_or(pointee), deeper);
-        let text = match (reference, referents) {
+        let text = match (reference, self.lang.notation().referents) {
             (true, true) => pointee.text(),
             (true, false) => format!("@{address:#x}: {class}{}", pointee.text()),
             (false, _) => format!("{address:#x}"),

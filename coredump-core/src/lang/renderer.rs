@@ -180,9 +180,10 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
                 Some(_) => Shown::text("..."),
             };
         };
+        let declared = value.ty;
         let value = &value.with_type(Some(die));
         match &ty.kind {
-            Kind::Base(encoding) => self.scalar(value, &ty, *encoding),
+            Kind::Base(encoding) => self.scalar(value, declared, &ty, *encoding),
             Kind::Enum(list) => self.enumerator(value, list),
             Kind::Pointer(kind, target) => self.pointer(value, &ty, *kind, *target, depth),
             Kind::MemberPointer(target, _) => self.member_pointer(value, *target),

@@ -1,6 +1,7 @@
 //! libc++'s iterators, which are shown as pointers to their elements.
 
 use super::CppValues;
+use crate::catalog::types::Kind;
 use crate::catalog::units::Die;
 use crate::location::Missing;
 use crate::values::{Source, Value, pointer_target};
@@ -10,6 +11,7 @@ impl CppValues<'_, '_, '_, '_> {
     pub(super) fn iterator(&self, value: &Value, name: &str) -> Option<Result<Value, Missing>> {
         match name {
             "__wrap_iter" => Some(Ok(["__i_", "__i"].iter().find_map(|name| self.field(value, name))?)),
+            "reverse_iterator" => self.before(&self.field(value, "current")?),
             "__deque_iterator" => Some(Ok(self.field(value, "__ptr_")?)),
             "__map_iterator" | "__map_const_iterator" | "__hash_map_iterator" | "__hash_map_const_iterator" => {
                 let inner = self.field(value, "__i_")?;
@@ -24,6 +26,24 @@ impl CppValues<'_, '_, '_, '_> {
             "__forward_list_iterator" | "__forward_list_const_iterator" => self.at_node(value, "__ptr_", 0),
             _ => None,
         }
+    }
+
+    /// The element that a reversed iterator is at, which is the one before that to which it points; `None` where the
+    /// elements are not contiguous.
+    fn before(&self, current: &Value) -> Option<Result<Value, Missing>> {
+        let (die, ty) = self.frame.units.peeled(current.ty)?;
+        let pointer = match ty.kind {
+            Kind::Pointer(..) => current.clone(),
+            _ if self.std_name(die) == Some("__wrap_iter") => self.iterator(current, "__wrap_iter")?.ok()?,
+            _ => return None,
+        };
+        let (target, _) = pointer_target(self.frame, pointer.ty)?;
+        let size = self.frame.units.size_of(target)?;
+        let address = pointer.pointer(self.frame);
+        Some(match address.map(|address| address.checked_sub(size)) {
+            Ok(address) => Ok(self.pointer_value(target, address?)),
+            Err(missing) => Err(missing),
+        })
     }
 
     /// The element of an iterator of a tree. The end node is a part of the tree object: no link of a parent leads to

@@ -55,7 +55,7 @@ const CONTAINERS: [&str; 22] = [
 
 /// Returns true if a class of that name, if it is the standard library's, is written in a notation of its own.
 fn is_written(name: &str) -> bool {
-    const OTHERS: [&str; 12] = [
+    const OTHERS: [&str; 16] = [
         "optional",
         "expected",
         "variant",
@@ -68,6 +68,10 @@ fn is_written(name: &str) -> bool {
         "function",
         "any",
         "duration",
+        "reference_wrapper",
+        "strong_ordering",
+        "weak_ordering",
+        "partial_ordering",
     ];
     OTHERS.contains(&name) || name.ends_with("_iter") || name.ends_with("_iterator")
 }
@@ -269,6 +273,10 @@ impl<'s> CppValues<'_, '_, '_, 's> {
                 let found = self.contiguous_elements(value, name, die, contents)?;
                 Some(found.map(|found| Meaning::Elements(Elements::Contiguous(found))))
             }
+            // An array without elements has room for some all the same.
+            "array" if self.number_argument(die, 1) == Some(0) => {
+                Some(Ok(Meaning::Elements(Elements::list(Vec::new(), 0))))
+            }
             "array" => wrapped(self.field(value, "__elems_")?),
             "atomic" => wrapped(self.dig(value, "__a_value")?),
             "stack" | "queue" | "priority_queue" => wrapped(self.field(value, "c")?),
@@ -301,6 +309,8 @@ impl<'s> CppValues<'_, '_, '_, 's> {
             "function" => self.function(value, depth),
             "any" => self.any(value, depth),
             "duration" => self.duration(value, contents, depth),
+            "reference_wrapper" => self.reference_wrapper(value, depth),
+            name if name.ends_with("_ordering") => self.ordering(value, name),
             name => match self.iterator(value, name)? {
                 Ok(pointer) => Some(self.show(&pointer, depth)),
                 Err(missing) => Some(missing.into()),
@@ -359,6 +369,17 @@ impl<'s> CppValues<'_, '_, '_, 's> {
             Ok(_) => Some(self.show(&self.dig(value, "__val_")?, depth)),
             Err(missing) => Some(missing.into()),
         }
+    }
+
+    /// `reference_wrapper`: as a reference.
+    fn reference_wrapper(&self, value: &Value, depth: u32) -> Option<Shown> {
+        Some(match self.address_in(&self.field(value, "__f_")?)? {
+            Ok((address, target)) => match self.frame.units.peeled(target)?.1.kind {
+                Kind::Function(..) => Shown::text(self.function_pointer(address)),
+                _ => self.referent(true, target, address, depth),
+            },
+            Err(missing) => missing.into(),
+        })
     }
 
     fn tuple(&self, value: &Value, depth: u32) -> Option<Shown> {

@@ -1,4 +1,4 @@
-//! libc++'s types that are a number or a few bits: complex numbers, durations, bit sets.
+//! libc++'s types that are a number or a few bits: complex numbers, durations, bit sets, the results of comparisons.
 
 use super::CppValues;
 use crate::catalog::types::Struct;
@@ -62,5 +62,18 @@ impl<'s> CppValues<'_, '_, '_, 's> {
             let more = if shown < len { "... " } else { "" };
             Shown::text(cut(format!("0b{more}{bits}")))
         }))
+    }
+
+    /// The result of a comparison (`<=>`).
+    pub(super) fn ordering(&self, value: &Value, name: &str) -> Option<Shown> {
+        Some(match self.field(value, "__value_")?.number(self.frame, true) {
+            Ok(-1) => Shown::text("less"),
+            Ok(0) if name == "strong_ordering" => Shown::text("equal"),
+            Ok(0) => Shown::text("equivalent"),
+            Ok(1) => Shown::text("greater"),
+            Ok(-127) if name == "partial_ordering" => Shown::text("unordered"),
+            Ok(_) => return None,
+            Err(missing) => missing.into(),
+        })
     }
 }
