@@ -784,6 +784,41 @@ fn twice_the_segments_of_a_heap_take_twice_the_instructions() {
     grow_as_their_input(None, &cases);
 }
 
+/// A chain of so many objects, each with an array of its own.
+const CHAIN: &str = "(module
+    (type $numbers (array (mut i32)))
+    (type $node (struct (field (mut (ref null $node))) (field (ref $numbers))))
+    (global $first (mut (ref null $node)) (ref.null $node))
+    (func (export \"_start\") (local $made i32)
+        (loop $more
+            (global.set $first (struct.new $node (global.get $first) (array.new $numbers (local.get $made) (i32.const 3))))
+            (br_if $more (i32.lt_u (local.tee $made (i32.add (local.get $made) (i32.const 1))) (i32.const COUNT))))
+        unreachable))";
+
+/// The dump of a program that dies with such a chain.
+fn chain(count: usize) -> Vec<u8> {
+    let folder = scratch();
+    std::fs::write(folder.path().join("chain.wat"), CHAIN.replace("COUNT", &count.to_string())).unwrap();
+    let run = Tool::new("coredump-run").args(["-q", "--fast", "-o", "dump", "chain.wat"]).in_folder(folder.path());
+    run.run().expect(134);
+    std::fs::read(folder.path().join("dump")).unwrap()
+}
+
+#[test]
+fn twice_the_objects_take_twice_the_instructions() {
+    let commands: [&[&str]; 6] = [
+        &["coredump-dump", "--heap"],
+        &["coredump-dump", "--objects"],
+        &["coredump-dump", "--path-to", "7"],
+        &["coredump-dump", "--heapsnapshot"],
+        &["coredump-json", "--heap"],
+        &["coredump-bt", "--color", "never", "--locals"],
+    ];
+    let cases: Vec<Case<'_>> =
+        commands.iter().map(|command| ("objects".to_owned(), 2000, *command, Box::new(chain) as Box<_>)).collect();
+    grow_as_their_input(None, &cases);
+}
+
 #[test]
 fn a_million_memories_take_no_more_than_a_gigabyte() {
     let folder = scratch();

@@ -40,6 +40,8 @@ fn without_arguments(name: &str) -> String {
     // Ends of the last parameter list and of the last identifier before it, at the outermost level.
     let mut parameters = None;
     let mut word = 0;
+    // The brackets at the outermost level that were closed last, if they may be those of a C++ declarator.
+    let mut declarator = 0..0;
     let mut previous = ' ';
     for (at, letter) in name.char_indices() {
         let opens = matches!(letter, '<' | '(' | '[') && !is_operator(&kept, letter);
@@ -47,7 +49,11 @@ fn without_arguments(name: &str) -> String {
             && open.last().is_some_and(|open| open.close == letter);
         previous = letter;
         if opens {
+            let outermost = open.is_empty();
+            let behind_declarator = outermost && matches!(letter, '(' | '[') && declarator.end == kept.len();
+            let named = if behind_declarator { declared(&kept[declarator.clone()]).map(str::to_owned) } else { None };
             let dropped = match letter {
+                _ if named.is_some() => true,
                 // Go's type arguments, or the hash that tells two Rust crates of one name apart: not the brackets of a
                 // type, as in `<[T]>::len`, or of a name, as in `operator[]`.
                 '[' => kept.ends_with(is_identifier) && !name[at..].starts_with("[]"),
@@ -60,8 +66,22 @@ fn without_arguments(name: &str) -> String {
             if dropped && dropping == 0 && letter == '<' && kept.ends_with("::") {
                 kept.truncate(kept.len() - 2);
             }
-            if dropped && letter == '(' && open.is_empty() {
-                parameters = Some(kept.len());
+            match named {
+                // The parameters of a type, as in `int (*)(char) f(int)`.
+                Some(named) if named.is_empty() => {}
+                // Those of the function that a function returns, as in `int (*f(int))(char)`.
+                Some(named) => {
+                    kept = named;
+                    word = 0;
+                    parameters = Some(kept.len());
+                }
+                None if dropped && letter == '(' && outermost && !kept.ends_with("decltype") => {
+                    parameters = Some(kept.len());
+                }
+                None => {}
+            }
+            if outermost && !dropped && letter == '(' && kept.ends_with(' ') {
+                declarator = kept.len()..0;
             }
             let close = match letter {
                 '<' => '>',
@@ -78,6 +98,9 @@ fn without_arguments(name: &str) -> String {
                 kept.push(letter);
             }
             dropping -= usize::from(open.pop().is_some_and(|open| open.dropped));
+            if open.is_empty() && dropping == 0 && letter == ')' && declarator.end == 0 {
+                declarator.end = kept.len();
+            }
         } else if dropping == 0 {
             let ends_word = letter == ' ' && open.is_empty() && !ends_in_operator(&kept);
             kept.push(letter);
@@ -92,6 +115,14 @@ fn without_arguments(name: &str) -> String {
         kept.truncate(end);
     }
     kept.split_off(word.min(end))
+}
+
+/// The name that a declarator in brackets declares, as `f` in `(*f)` and nothing in `(*)`. None if these brackets are
+/// no declarator.
+fn declared(brackets: &str) -> Option<&str> {
+    let inside = brackets.strip_prefix('(')?.strip_suffix(')')?;
+    let (class, name) = inside.split_at(inside.find(['*', '&'])?);
+    (class.is_empty() || class.ends_with("::")).then(|| name.trim_start_matches(['*', '&', ' ']))
 }
 
 /// Returns true if a bracket after `kept` belongs to the name of a C++ operator.
@@ -144,6 +175,14 @@ mod tests {
             ("Guard::~Guard()", "Guard::~Guard"),
             ("middle.<locals>.<listcomp>", "middle.<locals>.<listcomp>"),
             ("shop.Order.<init>", "shop.Order.<init>"),
+            ("int (*app::pick<int>(int*))(int*)", "app::pick"),
+            ("int (*)(int*) app::pick<int>(int*)", "app::pick"),
+            ("int (*app::pick<int>(int*))(int*)::'lambda'(int*)::__invoke(int*)", "app::pick::{lambda}::__invoke"),
+            ("int (*)(int*) app::pick<int>(int*)::{lambda(int*)#1}::__invoke(int*)", "app::pick::{lambda}::__invoke"),
+            ("char (&name(int))[8]", "name"),
+            ("int (Shop::*handler<int>(char))(int) const", "handler"),
+            ("decltype(fp()) apply<main::$_0>(main::$_0)", "apply"),
+            ("decltype ({parm#1}()) apply<main::$_0>(main::$_0)", "apply"),
             ("sum", "sum"),
         ];
         for (name, expected) in names {
@@ -158,7 +197,11 @@ mod tests {
             ("A::operator<<(int)", "A::operator<<"),
             ("A::operator<=>(A const&) const", "A::operator<=>"),
             ("A::operator->() const", "A::operator->"),
-            ("f(int)::'lambda1'(int)::operator()(int) const", "f::'lambda'::operator()"),
+            ("f(int)::'lambda1'(int)::operator()(int) const", "f::{lambda}::operator()"),
+            ("f(int)::{lambda(int)#2}::operator()(int) const", "f::{lambda}::operator()"),
+            ("g('unnamed0')::h()", "g::h"),
+            ("f()::'unnamed0'::g()", "f::{unnamed}::g"),
+            ("f()::{unnamed type#2}::g()", "f::{unnamed}::g"),
             ("operator new(unsigned long)", "operator new"),
         ];
         for (name, expected) in names {
