@@ -791,7 +791,8 @@ const CHAIN: &str = "(module
     (global $first (mut (ref null $node)) (ref.null $node))
     (func (export \"_start\") (local $made i32)
         (loop $more
-            (global.set $first (struct.new $node (global.get $first) (array.new $numbers (local.get $made) (i32.const 3))))
+            (global.set $first
+                (struct.new $node (global.get $first) (array.new $numbers (local.get $made) (i32.const 3))))
             (br_if $more (i32.lt_u (local.tee $made (i32.add (local.get $made) (i32.const 1))) (i32.const COUNT))))
         unreachable))";
 
