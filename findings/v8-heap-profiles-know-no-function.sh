@@ -10,7 +10,7 @@
 # allocated by `js-to-wasm:i:`, the adapter through which JavaScript called, whose name is the *signature* of the export
 # (an i32, and no result); of a start function it is `js-to-wasm::`. So `load` and `import` are two entries of one name,
 # which a reader that adds up by names makes one, and `append`, which they call and which allocates everything, is none.
-# Where WebAssembly calls JavaScript, what that allocates is blamed well, below the same adapter.
+# If WebAssembly calls JavaScript, what that allocates is blamed well, below the same adapter.
 # The entry's column, counted from 0, is the offset in the module at which the body of the exported function begins:
 # that is how to tell which export it was. For what is below it, there is the snapshot, which tells the types.
 set -euo pipefail
