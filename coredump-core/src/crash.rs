@@ -64,9 +64,15 @@ impl Crash {
             let signature = signer.signature(inner.iter().map(|(_, frame)| resolved(frame)));
             return Crash { reason, signature, place: Some(place) };
         }
-        let script = reason.as_ref().and_then(|reason| reason.panic.as_ref()).map_or(&[][..], |panic| &panic.frames);
+        let panic = reason.as_ref().and_then(|reason| reason.panic.as_ref());
+        let script = panic.map_or(&[][..], |panic| &panic.frames);
+        // Go's functions are the program's own, which may be machinery by their names, as in a dump.
+        let compiled = panic.is_some_and(|panic| panic.language == "go");
         let named = script.iter().map(|frame| (frame.function.as_deref().unwrap_or(NAMELESS), frame.file.as_str()));
-        let signature = signer.script_signature(named);
+        let signature = match compiled {
+            true => signer.signature(script.iter().map(printed)),
+            false => signer.script_signature(named),
+        };
         let signature = signature.or_else(|| signer.signature(resolver.calls(thread)));
         let young: Vec<_> = resolver.calls(thread).take(FRAMES).collect();
         let mut places = young.into_iter().flat_map(|frame| places(thread, frame)).peekable();
@@ -75,21 +81,37 @@ impl Crash {
             let file = place.location.as_ref().map(|location| &location.file);
             !signer.classify(&place.function, file).1
         };
-        let place = places.find(own).or(youngest).map(|place| in_script(place, script));
+        let of_program = |frame: &ScriptFrame| match compiled {
+            true => !signer.classify(&printed_name(frame), Some(&frame.file.as_str().into())).1,
+            false => !is_library(&frame.file),
+        };
+        let place = places.find(own).or(youngest);
+        let place =
+            place.map(|place| in_script(place, script.iter().find(|frame| of_program(frame)).or(script.first())));
         Crash { reason, signature, place }
     }
 }
 
-/// The place in an interpreted program's own source, with the frame in which its interpreter gave up.
-fn in_script(place: CrashPlace, script: &[ScriptFrame]) -> CrashPlace {
-    match script.iter().find(|frame| !is_library(&frame.file)).or(script.first()) {
-        Some(ScriptFrame { function, file, line, column }) => CrashPlace {
-            function: function.as_deref().unwrap_or(NAMELESS).into(),
-            location: Some(Location { file: file.as_str().into(), line: *line, column: *column }),
-            ..place
-        },
+/// The place in the program's own source that a traceback tells, with the frame in which an interpreter gave up, or
+/// which is that of the place.
+fn in_script(place: CrashPlace, told: Option<&ScriptFrame>) -> CrashPlace {
+    match told {
+        Some(frame) => CrashPlace { function: printed_name(frame), location: Some(location(frame)), ..place },
         None => place,
     }
+}
+
+fn printed_name(frame: &ScriptFrame) -> Arc<str> {
+    frame.function.as_deref().unwrap_or(NAMELESS).into()
+}
+
+fn location(ScriptFrame { file, line, column, .. }: &ScriptFrame) -> Location {
+    Location { file: file.as_str().into(), line: *line, column: *column }
+}
+
+/// A function of a traceback in the form in which signatures are computed.
+fn printed(frame: &ScriptFrame) -> ResolvedFrame {
+    ResolvedFrame { function: Some(printed_name(frame)), location: Some(location(frame)), ..ResolvedFrame::default() }
 }
 
 /// A frame of an interpreted program in the form in which signatures are computed.

@@ -109,6 +109,38 @@ fn the_place_of_a_panic_is_the_programs_own_line_although_nothing_has_a_name() {
     assert_eq!(document["signature"], "main.price | main.total | main.receive | main.main.gowrap1");
 }
 
+/// What wasmtime prints of the youngest thread.
+fn backtrace(document: &Value) -> String {
+    let frames = document["threads"][0]["frames"].as_array().unwrap().iter();
+    // The callers that are only in memory have no offset.
+    let known = frames.filter_map(|frame| Some((frame["module_offset"].as_str()?, frame["function_index"].as_u64()?)));
+    let lines = known
+        .enumerate()
+        .map(|(number, (offset, function))| format!("{number:5}: {offset} - <unknown>!<wasm function {function}>\n"));
+    let trap = "wasm trap: wasm `unreachable` instruction executed";
+    format!("error while executing at wasm backtrace:\n{}\nCaused by:\n    {trap}\n", lines.collect::<String>())
+}
+
+#[test]
+fn a_text_with_gos_own_traceback_is_grouped_with_dumps() {
+    for argument in ["here", "elsewhere"] {
+        let dump = run(&["--fast"], argument);
+        let said = dump["reason"]["guest_stderr"].as_str().unwrap();
+        let text = format!("{said}{}", backtrace(&dump));
+        let trace = Tool::new("coredump-json").args(["--trace", "-m"]).arg(fixture("modules/go-tasks.wasm"));
+        let trace = trace.stdin(text).run().expect(0).json();
+        for part in ["signature", "place"] {
+            let without_frame = |place: &Value| {
+                let mut place = place.clone();
+                place.as_object_mut().map(|place| place.remove("frame"));
+                place
+            };
+            assert_eq!(without_frame(&trace[part]), without_frame(&dump[part]), "{argument}: {part}");
+        }
+        assert_eq!(trace["reason"]["panic"]["message"], dump["reason"]["panic"]["message"]);
+    }
+}
+
 #[test]
 fn a_goroutine_names_what_it_waits_for() {
     let document = run(&["--fast"], "elsewhere");

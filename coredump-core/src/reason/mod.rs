@@ -90,7 +90,8 @@ pub struct Panic {
     pub location: Option<String>,
     /// The place in the dump where the panic was found.
     pub source: PanicSource,
-    /// For an interpreted program, the functions that the exception propagated through, innermost first; else empty.
+    /// The functions of the traceback that the runtime printed, youngest first: for an interpreted program, and for one
+    /// of Go that only a text tells of. Else empty.
     pub frames: Vec<ScriptFrame>,
     /// The chain of exceptions that led to it, from a traceback or from memory.
     pub chain: Vec<Chained>,
@@ -146,8 +147,8 @@ impl CrashReason {
         }
     }
 
-    /// Returns true if it is an uncaught exception of an interpreted program. Then the place and signature of the crash
-    /// come from its traceback.
+    /// Returns true if there is the traceback of an interpreted program, or of Go. Then the place and signature of the
+    /// crash come from it.
     pub fn is_script(&self) -> bool {
         self.panic.as_ref().is_some_and(|panic| !panic.frames.is_empty())
     }
@@ -196,7 +197,9 @@ pub fn find(
     let guest_stderr = dump.reason.as_ref().and_then(|reason| reason.guest_stderr.clone());
     let panic = if gives_up(&kind) {
         let verbose = (kind == "unreachable").then(|| panics::verbose_trap(&crash)).flatten();
-        let said = || guest_stderr.as_deref().and_then(|text| script::uncaught(text).or_else(|| stderr::panic(text)));
+        let of_go = |text| dump.trace_line.and_then(|_| script::of_go(text));
+        let told = |text| script::uncaught(text).or_else(|| of_go(text)).or_else(|| stderr::panic(text));
+        let said = || guest_stderr.as_deref().and_then(told);
         verbose
             .or_else(said)
             .or_else(|| Some(words::completed(&crash, panics::panic(&crash, trapped.as_ref(), signer)?)))

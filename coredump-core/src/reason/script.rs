@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 use super::{Panic, PanicSource};
+use crate::lang::go;
 use crate::lang::python::{Chained, Uncaught};
 
 /// The number of functions of one traceback that are kept, of the youngest.
@@ -54,6 +55,22 @@ const PYTHON_THREW: &str = "Python function threw an unexpected exception";
 pub fn uncaught(text: &str) -> Option<Panic> {
     let lines: Vec<&str> = text.lines().map(|line| line.trim_end_matches('\r')).collect();
     python(&lines).or_else(|| spider_monkey(&lines)).or_else(|| v8(&lines))
+}
+
+/// The failure of a Go program with the traceback that it prints. A dump has better: the goroutines in its memory.
+pub fn of_go(text: &str) -> Option<Panic> {
+    let lines: Vec<&str> = text.lines().map(|line| line.trim_end_matches('\r')).collect();
+    let found = go::traceback(&lines)?;
+    let frames = found.frames.iter().take(MAX_FRAMES).map(|frame| ScriptFrame {
+        function: Some(frame.function.to_owned()),
+        file: frame.file.to_owned(),
+        line: frame.line,
+        column: None,
+    });
+    let frames = frames.collect();
+    let message = Some(found.message.to_owned());
+    let source = PanicSource::GuestStderr;
+    Some(Panic { language: "go", message, location: None, source, frames, chain: Vec::new() })
 }
 
 /// Returns true if the message only says that a function of the program has thrown.

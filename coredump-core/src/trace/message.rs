@@ -1,5 +1,7 @@
 //! Finds the text beside a trace: the engine's message for the trap, and the program's own last words.
 
+use crate::lang::go;
+
 /// The kinds of traps and the messages that engines have for them.
 const MESSAGES: &str = include_str!("messages.txt");
 
@@ -51,13 +53,17 @@ fn kind_in(lower: &str) -> Option<&'static str> {
 /// The number of lines of the program's own last words that are kept.
 const MAX_SAID: usize = 4;
 
-/// The program's own last words, from the lines before a trace: a panic, a failed assertion.
+/// The number of lines of the traceback of a Go program that are kept.
+const MAX_GO: usize = 512;
+
+/// The program's own last words, from the lines before a trace: a panic, a failed assertion. Those of Go end with the
+/// traceback of the goroutine that failed.
 pub(super) fn last_words(lines: &[&str]) -> Option<String> {
     let begins = |line: &&str| {
         line.contains("panicked at")
             || line.contains("Assertion failed:")
             || line.contains("assertion failed")
-            || line.starts_with("panic: ")
+            || go::fails(line)
             || line.starts_with("abort: ")
             || line.contains("terminating")
     };
@@ -67,13 +73,18 @@ pub(super) fn last_words(lines: &[&str]) -> Option<String> {
         Some(above) if lines[above].contains("panicked at") => above,
         _ => start,
     };
+    let said = &lines[start..];
+    if let Some(traceback) = said.iter().take(MAX_GO).position(|line| go::is_goroutine(line)) {
+        let length = said[traceback..].iter().take(MAX_GO).take_while(|line| !line.trim().is_empty()).count();
+        return Some(said[..traceback + length].join("\n") + "\n");
+    }
     let ends = |line: &&&str| {
         !line.trim().is_empty()
             && !["note:", "Error", "Caused by", "wasm://", "RuntimeError", "Stack"]
                 .iter()
                 .any(|end| line.starts_with(end))
     };
-    let said: Vec<&str> = lines[start..].iter().take(MAX_SAID).take_while(ends).copied().collect();
+    let said: Vec<&str> = said.iter().take(MAX_SAID).take_while(ends).copied().collect();
     Some(said.join("\n") + "\n")
 }
 
@@ -112,5 +123,15 @@ mod tests {
             "thread 'main' (1) panicked at src/main.rs:3:5:\nassertion failed: x != 42\n"
         );
         assert_eq!(last_words(&["nothing"]), None);
+    }
+
+    #[test]
+    fn the_goroutine_that_failed_belongs_to_a_panic_of_go() {
+        let own = ["panic: boom", "", "goroutine 1 [running]:", "main.main()", "\t/src/main.go:7 +0x2"];
+        let others = ["", "goroutine 2 [select]:", "main.wait()", "\t/src/main.go:9 +0x2", "Error: a trap"];
+        let lines = [&["before"], &own[..], &others[..]].concat();
+        assert_eq!(last_words(&lines).unwrap(), own.join("\n") + "\n");
+        // A panic of another kind has no goroutines.
+        assert_eq!(last_words(&["panic: boom", "", "main.main()"]).unwrap(), "panic: boom\n");
     }
 }

@@ -9,6 +9,7 @@ use memchr::memmem::Finder;
 use super::encoding::TextReader;
 use super::group::{Groups, Line};
 use super::{Trace, line};
+use crate::lang::go;
 
 /// Bytes read at once.
 const CHUNK: usize = 1 << 18;
@@ -20,6 +21,9 @@ const MAX_BLOCK: usize = 16 << 20;
 const MAX_TRACES: usize = 4096;
 /// The number of bytes before a trace that are searched for the program's last words.
 const HISTORY: usize = 4096;
+/// The number of bytes before a trace in which the panic of a Go program is looked for, which lists all its goroutines
+/// after it.
+const GO_HISTORY: usize = 64 << 10;
 
 /// Texts of which every trace contains at least one.
 static ANCHORS: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| {
@@ -132,7 +136,7 @@ impl<R: Read> Scanner<R> {
 
     /// Drops text that was returned, except the last part, which may have the last words before the next trace.
     fn forget(&mut self) {
-        let dropped = self.begin.saturating_sub(HISTORY);
+        let dropped = self.begin.saturating_sub(GO_HISTORY);
         if dropped > CHUNK || self.begin == self.buffer.len() {
             self.buffer.drain(..dropped);
             self.begin -= dropped;
@@ -190,7 +194,7 @@ impl<R: Read> Scanner<R> {
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         let segments = line::segments(bytes);
-        let history = &self.buffer[start.saturating_sub(HISTORY)..start];
+        let history = history(&self.buffer[..start]);
         let mut found = 0;
         let mut strings = Vec::new();
         // The start of the text before the string that begins there, and that text.
@@ -226,6 +230,17 @@ impl<R: Read> Scanner<R> {
             self.groups.end_of_line(self.line);
         }
     }
+}
+
+/// The end of a text that may hold the last words before a trace. For a Go program, it begins with the panic.
+fn history(text: &[u8]) -> &[u8] {
+    let near = &text[text.len().saturating_sub(HISTORY)..];
+    if memchr::memmem::find(near, b"goroutine ").is_none() {
+        return near;
+    }
+    let far = &text[text.len().saturating_sub(GO_HISTORY)..];
+    let last = go::FAILURES.iter().filter_map(|words| memchr::memmem::rfind(far, words.as_bytes())).max();
+    last.map_or(near, |begin| &far[begin.min(far.len() - near.len())..])
 }
 
 /// Returns the position at which the string begins that contains a segment. `strings` are the beginnings of the open

@@ -9,6 +9,7 @@
 mod goroutines;
 mod pclntab;
 mod stack;
+mod traceback;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use crate::module::Module;
 use crate::runtimes::{Runtime, Task};
 use goroutines::Goroutines;
 use pclntab::Pclntab;
+
+pub use traceback::{FAILURES, fails, is_goroutine, traceback};
 
 /// Addresses below which a program's static data lies: where the table of functions is looked for.
 const STATIC_DATA: u64 = 256 << 20;
