@@ -172,6 +172,34 @@ fn a_trace_of_go_says_that_calls_before_a_wait_may_be_missing() {
     assert!(!whole.stderr.contains("may be missing"), "{}", whole.stderr);
 }
 
+/// Python 3.14 in a component of componentize-py 0.25.1, as wasmtime 50 for Python prints it.
+const PYTHON: &str = "Traceback (most recent call last):
+  File \"/0/app.py\", line 3, in quote
+  File \"/0/app.py\", line 7, in lookup
+KeyError: 'gift'
+
+thread '<unnamed>' (1) panicked at runtime/src/lib.rs:1280:25:
+Python function threw an unexpected exception
+note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
+error while executing at wasm backtrace:
+    0: 0xaa4f26 - libc.so!abort
+    1: 0x112b9e2 - componentize_py_runtime.wasm!std::sys::pal::wasi::abort_internal
+    2: 0x110bd2f - componentize_py_runtime.wasm!wit_dylib_export_call
+    3: 0x115234b - <unknown>!quote
+
+Caused by:
+    wasm trap: wasm `unreachable` instruction executed
+";
+
+#[test]
+fn a_traceback_of_python_before_a_trace_is_its_reason() {
+    let document = Tool::new("coredump-json").arg("--trace").stdin(PYTHON).run().json();
+    let panic = &document["reason"]["panic"];
+    assert_eq!((&panic["language"], &panic["message"]), (&"python".into(), &"KeyError: 'gift'".into()));
+    assert_eq!((&document["place"]["function"], &document["place"]["line"]), (&"lookup".into(), &7.into()));
+    assert_eq!(document["signature"], "lookup | quote");
+}
+
 #[test]
 fn a_name_that_several_functions_have_is_said_to_be_one() {
     let folder = scratch();

@@ -7,6 +7,7 @@ use regex::{Captures, Regex};
 
 use super::{Panic, PanicSource};
 use crate::lang::go;
+use crate::lang::python::traceback::{self, BETWEEN, TRACEBACK};
 use crate::lang::python::{Chained, Uncaught};
 
 /// The number of functions of one traceback that are kept, of the youngest.
@@ -39,12 +40,6 @@ static AT_WORD: LazyLock<Option<Regex>> =
 static SCRIPT_ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"(?:^|Uncaught (?:\(in promise\) )?)([A-Z][A-Za-z0-9]*(?:Error|Exception)(?:$|: .*))$").ok()
 });
-/// The lines that CPython prints between the tracebacks of chained exceptions, and whether the later one was raised
-/// `from` the earlier.
-const BETWEEN: [(&str, bool); 2] = [
-    ("The above exception was the direct cause of the following exception:", true),
-    ("During handling of the above exception, another exception occurred:", false),
-];
 /// The number of exceptions before the last that are kept.
 const MAX_CHAIN: usize = 64;
 /// The message of componentize-py's runtime when a function of the program has thrown.
@@ -136,10 +131,7 @@ fn python(lines: &[&str]) -> Option<Panic> {
     Some(Panic { chain: before(&lines[..last.begin]), ..panic("python", Some(error), frames)? })
 }
 
-/// The first line of a CPython traceback, and that of an exception group, whose traceback is indented by a margin
-/// together with those of its members.
-const TRACEBACK: &str = "Traceback (most recent call last):";
-const GROUP: &str = "  + Exception Group Traceback (most recent call last):";
+/// The margin of an exception group's own traceback.
 const MARGIN: &str = "  | ";
 
 /// A traceback in a text.
@@ -154,7 +146,7 @@ struct Traceback<'l, 't> {
 
 /// The last traceback that begins in these lines.
 fn last_traceback<'l, 't>(lines: &'l [&'t str]) -> Option<Traceback<'l, 't>> {
-    let begin = lines.iter().rposition(|line| *line == TRACEBACK || *line == GROUP)?;
+    let begin = traceback::last(lines)?;
     let after = &lines[begin + 1..];
     if lines[begin] == TRACEBACK {
         return Some(Traceback { begin, lines: Cow::Borrowed(after), rest: None });

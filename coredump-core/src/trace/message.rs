@@ -1,6 +1,6 @@
 //! Finds the text beside a trace: the engine's message for the trap, and the program's own last words.
 
-use crate::lang::go;
+use crate::lang::{go, python};
 
 /// The kinds of traps and the messages that engines have for them.
 const MESSAGES: &str = include_str!("messages.txt");
@@ -53,12 +53,17 @@ fn kind_in(lower: &str) -> Option<&'static str> {
 /// The number of lines of the program's own last words that are kept.
 const MAX_SAID: usize = 4;
 
-/// The number of lines of the traceback of a Go program that are kept.
-const MAX_GO: usize = 512;
+/// The number of lines of a traceback of Go or Python that are kept.
+const MAX_TRACEBACK: usize = 512;
 
 /// The program's own last words, from the lines before a trace: a panic, a failed assertion. Those of Go end with the
-/// traceback of the goroutine that failed.
+/// traceback of the goroutine that failed, those of Python begin with a traceback.
 pub(super) fn last_words(lines: &[&str]) -> Option<String> {
+    if let Some(begin) = python::traceback::first_of_chain(lines) {
+        let of_host = |line: &&&str| line.starts_with("Error: ") || line.starts_with("Caused by:");
+        let said = lines[begin..].iter().take(MAX_TRACEBACK).take_while(|line| !of_host(line));
+        return Some(said.map(|line| format!("{line}\n")).collect());
+    }
     let begins = |line: &&str| {
         line.contains("panicked at")
             || line.contains("Assertion failed:")
@@ -74,8 +79,8 @@ pub(super) fn last_words(lines: &[&str]) -> Option<String> {
         _ => start,
     };
     let said = &lines[start..];
-    if let Some(traceback) = said.iter().take(MAX_GO).position(|line| go::is_goroutine(line)) {
-        let length = said[traceback..].iter().take(MAX_GO).take_while(|line| !line.trim().is_empty()).count();
+    if let Some(traceback) = said.iter().take(MAX_TRACEBACK).position(|line| go::is_goroutine(line)) {
+        let length = said[traceback..].iter().take(MAX_TRACEBACK).take_while(|line| !line.trim().is_empty()).count();
         return Some(said[..traceback + length].join("\n") + "\n");
     }
     let ends = |line: &&&str| {
@@ -123,6 +128,17 @@ mod tests {
             "thread 'main' (1) panicked at src/main.rs:3:5:\nassertion failed: x != 42\n"
         );
         assert_eq!(last_words(&["nothing"]), None);
+    }
+
+    #[test]
+    fn a_traceback_of_python_belongs_to_what_its_runtime_says() {
+        let cause = ["Traceback (most recent call last):", "  File \"a.py\", line 3, in f", "KeyError: 'x'", ""];
+        let link = ["The above exception was the direct cause of the following exception:", ""];
+        let last = ["Traceback (most recent call last):", "  File \"a.py\", line 9, in g", "ValueError: y"];
+        let runtime = ["", "thread 'main' panicked at lib.rs:1:2:", "Python function threw"];
+        let own = [&cause[..], &link, &last, &runtime].concat();
+        let lines = [&["before"], &own[..], &["Error: failed to run", "", "Caused by:"]].concat();
+        assert_eq!(last_words(&lines).unwrap(), own.join("\n") + "\n");
     }
 
     #[test]

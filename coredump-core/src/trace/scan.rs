@@ -4,12 +4,12 @@
 use std::io::{self, Read};
 use std::sync::LazyLock;
 
-use memchr::memmem::Finder;
+use memchr::memmem::{self, Finder};
 
 use super::encoding::TextReader;
 use super::group::{Groups, Line};
 use super::{Trace, line};
-use crate::lang::go;
+use crate::lang::{go, python};
 
 /// Bytes read at once.
 const CHUNK: usize = 1 << 18;
@@ -21,9 +21,9 @@ const MAX_BLOCK: usize = 16 << 20;
 const MAX_TRACES: usize = 4096;
 /// The number of bytes before a trace that are searched for the program's last words.
 const HISTORY: usize = 4096;
-/// The number of bytes before a trace in which the panic of a Go program is looked for, which lists all its goroutines
-/// after it.
-const GO_HISTORY: usize = 64 << 10;
+/// The number of bytes before a trace in which the first line of a traceback of Go or Python is looked for. Go lists all
+/// goroutines after it.
+const FAR_HISTORY: usize = 64 << 10;
 
 /// Texts of which every trace contains at least one.
 static ANCHORS: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| {
@@ -136,7 +136,7 @@ impl<R: Read> Scanner<R> {
 
     /// Drops text that was returned, except the last part, which may have the last words before the next trace.
     fn forget(&mut self) {
-        let dropped = self.begin.saturating_sub(GO_HISTORY);
+        let dropped = self.begin.saturating_sub(FAR_HISTORY);
         if dropped > CHUNK || self.begin == self.buffer.len() {
             self.buffer.drain(..dropped);
             self.begin -= dropped;
@@ -232,14 +232,18 @@ impl<R: Read> Scanner<R> {
     }
 }
 
-/// The end of a text that may hold the last words before a trace. For a Go program, it begins with the panic.
+/// The end of a text that may hold the last words before a trace. If these are a traceback, it begins with that.
 fn history(text: &[u8]) -> &[u8] {
     let near = &text[text.len().saturating_sub(HISTORY)..];
-    if memchr::memmem::find(near, b"goroutine ").is_none() {
+    let begins: &[&str] = if memmem::find(near, b"goroutine ").is_some() {
+        &go::FAILURES
+    } else if memmem::find(near, b"\n  File \"").is_some() {
+        &[python::traceback::TRACEBACK]
+    } else {
         return near;
-    }
-    let far = &text[text.len().saturating_sub(GO_HISTORY)..];
-    let last = go::FAILURES.iter().filter_map(|words| memchr::memmem::rfind(far, words.as_bytes())).max();
+    };
+    let far = &text[text.len().saturating_sub(FAR_HISTORY)..];
+    let last = begins.iter().filter_map(|words| memmem::rfind(far, words.as_bytes())).max();
     last.map_or(near, |begin| &far[begin.min(far.len() - near.len())..])
 }
 

@@ -16,6 +16,7 @@ mod old;
 mod repr;
 pub mod tasks;
 mod text;
+pub mod traceback;
 
 use std::collections::HashSet;
 use std::sync::Arc;
