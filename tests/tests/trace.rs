@@ -201,6 +201,18 @@ fn a_traceback_of_python_before_a_trace_is_its_reason() {
 }
 
 #[test]
+fn a_stack_of_javascript_before_a_trace_is_its_reason() {
+    // What StarlingMonkey in a component of componentize-js 0.19.3 prints, in place of Python's words.
+    let words = "no such item: gift\nStack:\n  lookup@shop.js:4:11\n  quote@shop.js:8:45\n\nRedirecting call to abort() to mozalloc_abort\n\n";
+    let trace = &PYTHON[PYTHON.find("error while executing").unwrap()..];
+    let document = Tool::new("coredump-json").arg("--trace").stdin(format!("{words}{trace}")).run().json();
+    let panic = &document["reason"]["panic"];
+    assert_eq!((&panic["language"], &panic["message"]), (&"javascript".into(), &"no such item: gift".into()));
+    assert_eq!((&document["place"]["function"], &document["place"]["line"]), (&"lookup".into(), &4.into()));
+    assert_eq!(document["signature"], "lookup | quote");
+}
+
+#[test]
 fn a_name_that_several_functions_have_is_said_to_be_one() {
     let folder = scratch();
     let path = folder.path().join("app.wasm");

@@ -57,9 +57,9 @@ const MAX_SAID: usize = 4;
 const MAX_TRACEBACK: usize = 512;
 
 /// The program's own last words, from the lines before a trace: a panic, a failed assertion. Those of Go end with the
-/// traceback of the goroutine that failed, those of Python begin with a traceback.
+/// traceback of the goroutine that failed, those of Python begin with a traceback, and JavaScript's have a stack.
 pub(super) fn last_words(lines: &[&str]) -> Option<String> {
-    if let Some(begin) = python::traceback::first_of_chain(lines) {
+    if let Some(begin) = python::traceback::first_of_chain(lines).or_else(|| script_stack(lines)) {
         let of_host = |line: &&&str| line.starts_with("Error: ") || line.starts_with("Caused by:");
         let said = lines[begin..].iter().take(MAX_TRACEBACK).take_while(|line| !of_host(line));
         return Some(said.map(|line| format!("{line}\n")).collect());
@@ -91,6 +91,13 @@ pub(super) fn last_words(lines: &[&str]) -> Option<String> {
     };
     let said: Vec<&str> = said.iter().take(MAX_SAID).take_while(ends).copied().collect();
     Some(said.join("\n") + "\n")
+}
+
+/// The message above the last stack of StarlingMonkey, whose frames are as `  lookup@shop.js:4:11`.
+fn script_stack(lines: &[&str]) -> Option<usize> {
+    let stack = lines.iter().rposition(|line| *line == "Stack:")?;
+    let first = lines.get(stack + 1)?;
+    (first.starts_with("  ") && first.contains('@')).then(|| stack.saturating_sub(1))
 }
 
 #[cfg(test)]
