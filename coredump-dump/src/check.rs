@@ -98,13 +98,13 @@ fn broken(inspection: &Inspection<'_>, index: u32, view: &View<'_>, damage: &Dam
         fact("who wrote it", value);
     }
     // If the size that led to the place is wrong, the place itself may be right.
-    if let Some(header) = damage.led_by {
-        fact("size that leads there", format!("{header:#x}"));
-        if let Ok(bytes) = view.memory().bytes(header, view.width()) {
-            fact("bytes of that size", hex_and_text(&bytes));
+    if let Some((what, at)) = damage.led_by {
+        fact(&format!("{what} that leads there"), format!("{at:#x}"));
+        if let Ok(bytes) = view.memory().bytes(at, view.width()) {
+            fact(&format!("bytes of that {what}"), hex_and_text(&bytes));
         }
-        if let Some(value) = last_write(inspection, index, header) {
-            fact("who wrote that size", value);
+        if let Some(value) = last_write(inspection, index, at) {
+            fact(&format!("who wrote that {what}"), value);
         }
     }
     table

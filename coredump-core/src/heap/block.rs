@@ -66,8 +66,11 @@ pub struct Damage {
     pub block: Option<u64>,
     /// The last block before it that is in order: the one that was most likely written beyond its end.
     pub before: Option<Box<Block>>,
-    /// The header of that block, whose size alone says that the record is at `address`.
-    pub led_by: Option<u64>,
+    /// What alone says that the record is at `address`: a size, a tag or a link, and where that is.
+    pub led_by: Option<(&'static str, u64)>,
+    /// The block, as the program has it, that the link at `address` leads to. If that one is broken itself, the link
+    /// may be right.
+    pub leads_to: Option<u64>,
     /// The fault, in one sentence without the place.
     pub message: String,
     /// True if the dump does not hold the record, so that nothing is known to be wrong.
@@ -77,7 +80,8 @@ pub struct Damage {
 impl Damage {
     /// The record at `address` is wrong.
     pub fn new(address: u64, message: impl Into<String>) -> Damage {
-        Damage { address, block: None, before: None, led_by: None, message: message.into(), missing: false }
+        let message = message.into();
+        Damage { address, block: None, before: None, led_by: None, leads_to: None, message, missing: false }
     }
 
     /// The record at `address` is not in the dump.
@@ -108,9 +112,19 @@ impl Damage {
         Damage { before: before.map(Box::new), ..self }
     }
 
-    /// The size in the header at this address leads to it.
-    pub fn led_by(self, header: Option<u64>) -> Damage {
-        Damage { led_by: header, ..self }
+    /// It is a link to the block that the program has at this address.
+    pub fn leading_to(self, block: u64) -> Damage {
+        Damage { leads_to: Some(block), ..self }
+    }
+
+    /// The size at this address leads to it.
+    pub fn led_by(self, size: Option<u64>) -> Damage {
+        Damage { led_by: size.map(|at| ("size", at)), ..self }
+    }
+
+    /// The tag or the link at this address leads to it.
+    pub fn led_by_other(self, what: &'static str, at: u64) -> Damage {
+        Damage { led_by: Some((what, at)), ..self }
     }
 }
 

@@ -39,6 +39,8 @@ const MAX_HEAPS: usize = 16;
 const WORTH_HALVING: u64 = 32 << 20;
 const LOOKED_FOR: usize = 1 << 16;
 const AGREEING: usize = 256;
+/// Chunks before a broken one whose sizes may be what is wrong.
+const BEFORE: usize = 8;
 /// Records of segments that are looked at in search of the heaps.
 const LOOKED_AT: usize = 1 << 22;
 
@@ -262,7 +264,7 @@ impl Dlmalloc {
     }
 
     fn walk<'v>(&'v self, view: &'v View<'v>, strict: bool) -> ChunkWalk<'v> {
-        let (next, before) = (self.segments.len(), [None; 2]);
+        let (next, before) = (self.segments.len(), ([None; BEFORE], 0));
         ChunkWalk { heap: self, view, strict, next, chunk: None, before, free_before: None, until: None }
     }
 
@@ -275,11 +277,14 @@ impl Dlmalloc {
     fn broken_link(&self, view: &View<'_>, chunk: u64) -> Option<Damage> {
         let width = self.width;
         let bins = self.bins..self.bins + BIN_WORDS * width;
+        // A bin that is not in the map holds what is left over in it.
+        let map = self.small_map.and_then(|at| view.u32(at)).unwrap_or(u32::MAX);
+        let in_use = |bin: u64| bin.is_multiple_of(2 * width) && map >> (bin / (2 * width)).min(31) & 1 == 1;
         let links = [(2, 3, "next"), (3, 2, "previous")];
         let links = links.map(|(at, back, to)| Link { at: at * width, back: back * width, to, end: None });
         let lists = Lists {
             header: 2 * width,
-            is_head: |at| bins.contains(&at),
+            is_head: |at| bins.contains(&at) && in_use(at - bins.start),
             inside: |at| self.in_segment(at),
             is_free: |at| self.is_free(view, at),
             // A larger one may be the only one of its size in a tree, which names the one above it.
@@ -400,7 +405,8 @@ impl Allocator for Dlmalloc {
         // Chunks that are left at the end are in no list.
         with_faults(walk, move |block| {
             let chunk = block.address - 2 * self.width;
-            let listed = block.state == State::Free && chunk != self.top;
+            // What does not end as it begins is no free chunk, or a broken one: the walk sees that next.
+            let listed = block.state == State::Free && chunk != self.top && self.is_free(view, chunk);
             if listed { self.broken_link(view, chunk) } else { None }
         })
     }
@@ -466,7 +472,7 @@ impl Allocator for Dlmalloc {
             (!good).then(|| {
                 let message =
                     format!("the list of free blocks begins with {first:#x}, which is no block that links back");
-                Damage::new(at, message)
+                Damage::new(at, message).leading_to(first.saturating_add(2 * self.width))
             })
         })
     }
@@ -480,8 +486,8 @@ struct ChunkWalk<'v> {
     /// The number of segments that are left.
     next: usize,
     chunk: Option<u64>,
-    /// The chunks of the two blocks before, the nearer one first.
-    before: [Option<u64>; 2],
+    /// The chunks of the blocks before, in a circle, and the number of them: [`ChunkWalk::before`] gives each.
+    before: ([Option<u64>; BEFORE], usize),
     /// The size of the chunk before, if that is free. `None` at a segment's start too.
     free_before: Option<u64>,
     /// A chunk of the newest segment, at which or after which the walk ends.
@@ -496,7 +502,7 @@ impl Iterator for ChunkWalk<'_> {
             let Some(chunk) = self.chunk else {
                 self.next = self.next.checked_sub(1)?;
                 self.chunk = Some(self.heap.first(&self.heap.segments[self.next]));
-                (self.before, self.free_before) = ([None; 2], None);
+                (self.before, self.free_before) = (([None; BEFORE], 0), None);
                 continue;
             };
             if self.next == 0 && self.until.is_some_and(|until| chunk >= until) {
@@ -504,7 +510,9 @@ impl Iterator for ChunkWalk<'_> {
             }
             match self.step(chunk) {
                 Ok(Some(block)) => {
-                    self.before = [Some(chunk), self.before[0]];
+                    let (chunks, count) = &mut self.before;
+                    chunks[*count % BEFORE] = Some(chunk);
+                    *count += 1;
                     // A chunk that holds the record of its segment is the allocator's own.
                     let own = self.heap.records.binary_search(&block.address).is_ok();
                     if !own {
@@ -532,29 +540,66 @@ impl ChunkWalk<'_> {
         if self.next == 0 { self.heap.top } else { self.heap.segments[self.next].end }
     }
 
-    /// The header of the block before.
-    fn header_before(&self) -> Option<u64> {
-        Some(self.before[0]? + self.heap.width)
+    /// The chunk of the block before, or of one of those before that, as far as it is known.
+    fn before(&self, number: usize) -> Option<u64> {
+        let (chunks, count) = &self.before;
+        chunks[count.checked_sub(number + 1).filter(|_| number < BEFORE)? % BEFORE]
     }
 
-    /// The block before, or the one before that.
+    /// The header of the block before.
+    fn header_before(&self) -> Option<u64> {
+        Some(self.before(0)? + self.heap.width)
+    }
+
+    /// A block before, by its number ([`ChunkWalk::before`]).
     fn block_before(&self, number: usize) -> Option<Block> {
-        let chunk = self.before[number]?;
+        let chunk = self.before(number)?;
         let head = self.view.word(chunk + self.heap.width)?;
         let state = if head & USED != 0 { State::Used } else { State::Free };
         Some(self.heap.block(chunk, head & !FLAGS, state))
     }
 
-    /// The header of the block before, whose size led to `chunk` and not to where blocks go on.
+    /// The header of one of the blocks before, whose size led to where no block begins, and so to `chunk` at last,
+    /// while blocks go on elsewhere.
     fn wrong_size(&self, chunk: u64) -> Option<Damage> {
-        let Dlmalloc { width, alignment, .. } = *self.heap;
-        let wrong = self.before[0]?;
+        let nearest = self.before(0)?;
         // The size of a free block stands at its end, too.
         if self.free_before.is_some_and(|size| self.view.word(chunk) == Some(size)) {
             return None;
         }
+        let by_foot = self.free_before.and_then(|_| self.start_by_foot(nearest, chunk));
+        let (number, next) = (0..BEFORE).take_while(|number| self.before(*number).is_some()).find_map(|number| {
+            let next = by_foot.filter(|&start| self.before(number).is_some_and(|before| before < start));
+            Some((number, next.or_else(|| self.goes_on(number, chunk))?))
+        })?;
+        let Dlmalloc { width, .. } = *self.heap;
+        let wrong = self.before(number)?;
+        let head = self.view.word(wrong + width)?;
+        let message =
+            format!("the block's header holds {head:#x}, but its size is {:#x}, by where blocks go on", next - wrong);
+        Some(Damage::new(wrong + width, message).about(wrong + 2 * width).behind(self.block_before(number + 1)))
+    }
+
+    /// The beginning of the free chunk that ends at `end` by the size there, if that is in front of `chunk`, to which
+    /// the sizes of the blocks before have led.
+    fn start_by_foot(&self, chunk: u64, end: u64) -> Option<u64> {
+        let width = self.heap.width;
+        let start = end.checked_sub(self.view.word(end)?).filter(|&start| start < chunk)?;
+        let head = self.view.word(start.checked_add(width)?)?;
+        let is_free = head & USED == 0 && head & PREVIOUS_USED != 0 && start.checked_add(head & !FLAGS) == Some(end);
+        let oldest = (0..BEFORE).map_while(|number| self.before(number)).last()?;
+        (is_free && start > oldest + 2 * width).then_some(start)
+    }
+
+    /// Returns the address in the block before with this number at which blocks go on, but not where its size says, if
+    /// they lead on past `chunk`.
+    fn goes_on(&self, number: usize, chunk: u64) -> Option<u64> {
+        let Dlmalloc { width, alignment, .. } = *self.heap;
+        let wrong = self.before(number)?;
         let sound = |chunk: u64| {
-            let head = self.view.word(chunk.checked_add(width)?)?;
+            // Of those further away not many are looked at.
+            let head = Some(chunk.checked_add(width)?).filter(|_| number == 0 || self.view.may_follow());
+            let head = self.view.word(head?)?;
             if head == width | USED | PREVIOUS_USED {
                 return Some(self.limit());
             }
@@ -563,15 +608,11 @@ impl ChunkWalk<'_> {
             let says_used = self.view.word(next.checked_add(width)?)? & PREVIOUS_USED != 0;
             (says_used == (head & USED != 0)).then_some(next)
         };
-        let next = resumes(wrong + 4 * width, chunk, alignment, self.limit(), sound)?;
+        let said = number.checked_sub(1).map_or(Some(chunk), |number| self.before(number))?;
+        let next = resumes(wrong + 4 * width, chunk, alignment, self.limit(), sound).filter(|&next| next < said)?;
         // In a free block, headers of before are left over: the right size stands at its end.
-        if self.free_before.is_some() && self.view.word(next) != Some(next - wrong) {
-            return None;
-        }
-        let head = self.view.word(wrong + width)?;
-        let message =
-            format!("the block's header holds {head:#x}, but its size is {:#x}, by where blocks go on", next - wrong);
-        Some(Damage::new(wrong + width, message).about(wrong + 2 * width).behind(self.block_before(1)))
+        let is_free = self.view.word(wrong + width)? & USED == 0;
+        (!is_free || self.view.word(next) == Some(next - wrong)).then_some(next)
     }
 
     /// The block at `chunk`, and on to the next one; `None` at a segment's end.
@@ -611,7 +652,7 @@ impl ChunkWalk<'_> {
                         format!("the size at the end of a free block is {foot:#x}, in its header it is {free:#x}");
                     let twice = self.heap.freed_after_join(self.view, chunk - free, chunk);
                     // The word is the free block's own.
-                    let owner = self.before[0].map_or(block, |before| before + 2 * width);
+                    let owner = self.before(0).map_or(block, |before| before + 2 * width);
                     return Err(twice.unwrap_or_else(|| Damage::new(chunk, message).about(owner)));
                 }
                 None => return Err(Damage::missing(chunk).about(block)),

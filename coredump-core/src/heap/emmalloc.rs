@@ -164,7 +164,7 @@ impl Emmalloc {
         };
         let lists = Lists {
             header: width,
-            is_head: |at| sentinels.contains(&at),
+            is_head: |at| sentinels.contains(&at) && (at - sentinels.start).is_multiple_of(SENTINEL_WORDS * width),
             inside: |at| apart::holds(&self.sorted, at),
             is_free,
             may_be_alone: |_| false,
@@ -226,7 +226,11 @@ impl Iterator for RegionWalk<'_> {
         // The header of the block before, or of this one for what is wrong at its end.
         let led_by = |fault: u64| if fault > at { Some(at) } else { Some(self.before?.address - width) };
         let fail = |fault, message| {
-            Some(Err(Damage::new(fault, message).about(block).behind(self.before).led_by(led_by(fault))))
+            let damage = Damage::new(fault, message).about(block).led_by(led_by(fault));
+            // In front of what is wrong at its end lies the block itself.
+            let state = if self.is_linked(at) { State::Free } else { State::Used };
+            let own = fault.checked_sub(block).map(|size| Block::new(block, size, state));
+            Some(Err(damage.behind(own.or(self.before))))
         };
         let Some(size) = self.view.word(at) else {
             return Some(Err(Damage::missing(at).about(block).behind(self.before)));
@@ -268,9 +272,14 @@ impl RegionWalk<'_> {
     fn freed_after_join(&self, at: u64, next: u64, again: u64) -> Option<Damage> {
         let (view, width) = (self.view, self.view.width());
         let inner = next.checked_sub(again & !1).filter(|&inner| again & 1 == 1 && inner > at)?;
-        let is_linked = |there: u64, back: u64| Some(word_of(view, word_of(view, at, there)?, back)? == at);
-        let twice = sound_end(view, inner, next) == Some(next) && is_linked(1, 2)? && is_linked(2, 1)?;
+        let twice = sound_end(view, inner, next) == Some(next) && self.is_linked(at);
         twice.then(|| Damage::freed_after_join(next - width, inner + width))
+    }
+
+    /// Returns true if the region at `at` has links to both sides that are returned, as free ones have.
+    fn is_linked(&self, at: u64) -> bool {
+        let linked = |there: u64, back: u64| Some(word_of(self.view, word_of(self.view, at, there)?, back)? == at);
+        linked(1, 2) == Some(true) && linked(2, 1) == Some(true)
     }
 
     /// Returns the address at which the region at `at` ends by the sizes at its own end and of the regions after it, if

@@ -92,13 +92,16 @@ pub fn broken_link(
             }
             let wrong = |record, at, to, link, what| {
                 let message = format!("the link of a free block to the {to} one, {link:#x}, {what}");
-                Some(about(record, Damage::new(at, message)))
+                let damage = Damage::new(at, message);
+                let to_a_block = !is_head(link) && (lists.inside)(link);
+                Some(about(record, if to_a_block { damage.leading_to(link + header) } else { damage }))
             };
             let leads_out = "leads out of the heap";
             let one_way = "leads to a block that does not link back";
             let elsewhere =
                 "leads to a block that is elsewhere in the lists: it was freed twice, or the link was written over";
-            if !inside(link) {
+            // In lists that have an end no link to the next one leads to a head.
+            if !inside(link) || end.is_some() && is_head(link) {
                 return wrong(record, at, to, link, leads_out);
             }
             let may_not_be_alone = |at: u64| !is_head(at) && !(lists.may_be_alone)(at);
@@ -120,7 +123,9 @@ pub fn broken_link(
                     let returns = |way, to| comes_back(view, link, way, to, is_end);
                     let twice = back == link && may_not_be_alone(link)
                         || is_first && !is_head(link) && (returns(offset, record) || returns(reverse, link));
-                    match (is_known || is_free(link)) && !is_pair {
+                    // The head of a list that has none says so.
+                    let is_empty = is_head(link) && ends.contains(&Some(back));
+                    match (is_known || is_free(link)) && !is_pair && !is_empty {
                         _ if twice => Some(freed_twice),
                         true => wrong(link, returned, other, back, if inside(back) { one_way } else { leads_out }),
                         false => wrong(record, at, to, link, if is_pair { elsewhere } else { one_way }),

@@ -91,7 +91,12 @@ impl Lol {
                 let placed = next >= start && next % UNIT == 0 && next + UNIT < below;
                 broken = Some(if placed {
                     let message = format!("a free block has the size {size:#x}, for which there is no room");
-                    Damage::new(next + 4, message).about(next)
+                    let damage = Damage::new(next + 4, message).about(next);
+                    // If the list goes on from there, it is a free block; else the link that leads there may be wrong.
+                    let onward = view.u32(next).map_or(0, u64::from);
+                    let goes_on =
+                        onward == END || onward >= start && onward.is_multiple_of(UNIT) && onward + UNIT < next;
+                    if goes_on { damage } else { damage.led_by_other("link", record) }
                 } else if free.iter().any(|free: &Range<u64>| free.start == next) {
                     let message = format!("the list of free blocks comes back to {next:#x}: it was freed twice");
                     Damage::new(record, message).about(next)

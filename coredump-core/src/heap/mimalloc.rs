@@ -316,6 +316,7 @@ impl Page {
     fn free(&self, view: &View<'_>, layout: &PageLayout) -> (Vec<u64>, Option<Damage>) {
         let mut free = vec![0u64; (self.capacity as usize).div_ceil(64)];
         let mut count = [0; 3];
+        let mut lasts = Vec::new();
         let width = view.width();
         for (count, list) in count.iter_mut().zip(layout.lists) {
             let mut link = self.record + list;
@@ -341,11 +342,17 @@ impl Page {
                 let Some(next) = self.link(view, layout, block) else { return (free, Some(Damage::missing(link))) };
                 block = next;
             }
+            lasts.extend((*count > 0).then_some(link));
         }
         // Blocks that other threads freed still count as used.
         let [free_now, freed, _] = count;
         let is = self.capacity - free_now - freed;
         let damage = (is != self.used).then(|| {
+            if let Some((last, rest)) = self.cut(view, layout, &free, &lasts, is.wrapping_sub(self.used)) {
+                let message =
+                    format!("a list of free blocks leaves out others, which follow each other from {rest:#x} on");
+                return self.broken(last, message);
+            }
             let message = format!(
                 "the page's record says that {} blocks are used, but {is} are in no list of free ones",
                 self.used
@@ -353,6 +360,50 @@ impl Page {
             Damage::new(self.record + layout.used, message)
         });
         (free, damage)
+    }
+
+    /// The block whose link leaves out so many that are in no list, but follow each other up to the end of one or to a
+    /// block in one, and the first of these. `None` if it is not the only row of blocks that is like that, or if it may
+    /// be the rest of several lists, which end with `lasts`.
+    fn cut(&self, view: &View<'_>, layout: &PageLayout, free: &[u64], lasts: &[u64], count: u64) -> Option<(u64, u64)> {
+        let index_of = |at: u64| {
+            let offset = at.wrapping_sub(self.start);
+            let inside = self.blocks().contains(&at) && offset.is_multiple_of(self.size);
+            inside.then_some((offset / self.size) as usize)
+        };
+        let is_free = |index: usize| free[index / 64] >> (index % 64) & 1 == 1;
+        let others = || (0..self.capacity as usize).filter(|index| !is_free(*index));
+        let address = |index: usize| self.start + index as u64 * self.size;
+        let next = |index: usize| self.link(view, layout, address(index));
+        let mut led_to = vec![false; self.capacity as usize];
+        others().filter_map(|index| index_of(next(index)?)).for_each(|index| led_to[index] = true);
+        // Each block is gone over once: rows that meet are none.
+        let mut seen = vec![false; self.capacity as usize];
+        let mut end_of = |first: usize| {
+            let (mut at, mut len) = (first, 0);
+            loop {
+                len += u64::from(!std::mem::replace(&mut seen[at], true));
+                let link = next(at)?;
+                match index_of(link) {
+                    Some(next) if !is_free(next) && !seen[next] => at = next,
+                    Some(next) if is_free(next) => return (len == count).then_some(link),
+                    _ => return (link == 0 && len == count).then_some(0),
+                }
+            }
+        };
+        let mut rows = others().filter(|index| !led_to[*index]).filter_map(|first| Some((first, end_of(first)?)));
+        let (first, end) = rows.next().filter(|_| rows.next().is_none())?;
+        let first = address(first);
+        let from = match (end, lasts) {
+            (0, [last]) => *last,
+            // Blocks that were never used follow each other by address.
+            (0, lasts) => *lasts.iter().find(|last| *last + self.size == first)?,
+            (end, _) => (0..self.capacity as usize)
+                .filter(|index| is_free(*index))
+                .find(|index| next(*index) == Some(end))
+                .map(address)?,
+        };
+        Some((from, first))
     }
 
     /// The block after a free one in its list; 0 after the last one.
@@ -637,11 +688,13 @@ impl Allocator for Mimalloc {
             let (free, damage) = page.free(view, &self.layout);
             // Behind a broken link there may be more.
             let rest = if damage.is_some() { State::Unknown } else { State::Used };
+            let is_known = damage.is_none();
             let blocks = (0..page.capacity).map(move |index| {
                 let is_free = free[(index / 64) as usize] >> (index % 64) & 1 == 1;
                 let state = if is_free { State::Free } else { rest };
                 let block = page.block(view, &self.layout, page.start + index * page.size, state);
-                let beyond = (strict && !is_free).then(|| page.written_beyond(view, &self.layout, &block)).flatten();
+                let beyond =
+                    (strict && is_known && !is_free).then(|| page.written_beyond(view, &self.layout, &block)).flatten();
                 beyond.map_or(Ok(block), Err)
             });
             damage.into_iter().map(Err).chain(blocks)

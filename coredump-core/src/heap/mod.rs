@@ -34,6 +34,7 @@ mod wee;
 mod zig;
 mod zig_debug;
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 pub use block::{Block, Damage, State};
@@ -275,7 +276,16 @@ impl Heap {
         // More than a person reads of.
         const MOST: usize = 100;
         let blocks = self.allocator.blocks(view, true).filter_map(Result::err);
-        blocks.chain(self.allocator.check(view)).take(MOST).collect()
+        let mut all: Vec<Damage> = blocks.chain(self.allocator.check(view)).take(MOST).collect();
+        // A link to a block whose own record is broken may be right.
+        let records = all.iter().filter(|damage| damage.leads_to.is_none());
+        let mut broken: HashSet<u64> = records.filter_map(|damage| damage.block).collect();
+        all.retain(|damage| {
+            let wrong = damage.leads_to.is_none_or(|block| !broken.contains(&block));
+            broken.extend(damage.block.filter(|_| wrong));
+            wrong
+        });
+        all
     }
 }
 

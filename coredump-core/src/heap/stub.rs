@@ -45,7 +45,7 @@ pub fn find(view: &View<'_>, base: Option<u64>, globals: &[u64]) -> Option<Found
         // A header that was written over ends the row too soon: then blocks go on somewhere after it, up to a global's
         // value.
         let ends = globals.iter().copied().filter(|&last| last > end && last % 16 == 12 && last <= view.memory().size);
-        ends.take(STARTS).find_map(|last| goes_on(view, end, last, &mut left).map(|_| Stub { start, end: last }))
+        ends.take(STARTS).find_map(|last| goes_on(view, end, end, last, &mut left).map(|_| Stub { start, end: last }))
     })?;
     Some(FoundHeap {
         kind: AllocatorKind::AssemblyScriptStub,
@@ -55,13 +55,13 @@ pub fn find(view: &View<'_>, base: Option<u64>, globals: &[u64]) -> Option<Found
     })
 }
 
-/// Returns the address at which blocks go on after the broken header at `broken`, if they lead to `last`. `left`
-/// headers may be looked at.
-fn goes_on(view: &View<'_>, broken: u64, last: u64, left: &mut u64) -> Option<u64> {
-    let mut start = broken + 16;
+/// Returns the address behind `from` at which blocks go on, if they lead to `last` and not to the broken header at
+/// `broken`. `left` headers may be looked at.
+fn goes_on(view: &View<'_>, from: u64, broken: u64, last: u64, left: &mut u64) -> Option<u64> {
+    let mut start = from + 16;
     while start < last && *left > 0 {
         let (mut end, mut count) = (start, 0);
-        while let Some(next) = next(view, end).filter(|&next| next <= last && *left > 0) {
+        while let Some(next) = next(view, end).filter(|&next| next <= last && next != broken && *left > 0) {
             (end, count) = (next, count + 1);
             *left -= 1;
         }
@@ -84,17 +84,29 @@ impl Allocator for Stub {
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
         let _ = strict;
         let mut at = self.start;
-        let (mut before, mut left) = (None, MOST);
+        let (mut before, mut header, mut left) = ([None; 2], None, MOST);
         Box::new(std::iter::from_fn(move || {
             if at >= self.end {
                 return None;
             }
             let start = at;
             let Some(end) = next(view, start).filter(|&end| end <= self.end) else {
-                at = goes_on(view, start, self.end, &mut left).unwrap_or(self.end);
+                // Blocks go on in the one before, if its size is what is wrong.
+                let inside = header.and_then(|header| goes_on(view, header, start, self.end, &mut left));
+                if let (Some(header), Some(next)) = (header, inside.filter(|&next| next < start)) {
+                    at = next;
+                    let holds = view.u32(header)?;
+                    let size = next - header - 4;
+                    let message = format!(
+                        "the block's header holds {holds:#x}, but its size is {size:#x}, by where blocks go on"
+                    );
+                    return Some(Err(Damage::new(header, message).about(header + 4).behind(before[1])));
+                }
+                at = goes_on(view, start, start, self.end, &mut left).unwrap_or(self.end);
                 let message = "the block's header holds no size of a block here";
-                return Some(Err(Damage::new(start, message).about(start + 4).behind(before)));
+                return Some(Err(Damage::new(start, message).about(start + 4).behind(before[0]).led_by(header)));
             };
+            header = Some(start);
             at = end;
             let plain = Block::new(start + 4, end - start - 4, State::Unknown);
             let object = || {
@@ -110,7 +122,7 @@ impl Allocator for Stub {
                 })
             };
             let block = object().unwrap_or(plain);
-            before = Some(block);
+            before = [Some(block), before[0]];
             Some(Ok(block))
         }))
     }

@@ -28,6 +28,8 @@ const LISTS: Range<u64> = 16..1024;
 const NOTHING: u64 = 1024;
 /// Words that are read in search of the heads: many places may look like the beginning of them.
 const LOOKED_AT: u64 = 1 << 22;
+/// Bytes of a free chunk whose end is looked for.
+const LARGEST_ENDING: u64 = 1 << 20;
 /// Words of the state on either side of the address of the heads.
 const AROUND: u64 = 8;
 
@@ -146,7 +148,7 @@ impl Talc {
             let mut link = self.heads.start + list * self.width;
             while let Some(chunk) = view.word(link).filter(|&chunk| chunk != 0) {
                 let Some(chunk) = free(view, chunk, list, link).filter(|_| (self.free.len() as u64) < most) else {
-                    self.broken.push(if ends_as_free(view, chunk, list) {
+                    self.broken.push(if ends_as_free(view, chunk, list) && !self.is_elsewhere(view, chunk, link) {
                         let (at, what) = match view.word(chunk + self.width) == Some(link) {
                             true => (chunk + 2 * self.width, "the number of its list"),
                             false => (chunk + self.width, "the link to the previous one"),
@@ -154,9 +156,7 @@ impl Talc {
                         let holds = view.word(at).unwrap_or(0);
                         Damage::new(at, format!("{what} in a free block is {holds:#x}")).about(chunk)
                     } else {
-                        let message =
-                            format!("a list of free blocks leads to {chunk:#x}, which is none that links back");
-                        Damage::new(link, message)
+                        self.unsound(view, chunk, link)
                     });
                     break;
                 };
@@ -175,6 +175,51 @@ impl Talc {
             }
             apart
         });
+    }
+
+    /// The fault of a free chunk to which `link` leads, and which is not as it should be; of the link, if nothing else
+    /// says that there is one.
+    fn unsound(&self, view: &View<'_>, chunk: u64, link: u64) -> Damage {
+        let word = |index: u64| view.word(chunk.checked_add(index * self.width)?);
+        let tag = chunk.checked_sub(self.width).and_then(|tag| view.word(tag)).map(|tag| tag & !HEAP_BASE);
+        let is_one = chunk.is_multiple_of(4 * self.width) && chunk > self.heads.end;
+        let is_elsewhere = self.is_elsewhere(view, chunk, link);
+        match (word(1) == Some(link), tag == Some(USED | ABOVE_FREE)) {
+            (true, _) if is_one => {
+                let size = word(3).unwrap_or(0) & !HEAP_END;
+                let end = chunk
+                    .checked_add(size)
+                    .filter(|end| end.is_multiple_of(4 * self.width) && *end > chunk + size.min(1));
+                let foot = end.map(|end| end - self.width).filter(|&foot| view.word(foot).is_some());
+                let message = format!("a free block begins with the size {size:#x}, which is not at its end");
+                Damage::new(foot.unwrap_or(chunk + 3 * self.width), message).about(chunk)
+            }
+            (false, is_tagged) if is_one && !is_elsewhere && (is_tagged || self.ends(view, chunk)) => {
+                let message = "the links and the size of a free block are written over";
+                Damage::new(chunk, message).about(chunk)
+            }
+            _ => {
+                let message = format!("a list of free blocks leads to {chunk:#x}, which is none that links back");
+                Damage::new(link, message)
+            }
+        }
+    }
+
+    /// Returns true if another link than this one leads to a chunk by what the chunk itself says.
+    fn is_elsewhere(&self, view: &View<'_>, chunk: u64, link: u64) -> bool {
+        let back = chunk.checked_add(self.width).and_then(|at| view.word(at)).filter(|&back| back != link);
+        back.and_then(|back| view.word(back)) == Some(chunk)
+    }
+
+    /// Returns true if some word after the start of a chunk says how far that is, as the last one of a free chunk does.
+    fn ends(&self, view: &View<'_>, chunk: u64) -> bool {
+        let mut found = false;
+        view.words(chunk + 4 * self.width..chunk.saturating_add(LARGEST_ENDING), |at, word| {
+            let size = word & !HEAP_END;
+            found = size.is_multiple_of(4 * self.width) && chunk.checked_add(size) == Some(at + self.width);
+            !found && view.may_follow()
+        });
+        found
     }
 
     /// Finds where the heaps begin and end: the first one at `start`, others in a page of memory that begins with a
@@ -213,7 +258,7 @@ impl Talc {
     fn broken(&self, view: &View<'_>, chunk: u64) -> Option<Damage> {
         let lists = Lists {
             header: 0,
-            is_head: |at| self.heads.contains(&at),
+            is_head: |at| self.heads.contains(&at) && (at - self.heads.start).is_multiple_of(self.width),
             inside: |at| apart::holds(&self.pieces, at),
             is_free: |at| self.starts(at),
             may_be_alone: |_| false,

@@ -24,6 +24,8 @@ const ABOVE_FREE: u64 = 2;
 const AGREEING: usize = 2;
 /// Chunks that follow each other below one whose tag is broken.
 const ENOUGH: usize = 4;
+/// Chunks above one whose tag is broken whose own tags may be what is wrong.
+const WRONG_TAGS: usize = 8;
 /// Bytes below the place where a chunk may begin in which a free one is looked for.
 const FREE_SEARCH: u64 = 1 << 20;
 
@@ -159,6 +161,12 @@ fn is_first(view: &View<'_>, heads: u64) -> bool {
     check().is_some()
 }
 
+/// Returns true if a list of free chunks begins with one there. The heads of the lists lie at `base`, after a tag.
+fn is_first_of_a_list(view: &View<'_>, base: u64, chunk: u64) -> bool {
+    let width = view.width();
+    (1..=lists(width)).any(|word| base.checked_add(word * width).and_then(|at| view.word(at)) == Some(chunk))
+}
+
 /// The memory that ends at `end`, as far down as a heap's start or a break after `least` chunks; `None` if none ends
 /// there. `base` is the first heap's start, and `first` where its chunks begin.
 fn piece(view: &View<'_>, base: u64, first: u64, end: u64, least: usize) -> Option<ChunkPiece> {
@@ -175,7 +183,17 @@ fn piece(view: &View<'_>, base: u64, first: u64, end: u64, least: usize) -> Opti
                 ends.push(at);
                 (at, above) = (start, Some(state));
             }
-            Err(damage) => break (at, Some(damage)),
+            Err(damage) => match wrong_tag(view, base, first, &ends, at) {
+                Some((number, damage)) => {
+                    at = ends[number];
+                    ends.truncate(number);
+                    break (at, Some(damage));
+                }
+                None => {
+                    let led_by = ends.last().map(|end| end - width);
+                    break (at, Some(led_by.map_or(damage.clone(), |tag| damage.led_by_other("tag", tag))));
+                }
+            },
         }
     };
     if end <= first || broken.is_some() && ends.len() < least {
@@ -189,6 +207,32 @@ fn piece(view: &View<'_>, base: u64, first: u64, end: u64, least: usize) -> Opti
     });
     let ends = ends.into_iter().map(|end| u32::try_from((end - start) / width).ok()).collect::<Option<_>>()?;
     Some(ChunkPiece { range: start..end, ends, broken })
+}
+
+/// The fault of a tag that led to `broken`, where no chunk ends, while chunks go on from elsewhere in the one above it,
+/// and the number of that one's end in `ends`.
+fn wrong_tag(view: &View<'_>, base: u64, first: u64, ends: &[u64], broken: u64) -> Option<(usize, Damage)> {
+    let width = view.width();
+    let goes_on = |start: u64| {
+        let (mut at, mut above, mut sound) = (start, Some(State::Used), 0);
+        while at != broken && at != first && (at > broken || sound < ENOUGH) {
+            match chunk(view, base, at, above).ok()?.filter(|_| view.may_follow()) {
+                Some((start, state)) => (at, above, sound) = (start, Some(state), sound + 1),
+                None => return (at < broken).then_some(start),
+            }
+        }
+        (at < broken).then_some(start)
+    };
+    (0..ends.len()).rev().take(WRONG_TAGS).find_map(|number| {
+        let (end, start) = (ends[number], ends.get(number + 1).copied().unwrap_or(broken));
+        let tag = view.word(end - width).filter(|tag| tag & USED != 0)?;
+        let least = start + width;
+        let places = (0..=(end.checked_sub(3 * width)?).checked_sub(least)? / width).map(|words| least + words * width);
+        let start = places.take_while(|_| view.may_follow()).find_map(goes_on)?;
+        let message =
+            format!("the tag at the end of a block is {tag:#x}, but it begins at {start:#x}, by where others end");
+        Some((number, Damage::new(end - width, message).about(start)))
+    })
 }
 
 /// The start of the chunk that ends at `end`, if its tag does not tell: that of a free chunk, which is in a list and also
@@ -246,14 +290,18 @@ fn chunk(view: &View<'_>, base: u64, end: u64, above: Option<State>) -> Result<O
         let again = start.and_then(|start| view.word(start + 2 * width));
         // The tag below a free chunk says that it is free: then its end is right and its start wrong, over which more
         // is written.
-        let below = start.and_then(|start| view.word(start - width));
-        let says_so = below.is_some_and(|tag| tag & (USED | ABOVE_FREE) == USED | ABOVE_FREE);
+        let below = start.map(|start| chunk(view, base, start, Some(State::Free)));
+        let says_so = matches!(below, Some(Ok(Some((_, State::Used)))));
         return match start.filter(|_| !above_free) {
             Some(start) if again == Some(word) => Ok(Some((start, State::Free))),
             Some(start) if says_so => {
                 let size = again.unwrap_or(0);
                 let message = format!("a free block begins with the size {size:#x}, and ends with {word:#x}");
                 Err(Damage::new(start + 2 * width, message).about(start))
+            }
+            Some(start) if is_first_of_a_list(view, base, start) => {
+                let message = format!("a free block of {word:#x} bytes is written over at its start, and before it");
+                Err(Damage::new(start, message).about(start))
             }
             _ => Err(Damage::new(at, format!("a block ends with {word:#x}, which is neither a tag nor a size here"))),
         };
@@ -290,7 +338,7 @@ impl Talc4 {
             let foot = size.and_then(|size| view.word(at.checked_add(size)?.checked_sub(self.width)?));
             size.is_some() && foot == size
         };
-        let is_head = |at| self.heads.contains(&at);
+        let is_head = |at: u64| self.heads.contains(&at) && (at - self.heads.start).is_multiple_of(self.width);
         let lists = Lists { header: 0, is_head, inside, is_free, may_be_alone: |_| false };
         broken_link(view, chunk, links, lists).map(Damage::from)
     }
@@ -336,11 +384,16 @@ impl Allocator for Talc4 {
         let mut heads = self.heads.clone().step_by(self.width as usize);
         heads.find_map(|at| {
             let chunk = view.word(at).filter(|&chunk| chunk != 0)?;
+            // Nothing is known of what lies below a broken chunk.
+            let mut broken = self.pieces.iter().filter(|piece| piece.broken.is_some());
+            if chunk > self.heads.end && broken.any(|piece| chunk < piece.range.start) {
+                return None;
+            }
             let good = view.word(chunk.checked_add(self.width)?) == Some(at);
             (!good).then(|| {
                 let message =
                     format!("a list of free blocks begins with {chunk:#x}, which is no block that links back");
-                Damage::new(at, message)
+                Damage::new(at, message).leading_to(chunk)
             })
         })
     }

@@ -231,10 +231,8 @@ impl Allocator for Tlsf {
             let good = head == 0
                 || view.u32(head).is_some_and(|info| u64::from(info) & FREE == FREE) && view.u32(head + 4) == Some(0);
             (!good).then(|| {
-                Damage::new(
-                    at,
-                    format!("a list of free blocks begins with {head:#x}, which is not the first one of any"),
-                )
+                let message = format!("a list of free blocks begins with {head:#x}, which is not the first one of any");
+                Damage::new(at, message).leading_to(head + 4)
             })
         })
     }

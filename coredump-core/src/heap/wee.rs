@@ -224,6 +224,29 @@ impl Wee {
         divided.then_some(inside)
     }
 
+    /// The fault of a cell's header, whose end leads to no cell that refers to it, if another cell further on does, as
+    /// the one after it must.
+    fn wrong_end(&self, view: &View<'_>, cell: &WeeCell, limit: u64) -> Option<Damage> {
+        let width = self.width;
+        if cell.end.checked_add(width).and_then(|at| view.word(at)) == Some(cell.start) {
+            return None;
+        }
+        let mut next = None;
+        view.words(cell.start + 3 * width..limit, |place, value| {
+            let at = place - width;
+            if value == cell.start && at > cell.start + 2 * width {
+                let end = view.word(at).map(|head| head & !BITS).filter(|&end| end > at + 2 * width && end <= limit);
+                let is_last = view.word(at).is_some_and(|head| head & LAST != 0);
+                let agrees = end.is_some_and(|end| is_last || view.word(end + width) == Some(at));
+                next = agrees.then_some(at);
+            }
+            next.is_none() && view.may_follow()
+        });
+        let (head, next) = (view.word(cell.start)?, next?);
+        let message = format!("the block's header holds {head:#x}, but the one after it, at {next:#x}, refers to it");
+        Some(Damage::new(cell.start, message).about(cell.start + 2 * width))
+    }
+
     /// Returns true if a free cell begins there and the one after it refers to it.
     fn is_free(&self, view: &View<'_>, start: u64) -> bool {
         let inside = start.is_multiple_of(self.width) && apart::holds(&self.pieces, start);
@@ -337,13 +360,20 @@ impl Allocator for Wee {
         };
         // Each cell, or those inside of it; with a broken one comes the one before it.
         let behind = move |cells: Cells<'v>| {
-            let mut before = None;
+            let (mut before, end) = ([None; 2], cells.range.end);
             cells.map(move |cell| match cell {
                 Ok(cell) => {
-                    before = Some(cell);
+                    before = [Some(cell), before[0]];
                     Ok(cell)
                 }
-                Err(damage) => Err(damage.behind(before.and_then(last).map(block))),
+                Err(damage) => {
+                    let [nearest, other] = before.map(|cell| cell.and_then(last).map(block));
+                    let wrong = before[0].filter(|_| strict).and_then(|cell| self.wrong_end(view, &cell, end));
+                    Err(match wrong {
+                        Some(wrong) => wrong.behind(other),
+                        None => damage.behind(nearest).led_by(before[0].map(|cell: WeeCell| cell.start)),
+                    })
+                }
             })
         };
         let pieces = self.pieces.iter().flat_map(move |piece| behind(Cells::new(view, piece.clone())));
