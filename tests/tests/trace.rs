@@ -200,6 +200,46 @@ fn a_traceback_of_python_before_a_trace_is_its_reason() {
     assert_eq!(document["signature"], "lookup | quote");
 }
 
+/// Another program's trace, of which nothing is said but the trap.
+fn other(trap: &str) -> String {
+    format!(
+        "error while executing at wasm backtrace:\n    0: 0x10 - other.wasm!other\n    1: 0x20 - other.wasm!main\n\nCaused by:\n    wasm trap: {trap}\n"
+    )
+}
+
+fn reasons(text: &str) -> Vec<(String, String)> {
+    let documents = Tool::new("coredump-json").args(["--trace", "--ndjson"]).stdin(text).run().expect(0);
+    let documents = documents.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>();
+    let reason = |document: &serde_json::Value| {
+        let panic = &document["reason"]["panic"]["message"];
+        (document["signature"].as_str().unwrap().to_owned(), panic.as_str().unwrap_or("none").to_owned())
+    };
+    documents.iter().map(reason).collect()
+}
+
+#[test]
+fn last_words_are_about_the_first_trace_after_them() {
+    let unreachable = "wasm `unreachable` instruction executed";
+    let plain = ("other | main".to_owned(), "none".to_owned());
+    let python = ("lookup | quote".to_owned(), "KeyError: 'gift'".to_owned());
+    assert_eq!(reasons(&format!("{PYTHON}{}", other(unreachable))), [python.clone(), plain.clone()]);
+    assert_eq!(reasons(&format!("{}{PYTHON}", other(unreachable))), [plain.clone(), python]);
+    let panic = "thread 'main' panicked at src/main.rs:3:5:\nno more seats\nnote: run with `RUST_BACKTRACE=1`\n";
+    let (one, prefixed) = (other(unreachable), |text: &str| text.replace('\n', "\napp 7 | "));
+    let said = ("other | main".to_owned(), "no more seats".to_owned());
+    assert_eq!(reasons(&format!("{panic}{one}{one}")), [said.clone(), plain.clone()]);
+    assert_eq!(reasons(&prefixed(&format!("\n{panic}{one}{one}"))), [said, plain]);
+}
+
+#[test]
+fn a_message_is_that_of_one_trace() {
+    let text = format!("{}{}", other("integer divide by zero"), other("out of bounds memory access"));
+    let documents = Tool::new("coredump-json").args(["--trace", "--ndjson"]).stdin(text).run().expect(0);
+    let kinds = documents.text().lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let kinds: Vec<_> = kinds.map(|document| document["reason"]["kind"].clone()).collect();
+    assert_eq!(kinds, ["integer-divide-by-zero", "memory-out-of-bounds"]);
+}
+
 #[test]
 fn a_stack_of_javascript_before_a_trace_is_its_reason() {
     // What StarlingMonkey in a component of componentize-js 0.19.3 prints, in place of Python's words.

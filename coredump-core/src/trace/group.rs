@@ -49,6 +49,9 @@ pub(super) struct Groups {
     /// The number of a line, and how many traces began in it.
     begun: (u64, usize),
     done: Vec<(usize, Trace)>,
+    /// The last line of each stream that is part of a trace: what stands above it is about no later trace. The streams
+    /// that were met last come first.
+    spent: Vec<(String, u64)>,
 }
 
 /// The trace to which the frame in a line belongs, and its position.
@@ -81,8 +84,9 @@ impl Groups {
         done
     }
 
-    /// Processes a line and returns the frames in it. `before` gives the lines above it, the nearest last.
-    pub fn line(&mut self, line: &Line<'_>, before: impl FnOnce() -> Vec<String>) -> Vec<Placed> {
+    /// Processes a line and returns the frames in it. `before` gives the lines above it that come after the line with a
+    /// number, the nearest last.
+    pub fn line(&mut self, line: &Line<'_>, before: impl FnOnce(u64) -> Vec<String>) -> Vec<Placed> {
         self.expire(line.number);
         let stream = stream(line.front);
         let same = |open: &OpenTrace| same_stream(&open.stream, &stream, line.text);
@@ -118,16 +122,20 @@ impl Groups {
                 let mut placed = Vec::new();
                 for frame in frames {
                     let before = before.take();
-                    let lines = || before.map_or_else(Vec::new, |before| before());
+                    let lines = |after| before.map_or_else(Vec::new, |before| before(after));
                     let place = self.frame(engine, frame, stream.clone(), line.number, lines);
                     placed.extend(place.map(|(trace, frame)| Placed { trace, frame, start: 0 }));
                 }
                 placed
             }
             None => {
+                let mut spent = Vec::new();
                 for open in self.open.iter_mut().filter(|open| same_stream(&open.stream, &stream, line.text)) {
-                    open.other(line.text);
+                    if open.other(line.text) {
+                        spent.push(open.stream.clone());
+                    }
                 }
+                spent.iter().for_each(|stream| self.spend(stream, line.number));
                 self.close_if(|open| open.idle > AFTER);
                 Vec::new()
             }
@@ -163,6 +171,23 @@ impl Groups {
             .extend(ended.into_iter().filter(|open| !open.trace.frames.is_empty()).map(|open| (open.id, open.trace)));
     }
 
+    /// The last line of a stream that is part of a trace; 0 if there is none.
+    fn spent(&self, stream: &str) -> u64 {
+        self.spent.iter().find(|(spent, _)| spent == stream).map_or(0, |(_, line)| *line)
+    }
+
+    /// Notes that a line is part of a trace.
+    fn spend(&mut self, stream: &str, line: u64) {
+        match self.spent.iter().position(|(spent, _)| spent == stream) {
+            Some(index) => self.spent[..=index].rotate_right(1),
+            None => {
+                self.spent.truncate(MAX_OPEN - 1);
+                self.spent.insert(0, (stream.to_owned(), 0));
+            }
+        }
+        self.spent[0].1 = line;
+    }
+
     /// Counts a trace that begins in a line; returns whether the limit allows it.
     fn may_begin(&mut self, line: u64) -> bool {
         if self.begun.0 != line {
@@ -177,7 +202,7 @@ impl Groups {
         engine: Engine,
         stream: String,
         line: u64,
-        before: impl FnOnce() -> Vec<String>,
+        before: impl FnOnce(u64) -> Vec<String>,
     ) -> &mut OpenTrace {
         // A stream has one trace at a time, unless frame numbers tell several apart.
         for open in self.open.iter_mut().filter(|open| open.stream == stream) {
@@ -187,18 +212,10 @@ impl Groups {
             let oldest = self.open.iter().map(|open| open.touched).min();
             self.close_if(|open| Some(open.touched) == oldest);
         }
-        let before = before();
-        let before: Vec<&str> = before.iter().map(String::as_str).collect();
-        let trace = Trace {
-            engine,
-            line,
-            frames: Vec::new(),
-            message: before.iter().rev().take(3).find_map(|line| message::of_line(line)),
-            said: message::last_words(&before),
-            truncated: false,
-            cut: false,
-            tangled: false,
-        };
+        let before = before(self.spent(&stream));
+        let (message, said) = said_in(&stream, &before);
+        let trace =
+            Trace { engine, line, frames: Vec::new(), message, said, truncated: false, cut: false, tangled: false };
         self.open.push(OpenTrace { id: self.made, trace, stream, next: 0, idle: 0, touched: line, accepts: true });
         self.made += 1;
         let last = self.open.len() - 1;
@@ -211,7 +228,7 @@ impl Groups {
         frame: Printed,
         stream: String,
         line: u64,
-        before: impl FnOnce() -> Vec<String>,
+        before: impl FnOnce(u64) -> Vec<String>,
     ) -> Option<(usize, usize)> {
         let fits = |open: &OpenTrace| {
             let kin = open.trace.engine == engine
@@ -237,7 +254,19 @@ impl Groups {
             }
         }
         let open = match chosen {
-            Some(index) => &mut self.open[index],
+            Some(index) => {
+                let spent = self.spent(&stream);
+                let open = &mut self.open[index];
+                if open.trace.frames.is_empty() && open.stream != stream {
+                    // The headline did not tell the prefix of the lines.
+                    let mut above = before(spent);
+                    above.truncate(above.len().saturating_sub((line - open.trace.line) as usize));
+                    let (message, said) = said_in(&stream, &above);
+                    open.trace.message = message.or(open.trace.message.take());
+                    open.trace.said = said;
+                }
+                open
+            }
             // A frame without an offset is too little evidence to begin a trace.
             None if frame.offset.is_none() && frame.number.is_some_and(|number| number > 0) => return None,
             None if !self.may_begin(line) => return None,
@@ -246,7 +275,7 @@ impl Groups {
         if open.trace.frames.is_empty() {
             open.trace.engine = engine;
             open.trace.line = line;
-            open.stream = stream;
+            open.stream = stream.clone();
         }
         (open.next, open.idle, open.touched) = (frame.number.unwrap_or(open.next).saturating_add(1), 0, line);
         if open.trace.frames.len() >= MAX_FRAMES {
@@ -254,15 +283,17 @@ impl Groups {
             return None;
         }
         open.trace.frames.push(frame);
-        Some((open.id, open.trace.frames.len() - 1))
+        let placed = (open.id, open.trace.frames.len() - 1);
+        self.spend(&stream, line);
+        Some(placed)
     }
 }
 
 impl OpenTrace {
-    /// Processes a line of its stream that is no frame.
-    fn other(&mut self, text: &str) {
+    /// Processes a line of its stream that is no frame. Returns true if it is part of the trace.
+    fn other(&mut self, text: &str) -> bool {
         if formats::belongs(text, self.trace.engine) {
-            return;
+            return true;
         }
         self.idle += 1;
         self.accepts &= self.trace.engine.numbers() || (self.trace.frames.is_empty() && self.idle < 3);
@@ -270,7 +301,9 @@ impl OpenTrace {
         // headline of the next trace.
         if self.trace.message.is_none() && !self.trace.frames.is_empty() {
             self.trace.message = message::of_line(text);
+            return self.trace.message.is_some();
         }
+        false
     }
 }
 
@@ -293,11 +326,56 @@ fn stream(front: &str) -> String {
     stream
 }
 
+/// The engine's message and the program's last words in the lines above a trace of a stream.
+fn said_in(stream: &str, above: &[String]) -> (Option<String>, Option<String>) {
+    let above: Vec<&str> = above.iter().map(|line| behind(stream, line)).collect();
+    (above.iter().rev().take(3).find_map(|line| message::of_line(line)), message::last_words(&above))
+}
+
+/// The text of a line behind the prefix of a stream. A line with another prefix stays whole.
+fn behind<'l>(stream: &str, line: &'l str) -> &'l str {
+    let (mut rest, mut in_number, mut end) = (stream, false, 0);
+    for (at, letter) in line.char_indices() {
+        let digit = letter.is_ascii_digit();
+        if rest.is_empty() && !(digit && in_number) {
+            break;
+        }
+        if !(digit && in_number) {
+            match rest.strip_prefix(if digit { '0' } else { letter }) {
+                Some(other) => rest = other,
+                None => return line,
+            }
+        }
+        (in_number, end) = (digit, at + letter.len_utf8());
+    }
+    match rest {
+        "" => line[end..].strip_prefix(' ').filter(|_| end > 0).unwrap_or(&line[end..]),
+        _ => line,
+    }
+}
+
 /// Returns true if a line, with the text before it, is of this stream.
 fn same_stream(stream: &str, front: &str, text: &str) -> bool {
     match stream.strip_prefix(front) {
         Some("") => true,
         Some(rest) => self::stream(text.get(..text.floor_char_boundary(1024)).unwrap_or(text)).starts_with(rest),
         None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{behind, stream};
+
+    #[test]
+    fn a_line_is_read_behind_the_prefix_of_its_stream() {
+        let prefix = stream("2026-12-01T10:00:07 app-12 |     ");
+        assert_eq!(behind(&prefix, "2027-01-31T23:59:00 app-7 | panic: boom"), "panic: boom");
+        assert_eq!(behind(&prefix, "2027-01-31T23:59:00 app-7 | \tat 3"), "\tat 3");
+        for other in ["2027-01-31T23:59:00 web-7 | panic: boom", "panic: boom", "2027", ""] {
+            assert_eq!(behind(&prefix, other), other);
+        }
+        assert_eq!(behind("", " panic"), " panic");
+        assert_eq!(behind(&stream("1234"), "56 é"), "é");
     }
 }

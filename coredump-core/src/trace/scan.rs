@@ -195,7 +195,10 @@ impl<R: Read> Scanner<R> {
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         let segments = line::segments(bytes);
         let history = history(&self.buffer[..start]);
+        let history = history.strip_suffix(b"\n").unwrap_or(history);
         let mut found = 0;
+        // The parts after the last one with a frame.
+        let mut unspent = 0;
         let mut strings = Vec::new();
         // The start of the text before the string that begins there, and that text.
         let (mut begin, mut front) = (0, String::new());
@@ -207,13 +210,16 @@ impl<R: Read> Scanner<R> {
                 (begin, front) = (string, line::clean(&bytes[..string.min(MAX_FRONT)]));
             }
             let line = Line { text: &segment.text, front: &front, number: self.line };
-            let before = || {
-                let above = history.split(|&byte| byte == b'\n').map(line::clean);
-                let own = &segments[index.saturating_sub(MAX_ABOVE)..index];
+            let before = |spent: u64| {
+                let lines = (self.line - 1).saturating_sub(spent) as usize;
+                let above: Vec<&[u8]> = history.rsplit(|&byte| byte == b'\n').take(lines).collect();
+                let own = &segments[unspent.max(index.saturating_sub(MAX_ABOVE))..index];
+                let above = above.into_iter().rev().map(line::clean);
                 above.chain(own.iter().map(|segment| segment.text.clone())).collect()
             };
             for placed in self.groups.line(&line, before) {
                 found += 1;
+                unspent = index + 1;
                 self.marks.push(FrameMark {
                     trace: placed.trace,
                     frame: placed.frame,
