@@ -761,6 +761,18 @@ fn values_of_d_are_written_as_d_has_them() {
     }
 }
 
+#[test]
+fn ds_methods_and_closures_have_their_own_values_not_the_addresses_of_these() {
+    // LDC describes `this` as the structure, with the type of a pointer, and what is kept in a closure's frame on the heap
+    // as its address. Without locals nothing leads to that frame; optimised code allocates it in other ways.
+    for (name, at_least) in [("d-frames-O0", [15, 7]), ("d-frames-O1", [3, 1])] {
+        for ((_folder, dump), at_least) in full_and_fast(name).iter().zip(at_least) {
+            let told = check(name, dump);
+            assert!(told >= at_least, "{name}: {told} of {}", said(name).len());
+        }
+    }
+}
+
 /// gdb 13 shows the same values of the same program by the same compiler on x86-64, nested the same way; of `flat`,
 /// whose length the compiler keeps in a variable that is gone, it shows none either.
 #[test]

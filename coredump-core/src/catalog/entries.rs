@@ -79,7 +79,12 @@ impl Language {
 
     /// Returns true if a type of size 0 has exactly one value, which is known without its bytes.
     pub fn has_unit_types(self) -> bool {
-        self == Language::Rust
+        matches!(self, Language::Rust | Language::D)
+    }
+
+    /// Returns true if the language's compiler (LDC) describes some objects as their address, and `this` as the object.
+    pub fn confuses_addresses(self) -> bool {
+        self == Language::D
     }
 }
 

@@ -30,6 +30,16 @@ pub fn form(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Descrip
     gimli::Reader::is_empty(&rest).then_some(form)
 }
 
+/// The local to which a description adds a constant for the value of an object; `None` for another description.
+pub fn base_of_sum(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<u32> {
+    use gimli::Operation::{PlusConstant, StackValue, WasmLocal};
+    let mut found = operations(expression, encoding);
+    match (found.next(), found.next(), found.next(), found.next()) {
+        (Some(WasmLocal { index }), Some(PlusConstant { .. }), Some(StackValue), None) => Some(index),
+        _ => None,
+    }
+}
+
 /// The way in which the description of a whole object that is not in memory gets its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueForm {

@@ -4,7 +4,7 @@
 use gimli::constants::*;
 use gimli::{AttributeValue, DieReference, UnitOffset};
 
-use super::forms::{DescriptionForm, ValueForm, form, locals, locals_only, value_form};
+use super::forms::{DescriptionForm, ValueForm, base_of_sum, form, locals, locals_only, value_form};
 use super::listed::inexact;
 use super::statics;
 use super::trust::{Object, Trust, rewritten};
@@ -31,7 +31,7 @@ impl<'s> FrameContext<'_, 's> {
                 let why = "location: the debug info asks for more work than is sound".to_owned();
                 Some((ObjectLocation::whole(Place::Missing(Missing::Malformed(why))), String::new()))
             }
-            found => found,
+            found => found.map(|(location, text)| (self.as_meant(die, location), text)),
         }
     }
 
@@ -186,6 +186,10 @@ impl<'s> FrameContext<'_, 's> {
         }
         let unit = self.units.unit(number)?;
         let (expression, trust) = self.ended(die, unit, list)?;
+        let perhaps_address = self.units.language(die.unit).confuses_addresses();
+        if perhaps_address && base_of_sum(&expression, unit.encoding()).is_some() {
+            return None;
+        }
         self.evaluated(die, number, expression, trust)
     }
 

@@ -15,6 +15,7 @@ mod evaluation;
 mod forms;
 pub mod frame;
 mod initial;
+mod ldc;
 mod listed;
 mod lists;
 mod locate;
