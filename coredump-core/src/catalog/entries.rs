@@ -93,13 +93,14 @@ pub fn is_static(entry: &Entry<'_>) -> bool {
     let Some(AttributeValue::Exprloc(expression)) = entry.attr_value(DW_AT_location) else { return false };
     let bytes = expression.0.slice();
     let (first, last) = (bytes.first().copied().map(gimli::DwOp), bytes.last().copied().map(gimli::DwOp));
+    let is_address = |operation| matches!(operation, DW_OP_addr | DW_OP_addrx | DW_OP_GNU_addr_index);
     // LLVM 22 adds the value of a Wasm global: `DW_OP_WASM_location` with the operand 3 and the global's index in 32
     // bits.
     let in_thread = |rest: &[u8]| {
         first == Some(DW_OP_WASM_location)
-            && matches!(rest, [3, _, _, _, _, addr, ..] if gimli::DwOp(*addr) == DW_OP_addr)
+            && matches!(rest, [3, _, _, _, _, addr, ..] if is_address(gimli::DwOp(*addr)))
     };
-    matches!(first, Some(DW_OP_addr | DW_OP_addrx | DW_OP_GNU_addr_index))
+    first.is_some_and(is_address)
         || matches!(last, Some(DW_OP_form_tls_address | DW_OP_GNU_push_tls_address))
         || last == Some(DW_OP_plus) && bytes.get(1..).is_some_and(in_thread)
 }

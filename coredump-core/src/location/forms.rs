@@ -40,6 +40,22 @@ pub fn base_of_sum(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<
     }
 }
 
+/// Returns true if a description places an object, or a part of it, in the frame's memory: at a distance from the frame
+/// base, or from an address in a local.
+pub fn is_in_memory(expression: &Bytes<'_>, encoding: gimli::Encoding) -> bool {
+    use gimli::Operation::{FrameOffset, Piece, PlusConstant, WasmLocal};
+    let mut placed = false;
+    for operation in operations(expression, encoding) {
+        match operation {
+            FrameOffset { .. } | WasmLocal { .. } => placed = true,
+            PlusConstant { .. } => {}
+            Piece { .. } if placed => return true,
+            _ => placed = false,
+        }
+    }
+    placed
+}
+
 /// The way in which the description of a whole object that is not in memory gets its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueForm {

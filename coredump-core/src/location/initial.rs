@@ -9,7 +9,7 @@ use std::ops::Range;
 use gimli::AttributeValue;
 use wasmparser::Operator;
 
-use super::forms::{PieceExpression, ValueForm, parts, value_form};
+use super::forms::{PieceExpression, ValueForm, is_in_memory, parts, value_form};
 use super::frame::FrameContext;
 use crate::catalog::units::{Attr, Die, UnitRef};
 use crate::scope;
@@ -24,8 +24,9 @@ const ENTRIES: usize = 500;
 const ROWS: usize = 500;
 
 impl<'s> FrameContext<'_, 's> {
-    /// Returns the parts of an object, as bits, that a list gives as zero though a loop may have changed them since:
-    /// the parts of a structure that is cleared as a whole and changes afterwards.
+    /// Returns the parts of an object, as bits, that a list gives as zero though they may have changed since: the parts
+    /// of a structure that is cleared as a whole, and changes afterwards in a loop, or, where it was in memory before,
+    /// in a function that is called.
     pub(super) fn cleared_parts(&self, unit: UnitRef<'_, 's>, value: Attr<'s>) -> Vec<Range<u64>> {
         if matches!(value, AttributeValue::Exprloc(_) | AttributeValue::Block(_)) {
             return Vec::new();
@@ -47,9 +48,11 @@ impl<'s> FrameContext<'_, 's> {
                 list.all.iter().map(|(range, other)| (range.start, parts(other, encoding))).collect();
             described.iter_mut().for_each(|(_, parts)| parts.truncate(PARTS));
             self.steps.spend(described.iter().map(|(_, parts)| parts.len()).sum::<usize>());
+            let in_memory = list.all.iter().any(|(_, other)| is_in_memory(other, encoding));
             own.retain(|part| {
                 let same = described.iter().filter(|(_, parts)| parts.contains(part));
-                same.map(|(start, _)| *start).min().is_some_and(|since| self.has_loop_since(since))
+                let since = same.map(|(start, _)| *start).min();
+                since.is_some_and(|since| self.has_loop_since(since) || in_memory && self.has_call_since(since))
             });
             Some(own.iter().map(|part| part.start..part.start.saturating_add(part.size)).collect())
         };
@@ -61,6 +64,13 @@ impl<'s> FrameContext<'_, 's> {
         let code = self.binary.module().code_section_start().unwrap_or(0);
         let between = since.saturating_add(code)..self.pc.saturating_add(code);
         self.writes().is_none_or(|writes| writes.has_loop(&between))
+    }
+
+    /// Returns true if a function is called at the frame's instruction, or after a code address and before that.
+    fn has_call_since(&self, since: u64) -> bool {
+        let code = self.binary.module().code_section_start().unwrap_or(0);
+        let between = since.saturating_add(code)..self.pc.saturating_add(code);
+        self.writes().is_none_or(|writes| writes.has_call(&between))
     }
 
     /// Returns true if a list describes an object otherwise, or not at all, in the loop of the source in which the

@@ -50,6 +50,8 @@ pub struct Writes {
     /// The file offsets at which instructions end that leave a value on the operand stack, in order.
     values: Vec<u64>,
     loops: Vec<Range<u64>>,
+    /// The instructions that call.
+    calls: Vec<u64>,
 }
 
 impl Writes {
@@ -85,6 +87,9 @@ impl Writes {
                 Operator::LocalGet { local_index } => writes.reads.entry(local_index).or_default().push(offset),
                 Operator::GlobalSet { global_index } => {
                     writes.by_global.entry(global_index).or_default().push(offset);
+                }
+                Operator::Call { .. } | Operator::CallIndirect { .. } | Operator::CallRef { .. } => {
+                    writes.calls.push(offset);
                 }
                 Operator::Loop { .. } => open.push(Some(offset)),
                 Operator::Block { .. } | Operator::If { .. } | Operator::Try { .. } | Operator::TryTable { .. } => {
@@ -122,6 +127,11 @@ impl Writes {
     /// Returns true if a loop begins between two offsets.
     pub fn has_loop(&self, between: &Range<u64>) -> bool {
         self.loops.iter().any(|around| between.contains(&around.start))
+    }
+
+    /// Returns true if an instruction between two offsets, or at the second, calls a function.
+    pub fn has_call(&self, between: &Range<u64>) -> bool {
+        self.calls.iter().any(|call| between.contains(call) || *call == between.end)
     }
 
     /// Returns all loops.

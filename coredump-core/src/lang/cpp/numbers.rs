@@ -1,6 +1,6 @@
 //! libc++'s types that are a number or a few bits: complex numbers, durations, bit sets, the results of comparisons.
 
-use super::CppValues;
+use super::{CppValues, template_names};
 use crate::catalog::types::Struct;
 use crate::catalog::units::Die;
 use crate::lang::scalar::complex_text;
@@ -12,12 +12,15 @@ use crate::values::Value;
 const BITS: u64 = 1024;
 
 impl<'s> CppValues<'_, '_, '_, 's> {
-    /// A template argument that is a number, read from the type's name.
+    /// A template argument that is a number: read from the type's name, or where that leaves the arguments out, from
+    /// their entries.
     pub(super) fn number_argument(&self, die: Die, index: usize) -> Option<i128> {
         let name = String::from_utf8_lossy(self.frame.units.name(die)?).into_owned();
-        let list = name.split_once('<')?.1.strip_suffix('>')?;
+        let Some((_, list)) = name.split_once('<') else {
+            return template_names::number(&self.frame.units, die, index);
+        };
         let mut depth = 0;
-        let argument = list.split(|char| {
+        let argument = list.strip_suffix('>')?.split(|char| {
             depth += i32::from(char == '<') - i32::from(char == '>');
             char == ',' && depth == 0
         });

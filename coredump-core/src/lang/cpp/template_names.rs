@@ -66,15 +66,39 @@ fn argument<'s>(units: &Units<'s>, die: Die, entry: &Entry<'s>, budget: TypeBudg
             Some(String::from_utf8_lossy(name).into_owned())
         }
         _ => {
-            let size = units.size_of(ty).filter(|size| (1..=8).contains(size))?;
-            let bits = match entry.attr_value(DW_AT_const_value)? {
-                AttributeValue::Sdata(value) => value as u64,
-                value => value.udata_value()?,
-            };
-            let bits = u128::from(bits) & (u128::MAX >> (128 - size * 8));
-            value(units, ty, bits, size * 8, budget)
+            let (bits, width) = constant(units, ty, entry)?;
+            value(units, ty, bits, width, budget)
         }
     }
+}
+
+/// A constant argument: its bits, and their number.
+fn constant<'s>(units: &Units<'s>, ty: Option<Die>, entry: &Entry<'s>) -> Option<(u128, u64)> {
+    let size = units.size_of(ty).filter(|size| (1..=8).contains(size))?;
+    let bits = match entry.attr_value(DW_AT_const_value)? {
+        AttributeValue::Sdata(value) => value as u64,
+        value => value.udata_value()?,
+    };
+    Some((u128::from(bits) & (u128::MAX >> (128 - size * 8)), size * 8))
+}
+
+/// The template argument with this index, if it is a number.
+pub fn number(units: &Units<'_>, die: Die, index: usize) -> Option<i128> {
+    let (mut at, mut found) = (0, None);
+    units.children(die, |child, entry| {
+        let value = entry.tag == DW_TAG_template_value_parameter;
+        if value && at == index {
+            let ty = units.type_of(child);
+            let signed = units.peeled(ty).is_some_and(|(_, ty)| matches!(ty.kind, Kind::Base(DW_ATE_signed)));
+            let constant = constant(units, ty, entry);
+            found = constant.map(|(bits, width)| if signed { sign_extend(bits, width) } else { bits as i128 });
+        }
+        at += usize::from(
+            value || matches!(entry.tag, DW_TAG_template_type_parameter | DW_TAG_GNU_template_template_param),
+        );
+        at <= index
+    });
+    found
 }
 
 /// A constant argument as clang writes it.
