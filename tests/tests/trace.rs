@@ -232,6 +232,22 @@ fn last_words_are_about_the_first_trace_after_them() {
 }
 
 #[test]
+fn last_words_in_json_are_read() {
+    let python = [("lookup | quote".to_owned(), "KeyError: 'gift'".to_owned())];
+    let whole = serde_json::json!({"level": "error", "message": format!("{PYTHON}\nmore")}).to_string();
+    assert_eq!(reasons(&whole), python);
+    // As Docker keeps what a container prints.
+    let entry = |(number, line): (usize, &str)| serde_json::json!({"log": format!("{line}\n"), "stream": "stderr", "time": format!("10:00:{number:02}")});
+    let logged = |text: &str| text.lines().enumerate().map(|line| format!("{}\n", entry(line))).collect::<String>();
+    assert_eq!(reasons(&logged(PYTHON)), python);
+    // Other goroutines come between.
+    let waits = "goroutine 2 [select]:\nmain.wait()\n\t/src/main.go:9 +0x2\n\n".repeat(200);
+    let go = format!("panic: boom\n\ngoroutine 1 [running]:\nmain.sell()\n\t/src/main.go:7 +0x2\n\n{waits}");
+    let go = logged(&format!("{go}{}", other("wasm `unreachable` instruction executed")));
+    assert_eq!(reasons(&go), [("main.sell".to_owned(), "boom".to_owned())]);
+}
+
+#[test]
 fn a_message_is_that_of_one_trace() {
     let text = format!("{}{}", other("integer divide by zero"), other("out of bounds memory access"));
     let documents = Tool::new("coredump-json").args(["--trace", "--ndjson"]).stdin(text).run().expect(0);

@@ -314,7 +314,7 @@ fn indent(text: &str) -> &str {
 
 /// The prefix before a frame in a normalised form, by which the lines of one program are recognised: digits (times,
 /// counters) and white space before the frame may differ.
-fn stream(front: &str) -> String {
+pub(super) fn stream(front: &str) -> String {
     let mut stream = String::new();
     for character in front.trim_end().chars().take(512) {
         match character {
@@ -333,7 +333,7 @@ fn said_in(stream: &str, above: &[String]) -> (Option<String>, Option<String>) {
 }
 
 /// The text of a line behind the prefix of a stream. A line with another prefix stays whole.
-fn behind<'l>(stream: &str, line: &'l str) -> &'l str {
+pub(super) fn behind<'l>(stream: &str, line: &'l str) -> &'l str {
     let (mut rest, mut in_number, mut end) = (stream, false, 0);
     for (at, letter) in line.char_indices() {
         let digit = letter.is_ascii_digit();
@@ -349,7 +349,9 @@ fn behind<'l>(stream: &str, line: &'l str) -> &'l str {
         (in_number, end) = (digit, at + letter.len_utf8());
     }
     match rest {
-        "" => line[end..].strip_prefix(' ').filter(|_| end > 0).unwrap_or(&line[end..]),
+        // The white space at the end of a prefix is not part of a stream.
+        "" if end > 0 && !stream.ends_with('"') => line[end..].strip_prefix(' ').unwrap_or(&line[end..]),
+        "" => &line[end..],
         _ => line,
     }
 }
@@ -376,6 +378,7 @@ mod tests {
             assert_eq!(behind(&prefix, other), other);
         }
         assert_eq!(behind("", " panic"), " panic");
+        assert_eq!(behind("{\"log\":\"", "{\"log\":\"  File"), "  File");
         assert_eq!(behind(&stream("1234"), "56 é"), "é");
     }
 }

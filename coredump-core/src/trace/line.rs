@@ -63,6 +63,34 @@ pub(super) fn segments(line: &[u8]) -> Vec<LinePart> {
     segments
 }
 
+/// The lines of a string that is quoted to a level, from its beginning on, or from somewhere in it, up to its end.
+pub(super) fn lines_of_string(bytes: &[u8], depth: u32) -> Vec<String> {
+    let escape = vec![b'\\'; 1 << depth.saturating_sub(1).min(3)];
+    let carriage_return = [&escape[..], b"r"].concat();
+    let mut lines = Vec::new();
+    let (mut start, mut end) = (0, bytes.len());
+    for at in memchr::memchr2_iter(b'"', b'n', bytes) {
+        let backslashes = bytes[start..at].iter().rev().take(MAX_ESCAPES).take_while(|&&byte| byte == b'\\').count();
+        match bytes[at] {
+            b'"' if backslashes < escape.len() => {
+                end = at - backslashes;
+                break;
+            }
+            b'n' if backslashes == escape.len() => {
+                let line = &bytes[start..at - backslashes];
+                lines.push(clean(line.strip_suffix(&carriage_return[..]).unwrap_or(line)));
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    // A line end is the last thing in most strings.
+    if start < end {
+        lines.push(clean(&bytes[start..end]));
+    }
+    lines
+}
+
 /// The text without control sequences, with escaped tabs as tabs.
 pub(super) fn clean(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
@@ -130,6 +158,17 @@ mod tests {
 
     fn texts(line: &str) -> Vec<String> {
         segments(line.as_bytes()).into_iter().map(|segment| segment.text).collect()
+    }
+
+    #[test]
+    fn a_string_in_json_has_lines() {
+        let lines = |text: &str, depth| lines_of_string(text.as_bytes(), depth);
+        let quoted = r#"Traceback:\n  File \"a.py\", line 3\r\n\tx\n","stream":"err\n"}"#;
+        assert_eq!(lines(quoted, 1), ["Traceback:", "  File \"a.py\", line 3", "\tx"]);
+        assert_eq!(lines(r#"one\\n  \\\"two\\\"\",\"next\":\"x\"}""#, 2), ["one", "  \"two\""]);
+        assert_eq!(lines(r"C:\\new\n", 1), [r"C:\\new"], "an escaped backslash is no line end");
+        assert_eq!(lines("", 1), Vec::<String>::new());
+        assert_eq!(lines("\\\\\\\\n\"", 40).len(), 1);
     }
 
     fn depth_and_rest<'a>(line: &'a str, text: &str) -> (u32, &'a str) {

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use memchr::memmem::{self, Finder};
 
 use super::encoding::TextReader;
-use super::group::{Groups, Line};
+use super::group::{Groups, Line, behind, stream};
 use super::{Trace, line};
 use crate::lang::{go, python};
 
@@ -194,11 +194,10 @@ impl<R: Read> Scanner<R> {
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         let segments = line::segments(bytes);
-        let history = history(&self.buffer[..start]);
-        let history = history.strip_suffix(b"\n").unwrap_or(history);
+        let text = &self.buffer[..start];
         let mut found = 0;
-        // The parts after the last one with a frame.
-        let mut unspent = 0;
+        // The end of the last part with a frame, and the index of the next one.
+        let (mut spent_end, mut unspent) = (0, 0);
         let mut strings = Vec::new();
         // The start of the text before the string that begins there, and that text.
         let (mut begin, mut front) = (0, String::new());
@@ -212,14 +211,20 @@ impl<R: Read> Scanner<R> {
             let line = Line { text: &segment.text, front: &front, number: self.line };
             let before = |spent: u64| {
                 let lines = (self.line - 1).saturating_sub(spent) as usize;
+                let history = last_part(text.strip_suffix(b"\n").unwrap_or(text));
                 let above: Vec<&[u8]> = history.rsplit(|&byte| byte == b'\n').take(lines).collect();
+                let above = above.into_iter().rev();
+                if segment.depth > 0 {
+                    let own = last_part(&bytes[begin.max(spent_end).min(segment.start)..segment.start]);
+                    let above = above.flat_map(|line| in_string(line, &front, segment.depth));
+                    return above.chain(line::lines_of_string(own, segment.depth)).collect();
+                }
                 let own = &segments[unspent.max(index.saturating_sub(MAX_ABOVE))..index];
-                let above = above.into_iter().rev().map(line::clean);
-                above.chain(own.iter().map(|segment| segment.text.clone())).collect()
+                above.map(line::clean).chain(own.iter().map(|segment| segment.text.clone())).collect()
             };
             for placed in self.groups.line(&line, before) {
                 found += 1;
-                unspent = index + 1;
+                (spent_end, unspent) = (segment.end, index + 1);
                 self.marks.push(FrameMark {
                     trace: placed.trace,
                     frame: placed.frame,
@@ -238,19 +243,30 @@ impl<R: Read> Scanner<R> {
     }
 }
 
+/// The lines of the string in a line above that has the same text before it; the line itself if it has none.
+fn in_string(above: &[u8], front: &str, depth: u32) -> Vec<String> {
+    let text = String::from_utf8_lossy(above);
+    match behind(&stream(front), &text) {
+        string if string.len() < text.len() => line::lines_of_string(string.as_bytes(), depth),
+        _ => vec![line::clean(above)],
+    }
+}
+
 /// The end of a text that may hold the last words before a trace. If these are a traceback, it begins with that.
-fn history(text: &[u8]) -> &[u8] {
+fn last_part(text: &[u8]) -> &[u8] {
     let near = &text[text.len().saturating_sub(HISTORY)..];
     let begins: &[&str] = if memmem::find(near, b"goroutine ").is_some() {
         &go::FAILURES
-    } else if memmem::find(near, b"\n  File \"").is_some() {
+    } else if memmem::find(near, b"  File ").is_some() {
         &[python::traceback::TRACEBACK]
     } else {
         return near;
     };
     let far = &text[text.len().saturating_sub(FAR_HISTORY)..];
     let last = begins.iter().filter_map(|words| memmem::rfind(far, words.as_bytes())).max();
-    last.map_or(near, |begin| &far[begin.min(far.len() - near.len())..])
+    // The line of the traceback counts from its beginning, where its prefix is.
+    let line = |begin: usize| memchr::memrchr(b'\n', &far[..begin]).map_or(0, |end| end + 1);
+    last.map_or(near, |begin| &far[line(begin).min(far.len() - near.len())..])
 }
 
 /// Returns the position at which the string begins that contains a segment. `strings` are the beginnings of the open
