@@ -1012,3 +1012,30 @@ fn what_is_written_over_is_named_itself_or_not_at_all() {
         assert!(found > 0 || name.starts_with("heap-zig"), "{name}: nothing is found");
     }
 }
+
+/// The state names free blocks: as the first of a list, or as the one that is divided next.
+#[test]
+fn a_word_of_the_state_that_is_written_over_accuses_no_block() {
+    for name in ["heap-dlmalloc", "heap-wasisdk", "heap-emscripten", "heap-rust", "heap-rust-1.63"] {
+        let (honest, _) = died(name);
+        let bytes = std::fs::read(&honest).expect("the dump can be read");
+        let all = blocks(&dump(name, &["--blocks"], &honest).expect(0));
+        let first = *all.keys().next().expect("there is a block");
+        let is_free = |value: u32| all.get(&(u64::from(value) + 8)).is_some_and(|block| block.1 == "free");
+        let mut found = 0;
+        for (_, at, _) in words(&bytes).into_iter().filter(|(_, at, value)| *at < first && is_free(*value)) {
+            let mut broken = bytes.clone();
+            plant(&mut broken, at, *b"AAAA").expect("the word is in the dump");
+            let folder = scratch();
+            let path = folder.path().join("planted.coredump");
+            std::fs::write(&path, &broken).expect("a file can be written");
+            let checked = dump(name, &["--check"], &path);
+            if checked.text().contains("broken\t") {
+                assert_eq!(first_fact(&checked, "address"), format!("{at:#x}"), "{name}: {}", checked.text());
+                assert_eq!(first_fact(&checked, "block"), "", "{name}: {}", checked.text());
+                found += 1;
+            }
+        }
+        assert!(found > 0, "{name}: {all:?}");
+    }
+}

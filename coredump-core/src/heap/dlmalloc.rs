@@ -302,7 +302,34 @@ impl Dlmalloc {
                 && view.word(chunk + width).is_some_and(|head| self.names_size(view, head));
             !named
         });
-        (!named).then_some(broken)
+        (!named).then(|| self.wrong_victim(view, chunk).unwrap_or(broken))
+    }
+
+    /// The fault of the state's word that names the designated victim, if that is no free chunk of the size which the
+    /// state has of it, while this one is, and is in no list.
+    fn wrong_victim(&self, view: &View<'_>, chunk: u64) -> Option<Damage> {
+        let width = self.width;
+        let top = orders(width, self.bins)
+            .find(|[top, size, _]| view.word(*top) == Some(self.top) && view.word(*size) == Some(self.top_size));
+        let [top, top_size, _] = top?;
+        let (victim, size) = (top.checked_sub(width)?, view.word(top_size.checked_sub(width)?)?);
+        let is_one = |chunk: u64| {
+            let head = chunk.checked_add(width).and_then(|at| view.word(at));
+            self.in_segment(chunk) && head.is_some_and(|head| head & !FLAGS == size) && self.is_free(view, chunk)
+        };
+        let named = view.word(victim).filter(|&named| named != chunk && !is_one(named) && is_one(chunk))?;
+        // Whoever is in a list has a neighbour that knows it.
+        let is_known = [(2, 3), (3, 2)].into_iter().any(|(there, back)| {
+            let neighbour = view.word(chunk + there * width);
+            neighbour.and_then(|at| view.word(at.checked_add(back * width)?)) == Some(chunk)
+        });
+        (!is_known).then(|| {
+            let message = format!(
+                "the state names {named:#x} as the free block that is divided next, of {size:#x} bytes; that is {:#x}",
+                chunk + 2 * width
+            );
+            Damage::new(victim, message)
+        })
     }
 
     /// Returns true if a chunk is free by its header and by its size at its end.

@@ -348,24 +348,39 @@ impl Page {
         let [free_now, freed, _] = count;
         let is = self.capacity - free_now - freed;
         let damage = (is != self.used).then(|| {
-            if let Some((last, rest)) = self.cut(view, layout, &free, &lasts, is.wrapping_sub(self.used)) {
+            let cut = self.cut(view, layout, &free, &lasts, is.wrapping_sub(self.used));
+            if let Some(([last], rest)) = cut.as_ref().map(|(lasts, rest)| (&lasts[..], rest)) {
                 let message =
                     format!("a list of free blocks leaves out others, which follow each other from {rest:#x} on");
-                return self.broken(last, message);
+                return self.broken(*last, message);
             }
-            let message = format!(
+            let mut message = format!(
                 "the page's record says that {} blocks are used, but {is} are in no list of free ones",
                 self.used
             );
+            if let Some((lasts, rest)) = cut.filter(|(lasts, _)| !lasts.is_empty()) {
+                let lasts: Vec<String> = lasts.iter().map(|last| format!("{last:#x}")).collect();
+                message += &format!(
+                    "; those that follow each other from {rest:#x} on are the rest of a list that ends too soon, at {}",
+                    lasts.join(" or ")
+                );
+            }
             Damage::new(self.record + layout.used, message)
         });
         (free, damage)
     }
 
     /// The block whose link leaves out so many that are in no list, but follow each other up to the end of one or to a
-    /// block in one, and the first of these. `None` if it is not the only row of blocks that is like that, or if it may
-    /// be the rest of several lists, which end with `lasts`.
-    fn cut(&self, view: &View<'_>, layout: &PageLayout, free: &[u64], lasts: &[u64], count: u64) -> Option<(u64, u64)> {
+    /// block in one, and the first of these. There are several that may be it if it is not known which of the lists,
+    /// which end with `lasts`, they are the rest of. `None` if it is not the only row of blocks that is like that.
+    fn cut(
+        &self,
+        view: &View<'_>,
+        layout: &PageLayout,
+        free: &[u64],
+        lasts: &[u64],
+        count: u64,
+    ) -> Option<(Vec<u64>, u64)> {
         let index_of = |at: u64| {
             let offset = at.wrapping_sub(self.start);
             let inside = self.blocks().contains(&at) && offset.is_multiple_of(self.size);
@@ -395,13 +410,15 @@ impl Page {
         let (first, end) = rows.next().filter(|_| rows.next().is_none())?;
         let first = address(first);
         let from = match (end, lasts) {
-            (0, [last]) => *last,
             // Blocks that were never used follow each other by address.
-            (0, lasts) => *lasts.iter().find(|last| *last + self.size == first)?,
-            (end, _) => (0..self.capacity as usize)
-                .filter(|index| is_free(*index))
-                .find(|index| next(*index) == Some(end))
-                .map(address)?,
+            (0, lasts) => match lasts.iter().find(|last| *last + self.size == first) {
+                Some(last) => vec![*last],
+                None => lasts.to_vec(),
+            },
+            (end, _) => {
+                let free = (0..self.capacity as usize).filter(|index| is_free(*index));
+                free.filter(|index| next(*index) == Some(end)).map(address).take(1).collect()
+            }
         };
         Some((from, first))
     }
