@@ -7,10 +7,10 @@
 # puts a type. A structure of two numbers is right in both, and of some types (`__int128` in LLDB) no value is shown.
 # Seen: values that are others. LLDB reads a structure from registers if all its members are plain numbers; if one of
 # them is an array, a base class, a union, a bit-field or a `long double`, or is not aligned, it is 0 or what was at
-# some address: { 7, 8, 9 } is { 0, 0, 0 }, a derived { 8, 9 } is { 0, 9 }, of which one half is right, and the flags -3
-# are -1. gdb has these right, and others not: a vector of four int { 1, 2, 3, 4 } is two halves of an address, 4 and 0,
-# and an `__int128` of 5 << 70 is 0. A value that `finish` prints was read from registers that nobody checks against the
-# program. Where it matters, assign it to a variable.
+# some address: { 7, 8, 9 } is { 0, 0, 0 }, a derived { 8, 9 } is { 0, 9 }, of which one half is right, and bit-fields
+# are anything. gdb has these right, and others not: a vector of four int { 1, 2, 3, 4 } is two halves of an address, 4
+# and 0, and an `__int128` of 5 << 70 is 0. A value that `finish` prints was read from registers that nobody checks
+# against the program. Where it matters, assign it to a variable.
 set -euo pipefail
 
 for program in clang++-19 g++-12 gdb lldb-22; do
