@@ -850,6 +850,20 @@ fn the_standard_library_of_before_llvm_15_is_understood() {
 }
 
 #[test]
+fn a_sum_with_a_point_is_not_shown_as_it_began() {
+    // (sums.cpp): clang goes on to describe it by 0.0, to which the first turn added 4.
+    let module = fixture("modules/cpp-sums-O2.wasm");
+    for options in [&["--invoke", "run"][..], &["--fast", "--invoke", "run"]] {
+        let folder = scratch();
+        let dump = captured(folder.path(), "cpp-sums-O2", options);
+        let area = print(&dump, &module, 2, "area").filter(|value| is_known(value));
+        assert!(area.as_deref().is_none_or(|value| value == "4"), "{options:?}: {area:?}");
+        let text = Tool::new("coredump-bt").args(["-q", "--frame", "2"]).arg(&dump).arg("-m").arg(&module).run();
+        assert!(text.text().contains(" total("), "{text:?}");
+    }
+}
+
+#[test]
 fn a_vector_that_a_call_fills_is_not_shown_as_it_began() {
     // (filled.cpp): clang describes it by the zeros that it has before it is filled.
     for (_folder, dump) in full_and_fast("cpp-filled-22-Os") {

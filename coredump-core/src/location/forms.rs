@@ -17,7 +17,7 @@ pub enum DescriptionForm {
 
 /// Returns the form of a description, if it has one of these.
 pub fn form(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<DescriptionForm> {
-    use gimli::Operation::{SignedConstant, StackValue, UnsignedConstant, WasmLocal};
+    use gimli::Operation::{ImplicitValue, SignedConstant, StackValue, UnsignedConstant, WasmLocal};
     let mut rest = *expression;
     let mut next = || parse(&mut rest, encoding).ok();
     let form = match (next()?, next()) {
@@ -25,6 +25,8 @@ pub fn form(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Descrip
         (WasmLocal { .. }, None) => DescriptionForm::AddressInLocal,
         (WasmLocal { .. }, Some(StackValue)) => DescriptionForm::ValueInLocal,
         (UnsignedConstant { .. } | SignedConstant { .. }, Some(StackValue)) => DescriptionForm::Number,
+        // A number that has a point.
+        (ImplicitValue { .. }, None) => DescriptionForm::Number,
         _ => return None,
     };
     gimli::Reader::is_empty(&rest).then_some(form)

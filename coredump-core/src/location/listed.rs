@@ -10,7 +10,9 @@ use std::ops::Range;
 
 use gimli::{AttributeValue, Encoding};
 
-use super::forms::{DescriptionForm, PieceExpression, ValueForm, form, locals, on_stack, parts, shape, value_form};
+use super::forms::{
+    DescriptionForm, PieceExpression, ValueForm, form, locals, locals_only, on_stack, parts, shape, value_form,
+};
 use super::frame::FrameContext;
 use super::lists::{Given, List, Listed};
 use super::trust::{Object, Since, Trust, rewritten};
@@ -75,7 +77,11 @@ impl<'s> FrameContext<'_, 's> {
             if object != Object::Constant && ahead() {
                 return Err(inexact());
             }
-            return Ok(Some((*expression, Trust::Within(range.clone(), since))));
+            let range = match self.entry_start(all, expression, unit.encoding()) {
+                Some(start) if object == Object::Constant => start..range.end,
+                _ => range.clone(),
+            };
+            return Ok(Some((*expression, Trust::Within(range, since))));
         }
         if let Some(expression) = list.default {
             return Ok(Some((expression, Trust::Within(0..u64::MAX, Since::default()))));
@@ -92,7 +98,10 @@ impl<'s> FrameContext<'_, 's> {
                 form => form,
             };
             let (constant, only) = (object == Object::Constant, all.len() == 1);
-            let up_to_here = || Trust::Within(range.start..self.pc.saturating_add(1), Since::default());
+            let up_to_here = || {
+                let start = self.entry_start(all, expression, unit.encoding()).unwrap_or(range.start);
+                Trust::Within(start..self.pc.saturating_add(1), Since::default())
+            };
             match form {
                 DescriptionForm::Local => None,
                 DescriptionForm::AddressInLocal => only.then_some((*expression, Trust::Unwritten)),
@@ -100,6 +109,20 @@ impl<'s> FrameContext<'_, 's> {
                 DescriptionForm::Number => (constant && only).then_some((*expression, Trust::Unwritten)),
             }
         }))
+    }
+
+    /// The start of the function, if a list says there, too, that the object is in this Wasm parameter. LLVM goes on to
+    /// say so of a local that has become another variable's by then.
+    fn entry_start(&self, all: &[Listed<'_>], expression: &Bytes<'_>, encoding: Encoding) -> Option<u64> {
+        let [local] = locals_only(expression, encoding)?[..] else { return None };
+        let function = self.frame.function?;
+        let parameters = self.binary.module().signature(function)?.params.len();
+        let extent = CodeExtent::from_function(self.binary.module(), function)?;
+        let begins = |(range, other): &&Listed<'_>| {
+            (extent.header..=extent.first).contains(&range.start) && other.slice() == expression.slice()
+        };
+        let (range, _) = all.iter().find(begins).filter(|_| (local as usize) < parameters)?;
+        Some(range.start)
     }
 
     /// The description that an attribute gives for the beginning of this frame's function.
