@@ -214,7 +214,8 @@ impl Talc {
     /// Returns true if some word after the start of a chunk says how far that is, as the last one of a free chunk does.
     fn ends(&self, view: &View<'_>, chunk: u64) -> bool {
         let mut found = false;
-        view.words(chunk + 4 * self.width..chunk.saturating_add(LARGEST_ENDING), |at, word| {
+        let Some(links_end) = chunk.checked_add(4 * self.width) else { return false };
+        view.words(links_end..chunk.saturating_add(LARGEST_ENDING), |at, word| {
             let size = word & !HEAP_END;
             found = size.is_multiple_of(4 * self.width) && chunk.checked_add(size) == Some(at + self.width);
             !found && view.may_follow()
