@@ -55,10 +55,9 @@ fn written(negative: bool, exponent: i32, fraction: u128, width: i32, notation: 
 
 /// Digits with the point behind the first `point` of them: plain near one, with a power of ten far from it.
 fn placed(digits: &str, point: i32, notation: &Notation) -> String {
-    let least = notation.least.log10().round() as i32;
     let len = digits.len() as i32;
     match point - 1 {
-        power if !(least..16).contains(&power) => {
+        power if !(notation.least_power..16).contains(&power) => {
             let (first, rest) = digits.split_at(1);
             let rest = if rest.is_empty() { String::new() } else { format!(".{rest}") };
             format!("{first}{rest}e{power}")

@@ -504,8 +504,8 @@ pub struct Notation {
     pub character_numbers: bool,
     /// The text for a value that is not a number.
     pub nan: &'static str,
-    /// The smallest absolute value of a float that is written without a power of ten.
-    pub least: f64,
+    /// The power of ten that is the smallest absolute value of a float which is written without one.
+    pub least_power: i32,
     /// True if whole numbers of a floating-point type are written with a decimal point.
     pub point: bool,
 }
@@ -523,7 +523,7 @@ impl Notation {
         referents: false,
         character_numbers: true,
         nan: "nan",
-        least: 1e-5,
+        least_power: -5,
         point: false,
     };
 }

@@ -290,7 +290,7 @@ fn decimal<F: std::fmt::Display + std::fmt::LowerExp>(value: F, size: f64, lang:
     if size.is_nan() {
         return notation.nan.into();
     }
-    if size.is_finite() && size != 0.0 && !(notation.least..1e16).contains(&size) {
+    if size.is_finite() && size != 0.0 && !(10f64.powi(notation.least_power)..1e16).contains(&size) {
         return format!("{value:e}");
     }
     let text = format!("{value}");

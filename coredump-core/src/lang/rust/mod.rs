@@ -171,7 +171,7 @@ impl Lang for Rust {
             referents: true,
             character_numbers: false,
             nan: "NaN",
-            least: 1e-4,
+            least_power: -4,
             point: true,
             ..Notation::PLAIN
         };
