@@ -66,7 +66,7 @@ pub struct Damage {
     pub block: Option<u64>,
     /// The last block before it that is in order: the one that was most likely written beyond its end.
     pub before: Option<Box<Block>>,
-    /// What alone says that the record is at `address`: a size, a tag or a link, and where that is.
+    /// The record that alone says that this one is at `address`: a size, a tag or a link, and where that is.
     pub led_by: Option<(&'static str, u64)>,
     /// The block, as the program has it, that the link at `address` leads to. If that one is broken itself, the link
     /// may be right.
@@ -117,14 +117,9 @@ impl Damage {
         Damage { leads_to: Some(block), ..self }
     }
 
-    /// The size at this address leads to it.
-    pub fn led_by(self, size: Option<u64>) -> Damage {
-        Damage { led_by: size.map(|at| ("size", at)), ..self }
-    }
-
-    /// The tag or the link at this address leads to it.
-    pub fn led_by_other(self, what: &'static str, at: u64) -> Damage {
-        Damage { led_by: Some((what, at)), ..self }
+    /// The size, the tag or the link at this address leads to it.
+    pub fn led_by(self, what: &'static str, at: Option<u64>) -> Damage {
+        Damage { led_by: at.map(|at| (what, at)), ..self }
     }
 }
 

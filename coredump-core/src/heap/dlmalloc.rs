@@ -553,7 +553,7 @@ impl Iterator for ChunkWalk<'_> {
                     return Some(Err(wrong.unwrap_or_else(|| match self.block_before(0) {
                         // Nothing was written beyond the end of a block that others lie in.
                         Some(before) if damage.block.is_some_and(|block| block < before.end()) => damage,
-                        before => damage.behind(before).led_by(self.header_before()),
+                        before => damage.behind(before).led_by("size", self.header_before()),
                     })));
                 }
             }

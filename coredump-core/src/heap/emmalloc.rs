@@ -226,7 +226,7 @@ impl Iterator for RegionWalk<'_> {
         // The header of the block before, or of this one for what is wrong at its end.
         let led_by = |fault: u64| if fault > at { Some(at) } else { Some(self.before?.address - width) };
         let fail = |fault, message| {
-            let damage = Damage::new(fault, message).about(block).led_by(led_by(fault));
+            let damage = Damage::new(fault, message).about(block).led_by("size", led_by(fault));
             // In front of what is wrong at its end lies the block itself.
             let state = if self.is_linked(at) { State::Free } else { State::Used };
             let own = fault.checked_sub(block).map(|size| Block::new(block, size, state));

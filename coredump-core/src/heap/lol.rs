@@ -96,7 +96,7 @@ impl Lol {
                     let onward = view.u32(next).map_or(0, u64::from);
                     let goes_on =
                         onward == END || onward >= start && onward.is_multiple_of(UNIT) && onward + UNIT < next;
-                    if goes_on { damage } else { damage.led_by_other("link", record) }
+                    if goes_on { damage } else { damage.led_by("link", Some(record)) }
                 } else if free.iter().any(|free: &Range<u64>| free.start == next) {
                     let message = format!("the list of free blocks comes back to {next:#x}: it was freed twice");
                     Damage::new(record, message).about(next)

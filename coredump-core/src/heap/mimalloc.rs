@@ -409,13 +409,13 @@ impl Page {
         let mut rows = others().filter(|index| !led_to[*index]).filter_map(|first| Some((first, end_of(first)?)));
         let (first, end) = rows.next().filter(|_| rows.next().is_none())?;
         let first = address(first);
-        let from = match (end, lasts) {
+        let from = match end {
             // Blocks that were never used follow each other by address.
-            (0, lasts) => match lasts.iter().find(|last| *last + self.size == first) {
+            0 => match lasts.iter().find(|last| *last + self.size == first) {
                 Some(last) => vec![*last],
                 None => lasts.to_vec(),
             },
-            (end, _) => {
+            end => {
                 let free = (0..self.capacity as usize).filter(|index| is_free(*index));
                 free.filter(|index| next(*index) == Some(end)).map(address).take(1).collect()
             }

@@ -104,7 +104,10 @@ impl Allocator for Stub {
                 }
                 at = goes_on(view, start, start, self.end, &mut left).unwrap_or(self.end);
                 let message = "the block's header holds no size of a block here";
-                return Some(Err(Damage::new(start, message).about(start + 4).behind(before[0]).led_by(header)));
+                return Some(Err(Damage::new(start, message)
+                    .about(start + 4)
+                    .behind(before[0])
+                    .led_by("size", header)));
             };
             header = Some(start);
             at = end;

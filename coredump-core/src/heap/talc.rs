@@ -187,9 +187,7 @@ impl Talc {
         match (word(1) == Some(link), tag == Some(USED | ABOVE_FREE)) {
             (true, _) if is_one => {
                 let size = word(3).unwrap_or(0) & !HEAP_END;
-                let end = chunk
-                    .checked_add(size)
-                    .filter(|end| end.is_multiple_of(4 * self.width) && *end > chunk + size.min(1));
+                let end = chunk.checked_add(size).filter(|end| size > 0 && end.is_multiple_of(4 * self.width));
                 let foot = end.map(|end| end - self.width).filter(|&foot| view.word(foot).is_some());
                 let message = format!("a free block begins with the size {size:#x}, which is not at its end");
                 Damage::new(foot.unwrap_or(chunk + 3 * self.width), message).about(chunk)

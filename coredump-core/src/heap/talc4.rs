@@ -191,7 +191,7 @@ fn piece(view: &View<'_>, base: u64, first: u64, end: u64, least: usize) -> Opti
                 }
                 None => {
                     let led_by = ends.last().map(|end| end - width);
-                    break (at, Some(led_by.map_or(damage.clone(), |tag| damage.led_by_other("tag", tag))));
+                    break (at, Some(damage.led_by("tag", led_by)));
                 }
             },
         }

@@ -259,7 +259,7 @@ impl Iterator for BlockWalk<'_> {
         let before = self.before[0];
         let fail = |damage: Damage| {
             let wrong = if self.strict { self.wrong_size(at) } else { None };
-            Some(Err(wrong.unwrap_or_else(|| damage.about(at + 4).behind(before).led_by(self.header))))
+            Some(Err(wrong.unwrap_or_else(|| damage.about(at + 4).behind(before).led_by("size", self.header))))
         };
         let Some(info) = self.view.u32(at).map(u64::from) else { return fail(Damage::missing(at)) };
         let size = info & !3;

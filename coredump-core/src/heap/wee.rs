@@ -371,7 +371,7 @@ impl Allocator for Wee {
                     let wrong = before[0].filter(|_| strict).and_then(|cell| self.wrong_end(view, &cell, end));
                     Err(match wrong {
                         Some(wrong) => wrong.behind(other),
-                        None => damage.behind(nearest).led_by(before[0].map(|cell: WeeCell| cell.start)),
+                        None => damage.behind(nearest).led_by("size", before[0].map(|cell: WeeCell| cell.start)),
                     })
                 }
             })
