@@ -77,11 +77,9 @@ impl<'s> FrameContext<'_, 's> {
             if object != Object::Constant && ahead() {
                 return Err(inexact());
             }
-            let range = match self.entry_start(all, expression, unit.encoding()) {
-                Some(start) if object == Object::Constant => start..range.end,
-                _ => range.clone(),
-            };
-            return Ok(Some((*expression, Trust::Within(range, since))));
+            let entry = || self.entry_start(all, expression, unit.encoding());
+            let start = (object == Object::Constant).then(entry).flatten().unwrap_or(range.start);
+            return Ok(Some((*expression, Trust::Within(start..range.end, since))));
         }
         if let Some(expression) = list.default {
             return Ok(Some((expression, Trust::Within(0..u64::MAX, Since::default()))));
