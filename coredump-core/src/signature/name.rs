@@ -40,8 +40,9 @@ fn without_arguments(name: &str) -> String {
     // Ends of the last parameter list and of the last identifier before it, at the outermost level.
     let mut parameters = None;
     let mut word = 0;
-    // The brackets at the outermost level that were closed last, if they may be those of a C++ declarator.
-    let mut declarator = 0..0;
+    // The brackets at the outermost level that may be those of a C++ declarator: where they were opened, and those that
+    // were closed last.
+    let (mut opened, mut declarator) = (None, 0..0);
     let mut previous = ' ';
     for (at, letter) in name.char_indices() {
         let opens = matches!(letter, '<' | '(' | '[') && !is_operator(&kept, letter);
@@ -69,7 +70,7 @@ fn without_arguments(name: &str) -> String {
             match named {
                 // The parameters of a type, as in `int (*)(char) f(int)`.
                 Some(named) if named.is_empty() => {}
-                // Those of the function that a function returns, as in `int (*f(int))(char)`.
+                // The parameters of the function that this one returns, as in `int (*f(int))(char)`.
                 Some(named) => {
                     kept = named;
                     word = 0;
@@ -80,8 +81,8 @@ fn without_arguments(name: &str) -> String {
                 }
                 None => {}
             }
-            if outermost && !dropped && letter == '(' && kept.ends_with(' ') {
-                declarator = kept.len()..0;
+            if outermost && !dropped && letter == '(' {
+                opened = kept.ends_with(' ').then_some(kept.len());
             }
             let close = match letter {
                 '<' => '>',
@@ -98,8 +99,8 @@ fn without_arguments(name: &str) -> String {
                 kept.push(letter);
             }
             dropping -= usize::from(open.pop().is_some_and(|open| open.dropped));
-            if open.is_empty() && dropping == 0 && letter == ')' && declarator.end == 0 {
-                declarator.end = kept.len();
+            if let Some(start) = opened.take_if(|_| open.is_empty()) {
+                declarator = start..kept.len();
             }
         } else if dropping == 0 {
             let ends_word = letter == ' ' && open.is_empty() && !ends_in_operator(&kept);
