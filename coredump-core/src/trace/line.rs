@@ -29,7 +29,7 @@ pub(super) fn segments(line: &[u8]) -> Vec<LinePart> {
     let mut depth = 0;
     let mut start = 0;
     for at in memchr::memchr2_iter(b'"', b'n', line) {
-        let backslashes = line[..at].iter().rev().take(MAX_ESCAPES).take_while(|&&byte| byte == b'\\').count();
+        let backslashes = backslashes(&line[..at]);
         match line[at] {
             b'"' if quotes.is_some_and(|first| at > first) && (backslashes + 1).is_power_of_two() => {
                 let level = (backslashes + 1).trailing_zeros();
@@ -48,12 +48,8 @@ pub(super) fn segments(line: &[u8]) -> Vec<LinePart> {
                 if level < depth || (depth == 0 && level > 1) {
                     continue;
                 }
-                let mut end = at - backslashes;
-                let carriage_return = [&vec![b'\\'; backslashes][..], b"r"].concat();
-                if line[start..end].ends_with(&carriage_return) {
-                    end -= carriage_return.len();
-                }
-                take(start, end, level);
+                let part = without_carriage_return(&line[start..at - backslashes], backslashes);
+                take(start, start + part.len(), level);
                 start = at + 1;
             }
             _ => {}
@@ -65,20 +61,18 @@ pub(super) fn segments(line: &[u8]) -> Vec<LinePart> {
 
 /// The lines of a string that is quoted to a level, from its beginning on, or from somewhere in it, up to its end.
 pub(super) fn lines_of_string(bytes: &[u8], depth: u32) -> Vec<String> {
-    let escape = vec![b'\\'; 1 << depth.saturating_sub(1).min(3)];
-    let carriage_return = [&escape[..], b"r"].concat();
+    let escape = 1 << depth.saturating_sub(1).min(3);
     let mut lines = Vec::new();
     let (mut start, mut end) = (0, bytes.len());
     for at in memchr::memchr2_iter(b'"', b'n', bytes) {
-        let backslashes = bytes[start..at].iter().rev().take(MAX_ESCAPES).take_while(|&&byte| byte == b'\\').count();
+        let backslashes = backslashes(&bytes[start..at]);
         match bytes[at] {
-            b'"' if backslashes < escape.len() => {
+            b'"' if backslashes < escape => {
                 end = at - backslashes;
                 break;
             }
-            b'n' if backslashes == escape.len() => {
-                let line = &bytes[start..at - backslashes];
-                lines.push(clean(line.strip_suffix(&carriage_return[..]).unwrap_or(line)));
+            b'n' if backslashes == escape => {
+                lines.push(clean(without_carriage_return(&bytes[start..at - backslashes], escape)));
                 start = at + 1;
             }
             _ => {}
@@ -89,6 +83,16 @@ pub(super) fn lines_of_string(bytes: &[u8], depth: u32) -> Vec<String> {
         lines.push(clean(&bytes[start..end]));
     }
     lines
+}
+
+/// The number of backslashes at the end of these bytes.
+fn backslashes(bytes: &[u8]) -> usize {
+    bytes.iter().rev().take(MAX_ESCAPES).take_while(|&&byte| byte == b'\\').count()
+}
+
+/// A line without the carriage return at its end, escaped by so many backslashes.
+fn without_carriage_return(line: &[u8], backslashes: usize) -> &[u8] {
+    line.strip_suffix(&[&vec![b'\\'; backslashes][..], b"r"].concat()[..]).unwrap_or(line)
 }
 
 /// The text without control sequences, with escaped tabs as tabs.

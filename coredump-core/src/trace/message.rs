@@ -53,7 +53,7 @@ fn kind_in(lower: &str) -> Option<&'static str> {
 /// The number of lines of the program's own last words that are kept.
 const MAX_SAID: usize = 4;
 
-/// The number of lines of a traceback of Go or Python that are kept.
+/// The number of lines of a program's own traceback that are kept.
 const MAX_TRACEBACK: usize = 512;
 
 /// The program's own last words, from the lines before a trace: a panic, a failed assertion. Those of Go end with the
