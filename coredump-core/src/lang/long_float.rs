@@ -13,7 +13,7 @@ const LIMB: u32 = 32;
 struct Number {
     mantissa: u128,
     exponent: i32,
-    /// Returns true if the number below is half as far away as the one above.
+    /// True if the number below is half as far away as the one above.
     is_power: bool,
 }
 
